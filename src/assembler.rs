@@ -1,0 +1,169 @@
+//! Frames to messages (RFC 6455 §5.4), with the size limit and the UTF-8 check.
+
+use crate::error::ProtocolError;
+use crate::frame::{Header, Opcode};
+use crate::utf8::{self, InvalidUtf8, Utf8Validator};
+
+/// How much a header's promise alone may allocate; beyond it, memory follows the bytes.
+const TRUSTED: usize = 256 * 1024;
+
+/// Gathers the fragments of one message at a time.
+#[derive(Debug)]
+pub struct Assembler {
+    /// INVARIANT: text or binary while a message is under way, else `None`.
+    opcode: Option<Opcode>,
+    payload: Vec<u8>,
+    utf8: Utf8Validator,
+    /// Payload bytes that the message's headers have announced.
+    announced: u64,
+    limit: u64,
+}
+
+impl Assembler {
+    /// An assembler that refuses messages larger than `limit` bytes.
+    #[must_use]
+    pub fn new(limit: u64) -> Self {
+        Self {
+            opcode: None,
+            payload: Vec::new(),
+            utf8: Utf8Validator::new(),
+            announced: 0,
+            limit,
+        }
+    }
+
+    /// Take note of a data frame's header, before its payload.
+    ///
+    /// # Errors
+    /// A continuation of nothing, a new message inside a message, or a message over the limit.
+    #[inline]
+    pub fn begin_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        match (self.opcode, header.opcode) {
+            (None, Opcode::Continuation) => return Err(ProtocolError::NothingToContinue),
+            (None, opcode) => {
+                self.opcode = Some(opcode);
+                self.announced = 0;
+            }
+            (Some(_), Opcode::Continuation) => {}
+            (Some(_), opcode) => return Err(ProtocolError::Interleaved(opcode)),
+        }
+        // Both terms are below 2^63, so the sum cannot wrap.
+        self.announced += header.length;
+        if self.announced > self.limit {
+            return Err(ProtocolError::MessageTooBig {
+                size: self.announced,
+                limit: self.limit,
+            });
+        }
+        Ok(())
+    }
+
+    /// The whole payload of a message of one frame, checked where it stands: nothing is copied.
+    /// `None` if the message has earlier fragments.
+    ///
+    /// # Errors
+    /// Text that is not UTF-8.
+    #[inline]
+    pub fn single_frame(&mut self, payload: &[u8]) -> Result<Option<Opcode>, ProtocolError> {
+        let Some(opcode) = self.opcode else {
+            return Ok(None);
+        };
+        if self.announced != payload.len() as u64 || !self.payload.is_empty() {
+            return Ok(None);
+        }
+        if opcode == Opcode::Text {
+            // An earlier fragment without bytes leaves the validator at its start.
+            utf8::validate(payload)?;
+        }
+        self.opcode = None;
+        Ok(Some(opcode))
+    }
+
+    /// Keep a piece of a frame's payload, of which `remaining` bytes are still to come.
+    ///
+    /// # Errors
+    /// Text that can no longer become UTF-8.
+    pub fn push(&mut self, piece: &[u8], remaining: u64) -> Result<(), ProtocolError> {
+        if self.opcode == Some(Opcode::Text) {
+            self.utf8.feed(piece)?;
+        }
+        let promised = usize::try_from(remaining).map_or(TRUSTED, |bytes| bytes.min(TRUSTED));
+        self.payload.reserve(piece.len() + promised);
+        self.payload.extend_from_slice(piece);
+        Ok(())
+    }
+
+    /// Hand out the message whose last frame is complete.
+    ///
+    /// # Errors
+    /// Text that ends inside a character, or no message at all.
+    pub fn finish(&mut self) -> Result<(Opcode, Vec<u8>), ProtocolError> {
+        let opcode = self.opcode.take().ok_or(ProtocolError::NothingToContinue)?;
+        self.utf8.finish()?;
+        self.utf8 = Utf8Validator::new();
+        Ok((opcode, std::mem::take(&mut self.payload)))
+    }
+}
+
+impl From<InvalidUtf8> for ProtocolError {
+    fn from(InvalidUtf8(offset): InvalidUtf8) -> Self {
+        Self::InvalidUtf8(offset)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn header(opcode: Opcode, fin: bool, length: u64) -> Header {
+        Header {
+            fin,
+            rsv: 0,
+            opcode,
+            key: None,
+            length,
+        }
+    }
+
+    #[test]
+    fn the_limit_is_inclusive_and_sums_fragments() -> Result<(), ProtocolError> {
+        let mut assembler = Assembler::new(10);
+        assembler.begin_frame(&header(Opcode::Binary, false, 4))?;
+        assembler.push(&[0; 4], 0)?;
+        assembler.begin_frame(&header(Opcode::Continuation, false, 6))?;
+        assembler.push(&[0; 6], 0)?;
+        assert_eq!(
+            assembler.begin_frame(&header(Opcode::Continuation, true, 1)),
+            Err(ProtocolError::MessageTooBig {
+                size: 11,
+                limit: 10
+            })
+        );
+        Ok(())
+    }
+
+    #[test]
+    fn a_header_alone_allocates_little() -> Result<(), ProtocolError> {
+        let mut assembler = Assembler::new(u64::MAX >> 1);
+        assembler.begin_frame(&header(Opcode::Binary, true, u64::MAX >> 1))?;
+        assembler.push(b"x", (u64::MAX >> 1) - 1)?;
+        assert!(assembler.payload.capacity() < 2 * 256 * 1024);
+        Ok(())
+    }
+
+    #[test]
+    fn frames_keep_their_order() -> Result<(), ProtocolError> {
+        let mut assembler = Assembler::new(100);
+        let continuation = header(Opcode::Continuation, true, 0);
+        assert_eq!(
+            assembler.begin_frame(&continuation),
+            Err(ProtocolError::NothingToContinue)
+        );
+        assembler.begin_frame(&header(Opcode::Text, false, 0))?;
+        assert_eq!(
+            assembler.begin_frame(&header(Opcode::Binary, true, 0)),
+            Err(ProtocolError::Interleaved(Opcode::Binary))
+        );
+        Ok(())
+    }
+}

@@ -1,0 +1,146 @@
+//! Masking (RFC 6455 §5.3).
+
+/// A masking key: the four bytes that a payload is combined with by exclusive or, again and again.
+pub type Key = [u8; 4];
+
+/// Mask or unmask `data` in place.
+#[inline]
+pub fn in_place(data: &mut [u8], key: Key) {
+    let wide = widen(key);
+    let (words, tail) = data.as_chunks_mut::<8>();
+    for word in words {
+        *word = (u64::from_ne_bytes(*word) ^ wide).to_ne_bytes();
+    }
+    for (byte, key) in tail.iter_mut().zip(key.iter().cycle()) {
+        *byte ^= key;
+    }
+}
+
+/// Write `source`, masked, over `target`: one pass instead of a copy and a mask.
+///
+/// # Panics
+/// If the two differ in length.
+#[inline]
+pub fn copy(target: &mut [u8], source: &[u8], key: Key) {
+    assert_eq!(target.len(), source.len(), "masking copies whole payloads");
+    let wide = widen(key);
+    let (to, to_tail) = target.as_chunks_mut::<8>();
+    let (from, from_tail) = source.as_chunks::<8>();
+    // The compiler turns this loop into vector code; no intrinsics are needed.
+    for (to, from) in to.iter_mut().zip(from) {
+        *to = (u64::from_ne_bytes(*from) ^ wide).to_ne_bytes();
+    }
+    for ((to, from), key) in to_tail.iter_mut().zip(from_tail).zip(key.iter().cycle()) {
+        *to = from ^ key;
+    }
+}
+
+/// Eight bytes of key: the tail of a payload starts at a multiple of eight, hence of four.
+#[inline]
+fn widen([a, b, c, d]: Key) -> u64 {
+    u64::from_ne_bytes([a, b, c, d, a, b, c, d])
+}
+
+/// How many keys one call for entropy yields.
+const BLOCK: usize = 256;
+
+/// A supply of masking keys that no peer or script can predict (§10.3): operating-system entropy,
+/// drawn in blocks because a system call for each frame would cost more than the frame.
+pub struct Keys {
+    block: [Key; BLOCK],
+    next: usize,
+}
+
+impl Keys {
+    /// An empty supply; the first key draws a block.
+    #[must_use]
+    pub const fn new() -> Self {
+        Self {
+            block: [[0; 4]; BLOCK],
+            next: BLOCK,
+        }
+    }
+
+    /// Forget the keys in stock, so that a forked child does not use its parent's.
+    pub fn discard(&mut self) {
+        self.next = BLOCK;
+    }
+
+    /// The next key, never handed out before.
+    ///
+    /// # Errors
+    /// When the operating system has no entropy to give.
+    #[inline]
+    pub fn draw(&mut self) -> Result<Key, getrandom::Error> {
+        if self.next == BLOCK {
+            getrandom::fill(self.block.as_flattened_mut())?;
+            self.next = 0;
+        }
+        let key = self.block[self.next];
+        self.next += 1;
+        Ok(key)
+    }
+}
+
+impl Default for Keys {
+    fn default() -> Self {
+        Self::new()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::collection::vec;
+    use proptest::prelude::*;
+    use std::collections::HashSet;
+
+    fn naive(data: &[u8], key: Key) -> Vec<u8> {
+        data.iter()
+            .enumerate()
+            .map(|(i, byte)| byte ^ key[i % 4])
+            .collect()
+    }
+
+    proptest! {
+        #[test]
+        fn equal_the_naive_reference(
+            data in vec(any::<u8>(), 0..600), offset in 0..16usize, key: Key,
+        ) {
+            // An offset moves the slice over every alignment.
+            let data = &data[offset.min(data.len())..];
+            let expected = naive(data, key);
+            let mut copied = vec![0; data.len()];
+            copy(&mut copied, data, key);
+            prop_assert_eq!(&copied, &expected);
+            let mut masked = data.to_vec();
+            in_place(&mut masked, key);
+            prop_assert_eq!(&masked, &expected);
+            in_place(&mut masked, key);
+            prop_assert_eq!(masked, data);
+        }
+    }
+
+    #[test]
+    fn keys_do_not_repeat() -> Result<(), getrandom::Error> {
+        let mut keys = Keys::new();
+        let mut seen = HashSet::new();
+        for _ in 0..4 * BLOCK {
+            seen.insert(keys.draw()?);
+        }
+        // 1,024 draws from 2^32: two equal ones are likely once in 8,000 runs, three pairs never.
+        assert!(seen.len() > 4 * BLOCK - 3);
+        Ok(())
+    }
+
+    #[test]
+    fn discarded_keys_are_not_used() -> Result<(), getrandom::Error> {
+        let mut keys = Keys::new();
+        keys.draw()?;
+        let stock = keys.block;
+        keys.discard();
+        keys.draw()?;
+        assert_ne!(stock, keys.block);
+        Ok(())
+    }
+}
