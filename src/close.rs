@@ -27,6 +27,23 @@ pub const fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
+/// Check what this side wants to send.
+///
+/// # Errors
+/// A code that must not be sent, or a reason that does not fit; says what is wrong with it.
+pub fn check(frame: &CloseFrame) -> Result<(), String> {
+    if let Some(code) = frame.code.filter(|&code| !is_sendable(code)) {
+        return Err(format!(
+            "close code {code} must not be sent, expected 1000-1003, 1007-1014 or 3000-4999"
+        ));
+    }
+    let size = frame.reason.len();
+    if size > MAX_REASON {
+        return Err(format!("close reason is {size} bytes long, expected at most {MAX_REASON}"));
+    }
+    Ok(())
+}
+
 /// What a close frame says.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct CloseFrame {
@@ -95,7 +112,7 @@ pub enum State {
     CloseSent,
     /// The peer has, and may send nothing more; this side has not answered.
     CloseReceived,
-    /// Both have, or the connection failed: only the TCP connection is left to end (§7.1.1).
+    /// Both have, or the transport is gone: only the TCP connection is left to end (§7.1.1).
     Closed,
 }
 
@@ -106,23 +123,17 @@ pub enum Step {
     Send,
     /// The peer's close frame arrives.
     Receive,
-    /// The connection fails, by a protocol error or the end of its transport (§7.1.7).
-    Fail,
 }
 
 /// The state after each step, `None` where the step is not allowed.
-const STATES: [[Option<State>; 3]; 4] = {
+const STATES: [[Option<State>; 2]; 4] = {
     use State::{CloseReceived, CloseSent, Closed};
     [
-        //                Send          Receive              Fail
-        /* Open */
-        [Some(CloseSent), Some(CloseReceived), Some(Closed)],
-        /* CloseSent */
-        [None, Some(Closed), Some(Closed)],
-        /* CloseReceived */
-        [Some(Closed), None, Some(Closed)],
-        /* Closed */
-        [None, None, Some(Closed)],
+        // Send, Receive
+        /* Open */ [Some(CloseSent), Some(CloseReceived)],
+        /* CloseSent */ [None, Some(Closed)],
+        /* CloseReceived */ [Some(Closed), None],
+        /* Closed */ [None, None],
     ]
 };
 
@@ -131,12 +142,6 @@ impl State {
     #[must_use]
     pub const fn after(self, step: Step) -> Option<Self> {
         STATES[self as usize][step as usize]
-    }
-
-    /// Whether the peer may still send (§5.5.1: nothing follows its close frame).
-    #[must_use]
-    pub const fn is_reading(self) -> bool {
-        self.after(Step::Receive).is_some()
     }
 }
 

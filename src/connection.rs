@@ -78,6 +78,9 @@ impl<const N: usize> Partial<N> {
 #[derive(Debug)]
 pub struct Connection {
     close: State,
+    /// Nothing more is read: the peer's close frame arrived (§5.5.1), it broke the protocol
+    /// (§7.1.7), or its transport is gone.
+    deaf: bool,
     frame: Option<Frame>,
     header: Partial<MAX_HEADER>,
     control: Partial<MAX_CONTROL_PAYLOAD>,
@@ -91,6 +94,7 @@ impl Connection {
     pub fn new(max_message_size: u64) -> Self {
         Self {
             close: State::Open,
+            deaf: false,
             frame: None,
             header: Partial::new(),
             control: Partial::new(),
@@ -100,8 +104,16 @@ impl Connection {
 
     /// How far the closing handshake has come.
     #[must_use]
+    #[inline]
     pub fn close_state(&self) -> State {
         self.close
+    }
+
+    /// Whether input can still yield events.
+    #[must_use]
+    #[inline]
+    pub fn is_reading(&self) -> bool {
+        !self.deaf
     }
 
     /// Take bytes from the front of `input` until something has arrived whole.
@@ -116,20 +128,22 @@ impl Connection {
         &mut self,
         input: &mut &'a [u8],
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        if !self.close.is_reading() {
+        if self.deaf {
             *input = &[];
             return Ok(None);
         }
-        self.read(input).inspect_err(|_| self.fail())
+        self.read(input).inspect_err(|_| self.deaf = true)
     }
 
-    /// Note that the connection is over: nothing more is read or closed.
-    pub fn fail(&mut self) {
+    /// Note that the transport is gone: nothing can be read, nor a close frame sent.
+    pub fn abandon(&mut self) {
+        self.deaf = true;
         self.close = State::Closed;
     }
 
-    /// Note that this side closes, and build the masked frame that says so. `None` if its close
-    /// frame is already out.
+    /// Note that this side closes, and build the masked frame that says so: to end the connection,
+    /// to answer the peer's close frame, or to tell it of an error ([`CloseFrame::for_error`]).
+    /// `None` if this side's close frame is already out.
     pub fn close(&mut self, close: &CloseFrame, key: Key) -> Option<Vec<u8>> {
         self.close = self.close.after(Step::Send)?;
         let payload = close.payload();
@@ -239,6 +253,7 @@ impl Connection {
             _ => {
                 let close = CloseFrame::parse(&payload)?;
                 self.close = self.close.after(Step::Receive).unwrap_or(State::Closed);
+                self.deaf = true;
                 Event::Close(close)
             }
         }))
@@ -442,6 +457,8 @@ mod tests {
         let mut input: &[u8] = &message;
         assert_eq!(connection.next_event(&mut input), Ok(None));
         assert!(input.is_empty());
+        assert!(connection.close(&CloseFrame::default(), [0; 4]).is_some());
+        connection.abandon();
         assert_eq!(connection.close(&CloseFrame::default(), [0; 4]), None);
     }
 

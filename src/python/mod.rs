@@ -1,1 +1,45 @@
-//! The binding to Python.
+//! The binding to Python: `wsclient._core`.
+#![allow(clippy::doc_markdown, reason = "Python's docstrings have Python's markup")]
+#![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
+
+mod closing;
+mod error;
+mod flow;
+mod framing;
+mod inbox;
+mod keys;
+mod message;
+mod pings;
+mod protocol;
+mod receive;
+mod response;
+mod runtime;
+mod scratch;
+mod send;
+mod wake;
+
+use pyo3::prelude::*;
+
+/// The Rust core of wsclient.
+#[pymodule(gil_used = false)]
+mod _core {
+    #[pymodule_export]
+    use super::framing::{
+        Frame, Utf8Validator, apply_mask, encode_close, encode_frame, is_utf8, parse_close,
+        parse_frame,
+    };
+    #[pymodule_export]
+    use super::framing::MessageParser;
+    #[pymodule_export]
+    use super::keys::discard_keys;
+    #[pymodule_export]
+    use super::message::Message;
+    #[pymodule_export]
+    use super::protocol::Protocol;
+    #[pymodule_export]
+    use super::receive::Receive;
+    #[pymodule_export]
+    use super::response::WebSocketBase;
+    #[pymodule_export]
+    use super::send::Sent;
+}

@@ -1,0 +1,238 @@
+"""`ClientWebSocketResponse`: an open WebSocket."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import warnings
+from typing import TYPE_CHECKING, Any, Protocol
+
+from . import _core
+from .exceptions import ServerTimeoutError, WSMessageTypeError
+from .heartbeat import Heartbeat
+from .types import MsgType
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import TracebackType
+    from typing import Self
+
+    from .types import HandshakeResponse
+
+__all__ = ["ClientWebSocketResponse", "WebSocketProtocol"]
+
+
+class WebSocketProtocol(_core.Protocol, asyncio.BufferedProtocol):
+    """The core's protocol, under the type by which asyncio knows a buffered one."""
+
+    __slots__ = ()
+
+
+class _Loads(Protocol):
+    def __call__(self, data: Any, /) -> Any: ...
+
+
+class ClientWebSocketResponse(_core.WebSocketBase):
+    """An open WebSocket; `ws_connect` makes it.
+
+    One task may receive, any number of tasks may send. Frames are written when a ``send_*``
+    method is called, in the order of the calls; awaiting what it returns adds backpressure.
+
+    Mirrors ``aiohttp.ClientWebSocketResponse``.
+
+    Example:
+        >>> async with ws_connect(url) as ws:
+        ...     await ws.send_str("hello")
+        ...     msg = await ws.receive()
+
+    Args:
+        connection: The protocol of the open transport.
+        response: The server's answer to the opening handshake.
+        protocol: The subprotocol that the server chose.
+        close_timeout: Seconds for the closing handshake; None for no bound.
+        heartbeat: Seconds of silence before a ping; None for no pings.
+        receive_timeout: Seconds that `receive` waits where it is not told.
+    """
+
+    def __init__(
+        self,
+        connection: _core.Protocol,
+        response: HandshakeResponse,
+        protocol: str | None,
+        *,
+        close_timeout: float | None = 10.0,
+        heartbeat: float | None = None,
+        receive_timeout: float | None = None,  # noqa: ARG002 - the base takes it in __new__
+    ) -> None:
+        self._response = response
+        self._protocol = protocol
+        self._close_timeout = close_timeout
+        self._loop = asyncio.get_running_loop()
+        self._heartbeat = Heartbeat(connection, heartbeat) if heartbeat else None
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let ``async for`` go through an overridden ``receive``."""
+        super().__init_subclass__(**kwargs)
+        if "receive" in cls.__dict__ and "__anext__" not in cls.__dict__:
+            cls.__anext__ = _next_through_receive  # type: ignore[method-assign]
+
+    @property
+    def protocol(self) -> str | None:
+        """The subprotocol that the server chose, or None."""
+        return self._protocol
+
+    @property
+    def response(self) -> HandshakeResponse:
+        """The server's answer to the opening handshake: status, headers, URL, redirects."""
+        return self._response
+
+    async def receive_str(self, *, timeout: float | None = None) -> str:
+        """Wait for a text message and return its text.
+
+        Args:
+            timeout: Seconds to wait, as for `receive`.
+
+        Returns:
+            The text; as `bytes` if the connection was made with ``decode_text=False``.
+
+        Raises:
+            WSMessageTypeError: The next message is not text.
+            TimeoutError: No message came in time.
+
+        Mirrors ``aiohttp.ClientWebSocketResponse.receive_str``.
+        """
+        data: str = await self._receive_data(MsgType.text, timeout)
+        return data
+
+    async def receive_bytes(self, *, timeout: float | None = None) -> bytes:
+        """Wait for a binary message and return its bytes.
+
+        Args:
+            timeout: Seconds to wait, as for `receive`.
+
+        Raises:
+            WSMessageTypeError: The next message is not binary.
+            TimeoutError: No message came in time.
+
+        Mirrors ``aiohttp.ClientWebSocketResponse.receive_bytes``.
+        """
+        data: bytes = await self._receive_data(MsgType.binary, timeout)
+        return data
+
+    async def receive_json(
+        self, *, loads: _Loads = json.loads, timeout: float | None = None
+    ) -> Any:
+        """Wait for a text message and return what its JSON says.
+
+        Args:
+            loads: What parses the text.
+            timeout: Seconds to wait, as for `receive`.
+
+        Raises:
+            WSMessageTypeError: The next message is not text.
+            TimeoutError: No message came in time.
+            ValueError: The text is not JSON (or what `loads` raises).
+
+        Mirrors ``aiohttp.ClientWebSocketResponse.receive_json``.
+        """
+        return loads(await self._receive_data(MsgType.text, timeout))
+
+    async def _receive_data(self, wanted: MsgType, timeout: float | None) -> Any:
+        msg = await self.receive(timeout)
+        if msg.tp is not wanted:
+            raise WSMessageTypeError(f"received a {msg.tp.name} message, expected {wanted.name}")
+        return msg.data
+
+    def send_json(self, data: Any, *, dumps: Callable[[Any], str] = json.dumps) -> _core.Sent:
+        """Send `data` as JSON in a text message.
+
+        Args:
+            data: What to send.
+            dumps: What makes text of it.
+
+        Returns:
+            An awaitable that need not be awaited, as for `send_str`.
+
+        Raises:
+            TypeError: `data` cannot be made JSON, or `dumps` does not return `str`.
+            ClientConnectionResetError: The connection is closed or closing.
+
+        Mirrors ``aiohttp.ClientWebSocketResponse.send_json``.
+        """
+        return self.send_str(dumps(data))
+
+    async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
+        """Close the connection: send a close frame, wait for the server's and for the end of TCP.
+
+        Takes ``timeout`` seconds (of `ws_connect`) at most, whatever the server does; then, or if
+        it is cancelled, the connection is dropped. Messages that arrive meanwhile are discarded;
+        those that arrived before can still be received.
+
+        Args:
+            code: The close code to send (RFC 6455 §7.4).
+            message: The reason to send, at most 123 bytes of UTF-8.
+
+        Returns:
+            True if this call closed the connection, False if it was closed or closing already.
+
+        Raises:
+            ValueError: `code` must not be sent, or `message` is too long or not UTF-8.
+
+        Mirrors ``aiohttp.ClientWebSocketResponse.close``.
+        """
+        connection = self._connection
+        first = connection.start_close(code, message)
+        self._stop_heartbeat()
+        try:
+            async with asyncio.timeout(self._close_timeout):
+                await _none_or(connection.wait_lost())
+        except TimeoutError:
+            connection.abort(
+                ServerTimeoutError(
+                    f"closing handshake not finished within {self._close_timeout} s"
+                )
+            )
+            await _none_or(connection.wait_lost())
+        except asyncio.CancelledError:
+            connection.abort()
+            raise
+        return first
+
+    def _stop_heartbeat(self) -> None:
+        if self._heartbeat is not None:
+            self._heartbeat.stop()
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        await self.close()
+
+    def __repr__(self) -> str:
+        state = "open" if self.close_code is None else f"closed, code {self.close_code}"
+        return f"<{type(self).__name__} {self._response.url} {state}>"
+
+    def __del__(self) -> None:
+        connection = self._connection
+        if self.closed or connection.lost or self._loop.is_closed():
+            return
+        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+        self._stop_heartbeat()
+        connection.abort()
+
+
+async def _none_or(future: asyncio.Future[None] | None) -> None:
+    if future is not None:
+        await future
+
+
+async def _next_through_receive(ws: ClientWebSocketResponse) -> _core.Message:
+    msg = await ws.receive()
+    if msg.tp in {MsgType.close, MsgType.closing, MsgType.closed}:
+        raise StopAsyncIteration
+    return msg

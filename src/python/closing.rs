@@ -1,0 +1,221 @@
+//! How a connection ends: closing handshake, failure, loss of the transport (RFC 6455 §7).
+
+use pyo3::exceptions::PyValueError;
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::message::Item;
+use super::protocol::{Protocol, settle};
+use super::runtime::Kind;
+use super::{error, flow, keys, send};
+use crate::close::{self, CloseFrame, State, code};
+
+/// Seconds for which the server may close TCP first, as it should (§7.1.1), and for what is still
+/// to be written to leave; then this side closes.
+const LINGER: f64 = 1.0;
+
+/// What is known of the end.
+#[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts, not one state")]
+pub struct Ending {
+    /// `close()` was called.
+    pub called: bool,
+    /// Close code and reason, once they are known.
+    pub fate: Option<(u16, String)>,
+    /// What went wrong, if something did.
+    pub exception: Option<Py<PyAny>>,
+    /// The transport is gone.
+    pub lost: bool,
+    /// The WebSocket is over, and TCP is to follow within `LINGER`.
+    pub linger: bool,
+    /// The transport is to be dropped at once.
+    pub abort: bool,
+    aborted: bool,
+    /// The `TimerHandle` of `LINGER`.
+    timer: Option<Py<PyAny>>,
+    /// Futures of those who wait for `lost`.
+    waiters: Vec<Py<PyAny>>,
+}
+
+impl Ending {
+    /// Whether `act` has something to do.
+    pub fn acts(&self) -> bool {
+        !self.lost && (self.abort && !self.aborted || self.linger && self.timer.is_none())
+    }
+
+    /// What `receive()` returns for ever after the transport is gone.
+    pub fn closed_message(&self, py: Python<'_>) -> Option<Item> {
+        self.lost.then(|| {
+            let (code, reason) = match &self.fate {
+                Some((code, reason)) => (*code, reason.as_str()),
+                None => (code::ABNORMAL, ""),
+            };
+            close_item(py, Kind::Closed, code, reason)
+        })
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.exception)?;
+        visit.call(&self.timer)?;
+        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
+    }
+}
+
+fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> Item {
+    let data = code.into_pyobject(py).map_or_else(|never| match never {}, Bound::into_any);
+    let extra = pyo3::types::PyString::new(py, reason).into_any();
+    Item { kind, data: data.unbind(), extra: Some(extra.unbind()) }
+}
+
+impl Protocol {
+    /// The peer's close frame has arrived.
+    pub(super) fn peer_closed(&mut self, py: Python<'_>, frame: &CloseFrame) {
+        // §7.1.5: a frame without a code is reported as 1005.
+        let code = frame.code.unwrap_or(code::NO_STATUS);
+        self.ending.fate = Some((code, frame.reason.clone()));
+        self.ending.exception = None;
+        if !self.ending.called {
+            if !self.options.autoclose {
+                self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
+                return;
+            }
+            // §5.5.1: the answer usually echoes the code.
+            self.owe_close(&CloseFrame { code: frame.code, reason: String::new() });
+        }
+        self.ending.linger = true;
+    }
+
+    /// Queue this side's close frame, if it is not out and there is a transport to take it.
+    pub(super) fn owe_close(&mut self, frame: &CloseFrame) {
+        if self.ending.lost {
+            return;
+        }
+        match keys::draw() {
+            Ok(key) => self.owed.extend(self.core.close(frame, key).unwrap_or_default()),
+            Err(_) => self.ending.abort = true,
+        }
+    }
+
+    /// Note that the connection failed: one `error` message, then `closed`.
+    pub(super) fn fail(&mut self, py: Python<'_>, exception: PyErr, code: u16) {
+        let reason = exception.value(py).to_string();
+        let exception = exception.into_value(py).into_any();
+        self.ending.fate = Some((code, reason));
+        self.ending.exception = Some(exception.clone_ref(py));
+        if !self.ending.called {
+            self.inbox.push(Item::new(Kind::Error, exception), 0);
+        }
+    }
+
+    /// Whether messages can be sent.
+    pub(super) fn is_open(&self) -> bool {
+        self.core.close_state() == State::Open && self.core.is_reading() && !self.ending.lost
+    }
+
+    /// aiohttp's `closed`: `close()` was called or the connection has ended, and nothing that
+    /// arrived before is left to receive.
+    pub(super) fn is_closed(&self) -> bool {
+        self.ending.called
+            || (!self.core.is_reading() || self.ending.lost)
+                && self.inbox.is_empty()
+                && self.flow.unparsed.is_empty()
+    }
+}
+
+/// See [`Protocol::start_close`].
+pub fn start(slf: &Bound<'_, Protocol>, code: u16, message: &Bound<'_, PyAny>) -> PyResult<bool> {
+    let reason = send::control_payload(message)?;
+    let reason = str::from_utf8(&reason)
+        .map_err(|_| PyValueError::new_err("close message is not UTF-8"))?
+        .to_owned();
+    let frame = CloseFrame { code: Some(code), reason };
+    close::check(&frame).map_err(PyValueError::new_err)?;
+    let sent = {
+        let mut me = slf.borrow_mut();
+        // What has arrived stays to be received; what comes from now on is dropped.
+        me.flow.read_to_the_end();
+        let unparsed = std::mem::take(&mut me.flow.unparsed);
+        me.ingest(slf.py(), &unparsed);
+        let half_open = matches!(me.core.close_state(), State::Open | State::CloseReceived);
+        let sends = half_open && !me.ending.lost && !me.ending.called;
+        me.ending.called = true;
+        if sends {
+            me.owe_close(&frame);
+            me.ending.linger |= me.core.close_state() == State::Closed;
+            if me.reader.is_some() && !me.has_message() {
+                me.inbox.push(Item::new(Kind::Closing, slf.py().None()), 0);
+            }
+        }
+        sends
+    };
+    settle(slf)?;
+    Ok(sent)
+}
+
+/// Abort or begin to linger, as the state calls for.
+pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let py = slf.py();
+    if !slf.borrow().ending.acts() {
+        return Ok(());
+    }
+    if slf.borrow().ending.abort {
+        slf.borrow_mut().ending.aborted = true;
+        return call_transport(slf, "abort");
+    }
+    // The peer's end of TCP is to be seen, whatever had paused reading.
+    slf.borrow_mut().flow.read_to_the_end();
+    let event_loop = slf.borrow().event_loop.clone_ref(py);
+    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr("abort")?))?;
+    slf.borrow_mut().ending.timer = Some(timer);
+    flow::apply(slf)
+}
+
+/// See [`Protocol::connection_lost`].
+pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()> {
+    let py = slf.py();
+    let known = {
+        let me = slf.borrow();
+        me.ending.fate.is_some() || me.ending.exception.is_some()
+    };
+    let exception = match cause {
+        _ if known => None,
+        None if slf.borrow().ending.aborted => None,
+        cause => Some(error::lost(py, cause)),
+    };
+    let (timer, waiters) = {
+        let mut me = slf.borrow_mut();
+        me.core.abandon();
+        me.ending.lost = true;
+        if exception.is_some() {
+            me.ending.exception = exception;
+        }
+        (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
+    };
+    if let Some(timer) = timer {
+        timer.call_method0(py, "cancel")?;
+    }
+    flow::end(slf)?;
+    flow::release(py, waiters)?;
+    settle(slf)
+}
+
+/// See [`Protocol::wait_lost`].
+pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let py = slf.py();
+    if slf.borrow().ending.lost {
+        return Ok(None);
+    }
+    let event_loop = slf.borrow().event_loop.clone_ref(py);
+    let waiter = event_loop.call_method0(py, "create_future")?;
+    slf.borrow_mut().ending.waiters.push(waiter.clone_ref(py));
+    Ok(Some(waiter))
+}
+
+/// Call a method of the transport without arguments; with no transport, nothing.
+pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
+    let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
+    match transport {
+        Some(transport) => transport.call_method0(slf.py(), method).map(drop),
+        None => Ok(()),
+    }
+}

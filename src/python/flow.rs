@@ -1,0 +1,165 @@
+//! Backpressure, both ways: who has paused reading, and who waits for room to write.
+
+use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::protocol::{Protocol, settle};
+use crate::close::State;
+use crate::frame::Opcode;
+
+/// Reasons to pause reading; it goes on when none is left.
+pub mod pause {
+    /// The inbox is full.
+    pub const INBOX: u8 = 1;
+    /// A pong is owed to a peer that does not read.
+    pub const PONG: u8 = 2;
+    /// The user asked for it.
+    pub const USER: u8 = 4;
+}
+
+/// The state of both directions.
+#[derive(Default)]
+pub struct Flow {
+    /// The transport's bound `write`, `None` when it is gone.
+    pub write: Option<Py<PyAny>>,
+    /// The transport has more to write than it wants to hold.
+    pub write_paused: bool,
+    /// Futures of senders that wait for room.
+    waiters: Vec<Py<PyAny>>,
+    /// The newest ping that came while `write_paused`.
+    owed_pong: Option<Vec<u8>>,
+    /// Bytes that were read when the inbox was full.
+    pub unparsed: Vec<u8>,
+    reasons: u8,
+    /// The transport has been told to pause reading.
+    told: bool,
+    /// `reasons` has changed since the transport was told.
+    pub changed: bool,
+}
+
+impl Flow {
+    pub fn pause(&mut self, reason: u8) {
+        self.reasons |= reason;
+        self.changed = true;
+    }
+
+    pub fn resume(&mut self, reason: u8) {
+        self.reasons &= !reason;
+        self.changed = true;
+    }
+
+    pub fn is_paused(&self) -> bool {
+        self.reasons != 0
+    }
+
+    /// Keep `input` until the inbox has room, and read no more until then.
+    pub fn hold(&mut self, input: &[u8]) {
+        self.unparsed.extend_from_slice(input);
+        self.pause(pause::INBOX);
+    }
+
+    pub fn holds(&self) -> bool {
+        self.reasons & pause::INBOX != 0
+    }
+
+    pub fn owe_pong(&mut self, payload: &[u8]) {
+        self.owed_pong = Some(payload.to_vec());
+        self.pause(pause::PONG);
+    }
+
+    /// Read on whatever the reasons were: the connection ends, and its end is to be seen.
+    pub fn read_to_the_end(&mut self) {
+        if self.reasons != 0 {
+            self.resume(self.reasons);
+        }
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.write)?;
+        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
+    }
+}
+
+/// Tell the transport if reading is to pause or go on.
+pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let method = {
+        let mut me = slf.borrow_mut();
+        me.flow.changed = false;
+        let wanted = me.flow.is_paused();
+        if me.flow.told == wanted || me.ending.lost {
+            return Ok(());
+        }
+        me.flow.told = wanted;
+        if wanted { "pause_reading" } else { "resume_reading" }
+    };
+    super::closing::call_transport(slf, method)
+}
+
+/// After messages were taken: parse what waited for room, and read on when all of it is parsed.
+///
+/// Wakes nobody: whoever takes messages is the reader.
+pub fn refill(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    {
+        let mut me = slf.borrow_mut();
+        if !me.flow.holds() || !me.inbox.is_low() {
+            return Ok(());
+        }
+        me.flow.resume(pause::INBOX);
+        let unparsed = std::mem::take(&mut me.flow.unparsed);
+        me.ingest(slf.py(), &unparsed);
+    }
+    settle(slf)
+}
+
+/// The transport has room again: answer the newest ping, and let the senders go on.
+pub fn resume_writing(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let waiters = {
+        let mut me = slf.borrow_mut();
+        me.flow.write_paused = false;
+        if let Some(payload) = me.flow.owed_pong.take() {
+            if me.core.close_state() == State::Open {
+                me.owe(Opcode::Pong, &payload);
+            }
+            me.flow.resume(pause::PONG);
+        }
+        std::mem::take(&mut me.flow.waiters)
+    };
+    release(slf.py(), waiters)?;
+    settle(slf)
+}
+
+/// A future that is done when the transport has room or is gone; `None` if it has.
+pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let py = slf.py();
+    let event_loop = {
+        let me = slf.borrow();
+        if !me.flow.write_paused || me.ending.lost {
+            return Ok(None);
+        }
+        me.event_loop.clone_ref(py)
+    };
+    let waiter = event_loop.call_method0(py, "create_future")?;
+    slf.borrow_mut().flow.waiters.push(waiter.clone_ref(py));
+    Ok(Some(waiter))
+}
+
+/// The transport is gone: whoever waits for it is told.
+pub fn end(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let (waiters, write) = {
+        let mut me = slf.borrow_mut();
+        (std::mem::take(&mut me.flow.waiters), me.flow.write.take())
+    };
+    drop(write);
+    release(slf.py(), waiters)
+}
+
+/// Finish futures that nobody has finished or cancelled yet.
+pub fn release(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
+    for future in futures {
+        let future = future.bind(py);
+        if !future.call_method0("done")?.is_truthy()? {
+            future.call_method1("set_result", (py.None(),))?;
+        }
+    }
+    Ok(())
+}

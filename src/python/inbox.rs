@@ -1,0 +1,55 @@
+//! Messages that have arrived and not been taken.
+
+use std::collections::VecDeque;
+
+use super::message::Item;
+
+/// Above this many bytes, reading pauses.
+const HIGH_WATER: usize = 512 * 1024;
+/// At or below this many bytes, reading goes on.
+const LOW_WATER: usize = HIGH_WATER / 4;
+/// What a message costs beside its payload, so that empty ones fill the inbox too.
+const OVERHEAD: usize = 64;
+
+/// A queue that knows how much memory it holds.
+#[derive(Default)]
+pub struct Inbox {
+    items: VecDeque<(Item, usize)>,
+    /// INVARIANT: the sum of the sizes in `items`.
+    bytes: usize,
+}
+
+impl Inbox {
+    /// Add a message with a payload of `size` bytes.
+    #[inline]
+    pub fn push(&mut self, item: Item, size: usize) {
+        self.bytes += size + OVERHEAD;
+        self.items.push_back((item, size + OVERHEAD));
+    }
+
+    #[inline]
+    pub fn pop(&mut self) -> Option<Item> {
+        let (item, size) = self.items.pop_front()?;
+        self.bytes -= size;
+        if self.items.is_empty() && self.items.capacity() > 64 {
+            self.items = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.items.is_empty()
+    }
+
+    pub fn is_full(&self) -> bool {
+        self.bytes > HIGH_WATER
+    }
+
+    pub fn is_low(&self) -> bool {
+        self.bytes <= LOW_WATER
+    }
+
+    pub fn items(&self) -> impl Iterator<Item = &Item> {
+        self.items.iter().map(|(item, _)| item)
+    }
+}

@@ -1,0 +1,161 @@
+//! `Message`: what `receive()` returns.
+
+use pyo3::basic::CompareOp;
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::runtime::{self, Kind};
+
+/// What `receive()` returns; unpacks, indexes and compares like the tuple `(tp, data, extra)`.
+///
+/// `tp` is a member of `MsgType`, and `type` is another name for it. `data` is `str` for text,
+/// `bytes` for binary, ping and pong, the close code for close and closed, the exception for error.
+/// `extra` is the close reason for close and closed.
+///
+/// Mirrors `aiohttp.WSMessage`.
+#[pyclass(frozen, sequence, module = "wsclient")]
+pub struct Message {
+    tp: Py<PyAny>,
+    data: Py<PyAny>,
+    extra: Py<PyAny>,
+}
+
+/// A message as it waits: made into a [`Message`] only when it is taken, so that receiving runs no
+/// garbage collection, and with it no foreign code, while the connection is borrowed.
+pub struct Item {
+    pub kind: Kind,
+    pub data: Py<PyAny>,
+    /// `None` stands for the empty string.
+    pub extra: Option<Py<PyAny>>,
+}
+
+impl Item {
+    pub fn new(kind: Kind, data: Py<PyAny>) -> Self {
+        Self { kind, data, extra: None }
+    }
+
+    pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
+        let extra = self.extra.unwrap_or_else(|| runtime::no_extra(py));
+        Py::new(py, Message { tp: self.kind.member(py)?, data: self.data, extra })
+    }
+}
+
+impl Message {
+    fn tuple<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
+        PyTuple::new(py, [&self.tp, &self.data, &self.extra])
+    }
+}
+
+#[pymethods]
+impl Message {
+    #[classattr]
+    #[allow(non_upper_case_globals, reason = "Python's name")]
+    const __match_args__: (&'static str, &'static str, &'static str) = ("tp", "data", "extra");
+
+    #[new]
+    #[pyo3(signature = (tp, data, extra))]
+    fn new(tp: Py<PyAny>, data: Py<PyAny>, extra: Py<PyAny>) -> Self {
+        Self { tp, data, extra }
+    }
+
+    /// The member of `MsgType` that says what arrived.
+    #[getter]
+    fn tp(&self, py: Python<'_>) -> Py<PyAny> {
+        self.tp.clone_ref(py)
+    }
+
+    /// The same as `tp`.
+    #[getter]
+    fn r#type(&self, py: Python<'_>) -> Py<PyAny> {
+        self.tp.clone_ref(py)
+    }
+
+    /// The payload, close code or exception.
+    #[getter]
+    fn data(&self, py: Python<'_>) -> Py<PyAny> {
+        self.data.clone_ref(py)
+    }
+
+    /// The close reason, for close and closed.
+    #[getter]
+    fn extra(&self, py: Python<'_>) -> Py<PyAny> {
+        self.extra.clone_ref(py)
+    }
+
+    /// Parse `data` as JSON.
+    ///
+    /// Args:
+    ///     loads: What parses; `json.loads` by default.
+    ///
+    /// Returns:
+    ///     What `loads` returns; whatever it raises passes through.
+    ///
+    /// Mirrors `aiohttp.WSMessage.json`.
+    #[pyo3(signature = (*, loads = None))]
+    fn json(&self, py: Python<'_>, loads: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
+        match loads {
+            Some(loads) => loads.call1(py, (&self.data,)),
+            None => Ok(py.import("json")?.call_method1("loads", (&self.data,))?.unbind()),
+        }
+    }
+
+    fn __len__(&self) -> usize {
+        3
+    }
+
+    fn __getitem__<'py>(
+        &self,
+        py: Python<'py>,
+        index: &Bound<'py, PyAny>,
+    ) -> PyResult<Bound<'py, PyAny>> {
+        self.tuple(py)?.as_any().get_item(index)
+    }
+
+    fn __iter__<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyAny>> {
+        Ok(self.tuple(py)?.try_iter()?.into_any())
+    }
+
+    fn __richcmp__(
+        &self,
+        py: Python<'_>,
+        other: &Bound<'_, PyAny>,
+        op: CompareOp,
+    ) -> PyResult<Py<PyAny>> {
+        let mine = self.tuple(py)?;
+        if let Ok(other) = other.cast::<Self>() {
+            return Ok(mine.rich_compare(other.get().tuple(py)?, op)?.unbind());
+        }
+        if let Ok(other) = other.cast::<PyTuple>() {
+            return Ok(mine.rich_compare(other, op)?.unbind());
+        }
+        Ok(py.NotImplemented())
+    }
+
+    fn __hash__(&self, py: Python<'_>) -> PyResult<isize> {
+        self.tuple(py)?.hash()
+    }
+
+    fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
+        let fields = PyDict::new(py);
+        for (name, value) in [("tp", &self.tp), ("data", &self.data), ("extra", &self.extra)] {
+            fields.set_item(name, value)?;
+        }
+        let fields: Vec<String> = fields
+            .iter()
+            .map(|(name, value)| Ok(format!("{}={}", name.str()?, value.repr()?)))
+            .collect::<PyResult<_>>()?;
+        Ok(format!("Message({})", fields.join(", ")))
+    }
+
+    fn __reduce__<'py>(
+        slf: &Bound<'py, Self>,
+    ) -> PyResult<(Bound<'py, PyAny>, Bound<'py, PyTuple>)> {
+        Ok((slf.get_type().into_any(), slf.get().tuple(slf.py())?))
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.tp)?;
+        visit.call(&self.data)?;
+        visit.call(&self.extra)
+    }
+}

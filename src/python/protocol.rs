@@ -1,0 +1,387 @@
+//! `Protocol`: the asyncio protocol of an open WebSocket, between the transport and the core.
+//!
+//! Every method keeps to one order: borrow, change state, release the borrow, and only then call
+//! Python. The code that is called may be a woken task that receives, sends, closes or drops the
+//! connection.
+
+use std::time::Instant;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::closing::Ending;
+use super::flow::Flow;
+use super::inbox::Inbox;
+use super::message::Item;
+use super::pings::Pings;
+use super::receive::Receive;
+use super::runtime::Kind;
+use super::{closing, flow, keys, scratch, send};
+use crate::close::{self, State};
+use crate::connection::{Connection, Event};
+use crate::error::ProtocolError;
+use crate::frame::{self, Header, Opcode};
+
+/// What to do about frames of the peer that need an answer.
+pub struct Options {
+    pub autoclose: bool,
+    pub autoping: bool,
+    pub decode_text: bool,
+}
+
+/// The asyncio protocol of an open WebSocket.
+///
+/// Args:
+///     loop: The event loop of the transport.
+///     max_msg_size: The largest message to take, in bytes; 0 for no limit.
+///     autoclose: Answer the peer's close frame.
+///     autoping: Answer pings, and keep pongs to oneself.
+///     decode_text: Text messages as `str`, else as `bytes`.
+///     watch_reads: Take the time of each read, for `idle_time`.
+#[pyclass(subclass, module = "wsclient._core")]
+pub struct Protocol {
+    pub(super) core: Connection,
+    pub(super) options: Options,
+    pub(super) event_loop: Py<PyAny>,
+    pub(super) transport: Option<Py<PyAny>>,
+    pub(super) inbox: Inbox,
+    /// The `receive()` that waits.
+    pub(super) reader: Option<Py<Receive>>,
+    pub(super) flow: Flow,
+    pub(super) ending: Ending,
+    pub(super) pings: Pings,
+    /// Frames that the core owes the peer, to be written when no borrow is held.
+    pub(super) owed: Vec<u8>,
+    watch_reads: bool,
+    last_read: Option<Instant>,
+}
+
+impl Protocol {
+    /// Parse `input` as far as the inbox has room; the rest waits in `flow.unparsed`.
+    ///
+    /// Runs no Python code, so it may be called on the shared read buffer.
+    pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
+        while !input.is_empty() {
+            if self.inbox.is_full() {
+                self.flow.hold(input);
+                return;
+            }
+            match self.core.next_event(&mut input) {
+                Ok(Some(event)) => self.handle(py, event),
+                Ok(None) => return,
+                Err(error) => return self.refuse(py, &error),
+            }
+        }
+    }
+
+    #[inline]
+    fn handle(&mut self, py: Python<'_>, event: Event<'_>) {
+        match event {
+            // What comes after this side's close frame is not for anybody (§5.5.1).
+            Event::Text(_) | Event::Binary(_) if self.ending.called => {}
+            Event::Text(payload) => {
+                let text = if self.options.decode_text {
+                    PyString::from_bytes(py, &payload).map(Bound::into_any)
+                } else {
+                    Ok(PyBytes::new(py, &payload).into_any())
+                };
+                match text {
+                    Ok(text) => {
+                        self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
+                    }
+                    // The core has validated it, so this is memory running out.
+                    Err(error) => error.write_unraisable(py, None),
+                }
+            }
+            Event::Binary(payload) => self.push_bytes(py, Kind::Binary, &payload),
+            Event::Ping(payload) if self.options.autoping => self.answer_ping(&payload),
+            Event::Ping(payload) => self.push_bytes(py, Kind::Ping, &payload),
+            Event::Pong(payload) => {
+                self.pings.answered(&payload);
+                if !self.options.autoping {
+                    self.push_bytes(py, Kind::Pong, &payload);
+                }
+            }
+            Event::Close(frame) => self.peer_closed(py, &frame),
+        }
+    }
+
+    fn push_bytes(&mut self, py: Python<'_>, kind: Kind, payload: &[u8]) {
+        let data = PyBytes::new(py, payload).into_any().unbind();
+        self.inbox.push(Item::new(kind, data), payload.len());
+    }
+
+    /// §5.5.3. A peer that sends pings and does not read gets the newest one answered, once it
+    /// reads again; the others would pile up.
+    fn answer_ping(&mut self, payload: &[u8]) {
+        if self.core.close_state() != State::Open || self.ending.lost {
+            return;
+        }
+        if self.flow.write_paused {
+            self.flow.owe_pong(payload);
+        } else {
+            self.owe(Opcode::Pong, payload);
+        }
+    }
+
+    /// Queue a control frame for `settle` to write.
+    pub(super) fn owe(&mut self, opcode: Opcode, payload: &[u8]) {
+        match keys::draw() {
+            Ok(key) => {
+                let header = Header::new(opcode, payload.len(), Some(key));
+                frame::append_frame(&header, payload, &mut self.owed);
+            }
+            Err(_) => self.ending.abort = true,
+        }
+    }
+
+    /// Fail the connection (§7.1.7): tell the peer why, and the user after what came before.
+    #[cold]
+    fn refuse(&mut self, py: Python<'_>, error: &ProtocolError) {
+        let exception = super::error::web_socket_error(error);
+        let code = error.close_code();
+        self.owe_close(&close::CloseFrame::for_error(error));
+        self.ending.linger = true;
+        self.fail(py, exception, code);
+    }
+
+    /// Whether `receive()` would return at once.
+    pub(super) fn has_message(&self) -> bool {
+        !self.inbox.is_empty() || self.ending.lost
+    }
+
+    /// The next message; after the last, `closed` for ever.
+    #[inline]
+    pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
+        self.inbox.pop().or_else(|| self.ending.closed_message(py))
+    }
+
+    /// Pause reading, unless the connection is ending and its end is to be read.
+    pub(super) fn pause_reading(&mut self, reason: u8) {
+        if self.is_open() {
+            self.flow.pause(reason);
+        }
+    }
+
+    /// `reader` waits no longer.
+    pub(super) fn stop_reading(&mut self, reader: &Bound<'_, Receive>) {
+        if self.reader.as_ref().is_some_and(|current| current.is(reader)) {
+            self.reader = None;
+        }
+    }
+
+    /// Seconds since the last read, for a connection that watches its reads.
+    fn idle(&self) -> Option<f64> {
+        self.last_read.map(|read| read.elapsed().as_secs_f64())
+    }
+}
+
+/// Carry out what the last change of state calls for, and wake the reader if it has something.
+pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let py = slf.py();
+    let result = {
+        let me = slf.borrow();
+        let quiet = me.owed.is_empty() && !me.flow.changed && !me.ending.acts();
+        drop(me);
+        if quiet { Ok(()) } else { carry_out(slf) }
+    };
+    let reader = {
+        let me = slf.borrow();
+        if me.has_message() { me.reader.as_ref().map(|reader| reader.clone_ref(py)) } else { None }
+    };
+    if let Some(reader) = reader {
+        Receive::wake(reader.bind(py))?;
+    }
+    result
+}
+
+#[cold]
+fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let owed = std::mem::take(&mut slf.borrow_mut().owed);
+    if !owed.is_empty() {
+        send::write(slf, &PyBytes::new(slf.py(), &owed))?;
+    }
+    flow::apply(slf)?;
+    closing::act(slf)
+}
+
+#[pymethods]
+impl Protocol {
+    #[new]
+    #[pyo3(signature = (
+        r#loop, *, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
+        watch_reads = false
+    ))]
+    fn new(
+        r#loop: Py<PyAny>,
+        max_msg_size: u64,
+        autoclose: bool,
+        autoping: bool,
+        decode_text: bool,
+        watch_reads: bool,
+    ) -> Self {
+        let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
+        Self {
+            core: Connection::new(limit),
+            options: Options { autoclose, autoping, decode_text },
+            event_loop: r#loop,
+            transport: None,
+            inbox: Inbox::default(),
+            reader: None,
+            flow: Flow::default(),
+            ending: Ending::default(),
+            pings: Pings::default(),
+            owed: Vec::new(),
+            watch_reads,
+            last_read: watch_reads.then(Instant::now),
+        }
+    }
+
+    /// Take over an open transport (`asyncio.BaseProtocol.connection_made`).
+    fn connection_made(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.flow.write = Some(transport.getattr("write")?.unbind());
+        self.transport = Some(transport.clone().unbind());
+        Ok(())
+    }
+
+    /// Take bytes that were read before the transport was handed over.
+    fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
+        slf.borrow_mut().ingest(slf.py(), data);
+        settle(slf)
+    }
+
+    /// A buffer to read into (`asyncio.BufferedProtocol.get_buffer`).
+    #[pyo3(signature = (sizehint, /))]
+    fn get_buffer(&self, py: Python<'_>, sizehint: isize) -> PyResult<Py<PyAny>> {
+        let _ = sizehint;
+        scratch::view(py).map(Py::into_any)
+    }
+
+    /// Parse what was read (`asyncio.BufferedProtocol.buffer_updated`).
+    #[pyo3(signature = (nbytes, /))]
+    fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+        let py = slf.py();
+        {
+            let mut me = slf.borrow_mut();
+            if me.watch_reads {
+                me.last_read = Some(Instant::now());
+            }
+            scratch::read(py, nbytes, |input| me.ingest(py, input));
+        }
+        settle(slf)
+    }
+
+    /// The peer sends nothing more (`asyncio.Protocol.eof_received`).
+    fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        // The transport closes itself, but only after what it has buffered is written, and such a
+        // peer may never read it.
+        slf.borrow_mut().ending.linger = true;
+        settle(slf)?;
+        Ok(false)
+    }
+
+    /// The transport is gone (`asyncio.BaseProtocol.connection_lost`).
+    fn connection_lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) -> PyResult<()> {
+        closing::lost(slf, exc)
+    }
+
+    /// The transport's buffer is full (`asyncio.BaseProtocol.pause_writing`).
+    fn pause_writing(&mut self) {
+        self.flow.write_paused = true;
+    }
+
+    /// The transport's buffer has room (`asyncio.BaseProtocol.resume_writing`).
+    fn resume_writing(slf: &Bound<'_, Self>) -> PyResult<()> {
+        flow::resume_writing(slf)
+    }
+
+    /// Whether reading is paused from this side, by backpressure or by the user.
+    #[getter]
+    fn reading_paused(&self) -> bool {
+        self.flow.is_paused()
+    }
+
+    /// Seconds since bytes were last read; `None` unless `watch_reads`.
+    #[getter]
+    fn idle_time(&self) -> Option<f64> {
+        self.idle()
+    }
+
+    /// Whether the transport is gone.
+    #[getter]
+    fn lost(&self) -> bool {
+        self.ending.lost
+    }
+
+    /// Fail the connection at once, with no closing handshake: one `error` message, then `closed`.
+    ///
+    /// Args:
+    ///     exception: What the user is told.
+    fn fail_with(slf: &Bound<'_, Self>, exception: Py<PyAny>) -> PyResult<()> {
+        let exception = PyErr::from_value(exception.into_bound(slf.py()));
+        {
+            let mut me = slf.borrow_mut();
+            me.core.abandon();
+            me.ending.abort = true;
+            me.fail(slf.py(), exception, close::code::ABNORMAL);
+        }
+        settle(slf)
+    }
+
+    /// Begin the closing handshake (§7.1.2), or finish the one that the peer began.
+    ///
+    /// Args:
+    ///     code: The close code to send.
+    ///     message: The reason to send.
+    ///
+    /// Returns:
+    ///     Whether a close frame was sent: `False` if one was before, or the connection is gone.
+    ///
+    /// Raises:
+    ///     ValueError: The code must not be sent, or the reason is longer than 123 bytes or not
+    ///         UTF-8.
+    fn start_close(slf: &Bound<'_, Self>, code: u16, message: &Bound<'_, PyAny>) -> PyResult<bool> {
+        closing::start(slf, code, message)
+    }
+
+    /// A future that is done when the transport is gone, or `None` if it is.
+    fn wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        closing::wait_lost(slf)
+    }
+
+    /// Drop the connection, and what is not written yet, at once.
+    ///
+    /// Args:
+    ///     exception: Why, if there is more to say than that this side wanted it.
+    #[pyo3(signature = (exception = None))]
+    fn abort(slf: &Bound<'_, Self>, exception: Option<Py<PyAny>>) -> PyResult<()> {
+        {
+            let mut me = slf.borrow_mut();
+            me.ending.abort = true;
+            if exception.is_some() {
+                me.ending.exception = exception;
+            }
+        }
+        settle(slf)
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.event_loop)?;
+        visit.call(&self.transport)?;
+        visit.call(&self.reader)?;
+        for item in self.inbox.items() {
+            visit.call(&item.data)?;
+            visit.call(&item.extra)?;
+        }
+        self.flow.traverse(&visit)?;
+        self.ending.traverse(&visit)
+    }
+
+    fn __clear__(&mut self) {
+        self.transport = None;
+        self.reader = None;
+        self.inbox = Inbox::default();
+        self.flow = Flow::default();
+        self.ending = Ending::default();
+    }
+}

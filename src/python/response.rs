@@ -1,0 +1,302 @@
+//! `WebSocketBase`: what `ClientWebSocketResponse` inherits, so that receiving and sending run no
+//! Python frame of this package.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyTuple};
+
+use super::flow::{self, pause};
+use super::message::Message;
+use super::protocol::{Protocol, settle};
+use super::receive::{self, Receive, Wanted};
+use super::send::{self, Sent};
+use crate::frame::Opcode;
+
+/// The part of `ClientWebSocketResponse` on the path of every message.
+#[pyclass(subclass, frozen, module = "wsclient._core")]
+pub struct WebSocketBase {
+    connection: Py<Protocol>,
+    /// Seconds; for calls of `receive()` that give none.
+    receive_timeout: Option<f64>,
+}
+
+impl WebSocketBase {
+    fn receive_as(
+        &self,
+        py: Python<'_>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        let timeout = timeout.or(self.receive_timeout);
+        Py::new(py, Receive::new(self.connection.clone_ref(py), wanted, timeout))
+    }
+}
+
+#[pymethods]
+impl WebSocketBase {
+    /// Subclasses may take further arguments in `__init__`.
+    #[new]
+    #[pyo3(signature = (connection, *args, receive_timeout = None, **kwargs))]
+    fn new(
+        connection: Py<Protocol>,
+        args: &Bound<'_, PyTuple>,
+        receive_timeout: Option<f64>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> Self {
+        let _ = (args, kwargs);
+        Self { connection, receive_timeout }
+    }
+
+    /// Wait for the next message and return it.
+    ///
+    /// Pings, pongs and the closing handshake are handled without being returned, unless
+    /// `autoping` or `autoclose` is false. After the connection has ended, each call returns
+    /// `Message(closed, code, reason)`. Only one task may wait here at a time. A cancelled or
+    /// timed-out call loses no message.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait; `receive_timeout` of the connection if `None`.
+    ///
+    /// Returns:
+    ///     A `Message` whose `tp` is text, binary, closing, closed or error (and close, ping, pong
+    ///     if asked for).
+    ///
+    /// Raises:
+    ///     TimeoutError: No message came in time.
+    ///     RuntimeError: Another task is already waiting.
+    ///
+    /// Example:
+    ///     >>> msg = await ws.receive()
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
+    #[pyo3(signature = (timeout = None))]
+    fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        self.receive_as(py, Wanted::One, timeout)
+    }
+
+    /// Wait for a message and return all that have arrived, in order.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait; `receive_timeout` of the connection if `None`.
+    ///
+    /// Returns:
+    ///     A list of at least one `Message`.
+    ///
+    /// Raises:
+    ///     TimeoutError: No message came in time.
+    ///     RuntimeError: Another task is already waiting.
+    ///
+    /// Example:
+    ///     >>> latest = (await ws.receive_many())[-1]
+    #[pyo3(signature = (timeout = None))]
+    fn receive_many(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        self.receive_as(py, Wanted::All, timeout)
+    }
+
+    /// Return the next message if it has arrived already.
+    ///
+    /// Returns:
+    ///     A `Message`, or `None` if there is none yet.
+    ///
+    /// Raises:
+    ///     RuntimeError: A task is waiting in `receive()`.
+    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+        let connection = self.connection.bind(py);
+        if connection.borrow().reader.is_some() {
+            return Err(receive::concurrent());
+        }
+        receive::take_one(connection)
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// The next message; close, closing and closed end the iteration.
+    fn __anext__(&self, py: Python<'_>) -> PyResult<Py<Receive>> {
+        self.receive_as(py, Wanted::Next, None)
+    }
+
+    /// Send a text message.
+    ///
+    /// The frame is written when this is called. Awaiting the result waits, if need be, until the
+    /// transport has room for more.
+    ///
+    /// Args:
+    ///     data: The text.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited.
+    ///
+    /// Raises:
+    ///     TypeError: `data` is not `str`.
+    ///     UnicodeEncodeError: `data` has lone surrogates.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///
+    /// Example:
+    ///     >>> await ws.send_str("hello")
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
+    fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+        let text = send::text(data)?;
+        send::send(self.connection.bind(data.py()), Opcode::Text, text.as_bytes())
+    }
+
+    /// Send a binary message.
+    ///
+    /// Args:
+    ///     data: `bytes`, `bytearray` or `memoryview`.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError: `data` is none of these.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
+    fn send_bytes(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+        let payload = send::binary(data)?;
+        send::send(self.connection.bind(data.py()), Opcode::Binary, &payload)
+    }
+
+    /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
+    ///
+    /// Args:
+    ///     message: At most 125 bytes, or text of at most 125 bytes of UTF-8.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError: `message` is neither text nor bytes.
+    ///     ValueError: `message` is too long.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
+    #[pyo3(signature = (message = None))]
+    fn ping(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        send::control(self.connection.bind(py), Opcode::Ping, message)
+    }
+
+    /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
+    ///
+    /// Args:
+    ///     message: As for `ping`.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError, ValueError, ClientConnectionResetError: As for `ping`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
+    #[pyo3(signature = (message = None))]
+    fn pong(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        send::control(self.connection.bind(py), Opcode::Pong, message)
+    }
+
+    /// Read no more from the server until `resume_reading()`; what has arrived can still be
+    /// received. TCP then slows the server down.
+    fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
+        let connection = self.connection.bind(py);
+        connection.borrow_mut().pause_reading(pause::USER);
+        flow::apply(connection)
+    }
+
+    /// Undo `pause_reading()`.
+    fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
+        let connection = self.connection.bind(py);
+        connection.borrow_mut().flow.resume(pause::USER);
+        settle(connection)
+    }
+
+    /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
+    /// before is left to receive.
+    #[getter]
+    fn closed(&self, py: Python<'_>) -> bool {
+        self.connection.bind(py).borrow().is_closed()
+    }
+
+    /// The close code (RFC 6455 §7.1.5): the peer's, 1005 if it sent none, 1006 if the connection
+    /// was lost, the code of the error if it was failed. `None` while it is open.
+    #[getter]
+    fn close_code(&self, py: Python<'_>) -> Option<u16> {
+        let connection = self.connection.bind(py).borrow();
+        match &connection.ending.fate {
+            Some((code, _)) => Some(*code),
+            None => connection.ending.lost.then_some(crate::close::code::ABNORMAL),
+        }
+    }
+
+    /// The peer's close reason (RFC 6455 §7.1.6), or what went wrong; `None` while it is open.
+    #[getter]
+    fn close_reason(&self, py: Python<'_>) -> Option<String> {
+        let connection = self.connection.bind(py).borrow();
+        match &connection.ending.fate {
+            Some((_, reason)) => Some(reason.clone()),
+            None => connection.ending.lost.then(String::new),
+        }
+    }
+
+    /// What went wrong, or `None`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.exception`.
+    fn exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
+        let connection = self.connection.bind(py).borrow();
+        connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py))
+    }
+
+    /// The round trip of the last ping that was answered, in seconds; `None` before the first.
+    ///
+    /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
+    #[getter]
+    fn latency(&self, py: Python<'_>) -> Option<f64> {
+        self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
+    }
+
+    /// Bytes that were sent and that the transport has not yet handed to the system.
+    #[getter]
+    fn buffered_amount(&self, py: Python<'_>) -> PyResult<usize> {
+        let transport = {
+            let connection = self.connection.bind(py).borrow();
+            match &connection.transport {
+                Some(transport) if !connection.ending.lost => transport.clone_ref(py),
+                _ => return Ok(0),
+            }
+        };
+        transport.call_method0(py, "get_write_buffer_size")?.extract(py)
+    }
+
+    /// Information about the transport, such as `peername` or `ssl_object`.
+    ///
+    /// Args:
+    ///     name: What to look up.
+    ///     default: What to return if the transport does not know it.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.get_extra_info`.
+    #[pyo3(signature = (name, default = None))]
+    fn get_extra_info(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        default: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let transport =
+            self.connection.bind(py).borrow().transport.as_ref().map(|t| t.clone_ref(py));
+        let default = default.unwrap_or_else(|| py.None());
+        match transport {
+            Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),
+            None => Ok(default),
+        }
+    }
+
+    /// The asyncio protocol below.
+    #[getter]
+    fn _connection(&self, py: Python<'_>) -> Py<Protocol> {
+        self.connection.clone_ref(py)
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.connection)
+    }
+}

@@ -1,0 +1,210 @@
+//! Sending: one buffer for each frame, written at once, and an awaitable for backpressure.
+
+use std::borrow::Cow;
+
+use pyo3::buffer::PyBuffer;
+use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
+
+use super::protocol::Protocol;
+use super::{error, flow, keys};
+use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
+
+/// Write one frame and return what `send_*()` returns.
+pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
+    let py = slf.py();
+    {
+        let me = slf.borrow();
+        if !me.is_open() {
+            return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
+        }
+    }
+    let header = Header::new(opcode, payload.len(), Some(keys::draw()?));
+    let frame = PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
+        frame::write_frame(&header, payload, out);
+        Ok(())
+    })?;
+    write(slf, &frame)?;
+    Sent::after_write(slf)
+}
+
+/// Give whole frames to the transport; with no transport, they are dropped.
+pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
+    let py = slf.py();
+    let write = slf.borrow().flow.write.as_ref().map(|write| write.clone_ref(py));
+    match write {
+        Some(write) => write.call1(py, (frames,)).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// The bytes of a binary message.
+pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(bytes) = data.cast::<PyBytes>() {
+        return Ok(bytes.as_bytes().into());
+    }
+    // Copied, because its owner may change or shrink it while it is read.
+    if data.is_instance_of::<PyByteArray>() {
+        return PyBuffer::<u8>::get(data)?.to_vec(data.py()).map(Cow::from);
+    }
+    if data.is_instance_of::<PyMemoryView>() {
+        let bytes = data.call_method0("tobytes")?;
+        return Ok(bytes.cast::<PyBytes>()?.as_bytes().to_vec().into());
+    }
+    Err(expected("data", "bytes, bytearray or memoryview", data))
+}
+
+/// The text of a text message, as UTF-8.
+pub fn text<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
+    data.cast::<PyString>().map_err(|_| expected("data", "str", data))?.to_str()
+}
+
+/// The payload of a ping or pong, or a close reason: `str` or what [`binary`] takes.
+pub fn control_payload<'a>(message: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
+    if let Ok(text) = message.cast::<PyString>() {
+        return Ok(text.to_str()?.as_bytes().into());
+    }
+    binary(message).map_err(|error| {
+        if error.is_instance_of::<PyTypeError>(message.py()) {
+            expected("message", "str, bytes, bytearray or memoryview", message)
+        } else {
+            error
+        }
+    })
+}
+
+fn expected(name: &str, types: &str, found: &Bound<'_, PyAny>) -> PyErr {
+    let found = found.get_type();
+    PyTypeError::new_err(format!("{name} must be {types}, not {found}"))
+}
+
+/// Send a ping or a pong.
+pub fn control(
+    slf: &Bound<'_, Protocol>,
+    opcode: Opcode,
+    message: Option<&Bound<'_, PyAny>>,
+) -> PyResult<Py<Sent>> {
+    let payload = message.map_or(Ok(Cow::default()), control_payload)?;
+    if payload.len() > MAX_CONTROL_PAYLOAD {
+        let size = payload.len();
+        return Err(PyValueError::new_err(format!(
+            "{opcode} message is {size} bytes long, expected at most {MAX_CONTROL_PAYLOAD}"
+        )));
+    }
+    if opcode == Opcode::Ping && slf.borrow().is_open() {
+        slf.borrow_mut().pings.sent(&payload);
+    }
+    send(slf, opcode, &payload)
+}
+
+/// What `send_str()` and its like return. The frame is written already; awaiting this waits until
+/// the transport has room for more, and not awaiting it is fine.
+#[pyclass(module = "wsclient._core")]
+pub struct Sent {
+    /// `None` if there was room.
+    protocol: Option<Py<Protocol>>,
+    waiting: Option<Py<PyIterator>>,
+}
+
+impl Sent {
+    fn after_write(slf: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
+        // One object serves all sends that need not wait: it has no state.
+        static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
+        let py = slf.py();
+        if slf.borrow().flow.write_paused {
+            return Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None });
+        }
+        let done =
+            DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
+        Ok(done.clone_ref(py))
+    }
+}
+
+#[pymethods]
+impl Sent {
+    fn __await__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __iter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
+        let py = slf.py();
+        let (protocol, waiting) = {
+            let mut me = slf.borrow_mut();
+            (me.protocol.as_ref().map(|p| p.clone_ref(py)), me.waiting.take())
+        };
+        let Some(protocol) = protocol else {
+            return Err(PyStopIteration::new_err(py.None()));
+        };
+        let protocol = protocol.bind(py);
+        let mut waiting = match waiting {
+            Some(waiting) => Some(waiting),
+            None => future_iterator(protocol)?,
+        };
+        while let Some(iterator) = waiting {
+            if let Some(future) = iterator.bind(py).clone().next() {
+                slf.borrow_mut().waiting = Some(iterator);
+                return Ok(future?.unbind());
+            }
+            waiting = future_iterator(protocol)?;
+        }
+        let me = protocol.borrow();
+        if me.ending.lost {
+            return Err(error::not_open("more", &me.ending));
+        }
+        Err(PyStopIteration::new_err(py.None()))
+    }
+
+    fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        let _ = value;
+        Self::__next__(slf)
+    }
+
+    #[pyo3(signature = (exc, value = None, traceback = None))]
+    fn throw(
+        &mut self,
+        exc: &Bound<'_, PyAny>,
+        value: Option<&Bound<'_, PyAny>>,
+        traceback: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<()> {
+        self.waiting = None;
+        Err(super::receive::thrown(exc, value, traceback)?)
+    }
+
+    fn close(&mut self) {
+        self.waiting = None;
+    }
+
+    #[getter]
+    fn __name__(&self) -> &'static str {
+        "send"
+    }
+
+    #[getter]
+    fn __qualname__(&self) -> &'static str {
+        "ClientWebSocketResponse.send"
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.protocol)?;
+        visit.call(&self.waiting)
+    }
+
+    fn __clear__(&mut self) {
+        self.protocol = None;
+        self.waiting = None;
+    }
+}
+
+fn future_iterator(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyIterator>>> {
+    let py = protocol.py();
+    match flow::wait_writable(protocol)? {
+        Some(future) => Ok(Some(future.bind(py).try_iter()?.unbind())),
+        None => Ok(None),
+    }
+}

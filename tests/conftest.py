@@ -1,0 +1,139 @@
+"""What all tests share: both event loops, a scripted server, an echo server."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+
+import pytest
+import uvloop
+from websockets.asyncio.server import serve as websockets_serve
+
+from wsclient import framing
+
+GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+
+def pytest_asyncio_loop_factories(config, item):
+    return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def frame(opcode, payload=b"", **options):
+    """A frame as a server sends it."""
+    return framing.encode_frame(opcode, payload, mask=False, **options)
+
+
+TEXT, BINARY, CLOSE, PING, PONG = 1, 2, 8, 9, 10
+
+
+class Wire:
+    """The server's end of an open WebSocket, byte by byte.
+
+    Attributes:
+        request: The head of the client's opening handshake.
+    """
+
+    def __init__(self, request, reader, writer):
+        self.request = request
+        self._reader = reader
+        self._writer = writer
+        self._received = b""
+
+    async def send(self, *frames):
+        self._writer.write(b"".join(frames))
+        await self._writer.drain()
+
+    async def receive(self):
+        """The client's next frame, or None at the end of the stream."""
+        while True:
+            parsed = framing.parse_frame(self._received)
+            if parsed is not None:
+                received, size = parsed
+                self._received = self._received[size:]
+                assert received.masked
+                return received
+            data = await self._reader.read(65536)
+            if not data:
+                assert not self._received
+                return None
+            self._received += data
+
+    async def answer_close(self):
+        """Read up to the client's close frame and echo it."""
+        while (received := await self.receive()) is not None:
+            if received.opcode == CLOSE:
+                await self.send(frame(CLOSE, received.payload))
+                return
+
+    async def end(self):
+        """Wait until the client has closed its end, whatever it still sends."""
+        with contextlib.suppress(ConnectionError):
+            while await self._reader.read(65536):
+                pass
+
+    def reset(self):
+        """Drop the connection without a word."""
+        self._writer.transport.abort()
+
+    @property
+    def transport(self):
+        return self._writer.transport
+
+
+async def _handshake(reader, writer):
+    request = await reader.readuntil(b"\r\n\r\n")
+    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
+    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+    writer.write(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+    )
+    return request
+
+
+@pytest.fixture
+async def scripted():
+    """A function that starts a server which plays `await script(wire)` on each connection.
+
+    Returns the server's URL. The connection is closed when the script returns. A script that
+    raises fails the test.
+    """
+    servers, connections, failures = [], [], []
+
+    async def start(script):
+        async def play(reader, writer):
+            connections.append(writer)
+            try:
+                request = await _handshake(reader, writer)
+                await script(Wire(request, reader, writer))
+            except Exception as error:  # noqa: BLE001 - raised by the fixture below
+                failures.append(error)
+            writer.close()
+
+        server = await asyncio.start_server(play, "127.0.0.1", 0)
+        servers.append(server)
+        return "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
+
+    yield start
+    for server in servers:
+        server.close()
+    for writer in connections:
+        writer.transport.abort()
+    # Aborted transports close their sockets in the next turns of the loop.
+    await asyncio.sleep(0)
+    await asyncio.sleep(0)
+    if failures:
+        raise failures[0]
+
+
+@pytest.fixture
+async def echo():
+    """The URL of a server that sends every message back (the `websockets` package's)."""
+
+    async def handler(ws):
+        async for message in ws:
+            await ws.send(message)
+
+    async with websockets_serve(handler, "127.0.0.1", 0, max_size=None) as server:
+        yield "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
