@@ -39,7 +39,9 @@ pub fn check(frame: &CloseFrame) -> Result<(), String> {
     }
     let size = frame.reason.len();
     if size > MAX_REASON {
-        return Err(format!("close reason is {size} bytes long, expected at most {MAX_REASON}"));
+        return Err(format!(
+            "close reason is {size} bytes long, expected at most {MAX_REASON}"
+        ));
     }
     Ok(())
 }

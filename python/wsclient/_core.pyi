@@ -1,5 +1,5 @@
 import asyncio
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from typing import Any, Generic, Literal, Self, SupportsIndex, TypeVar, final, overload
 
 from .types import MsgType
@@ -66,6 +66,7 @@ class Protocol:
         cls,
         loop: asyncio.AbstractEventLoop,
         *,
+        resume_reading: Callable[[asyncio.Transport], None],
         max_msg_size: int = 4_194_304,
         autoclose: bool = True,
         autoping: bool = True,

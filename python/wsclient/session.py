@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from multidict import CIMultiDict
 
-from .connector import SSLSetting, TCPConnector
+from .connector import SSLSetting, TCPConnector, resume_reading
 from .opening import open_websocket
 from .response import ClientWebSocketResponse, WebSocketProtocol
 from .types import ClientWSTimeout, WSCloseCode
@@ -200,6 +200,7 @@ class ClientSession:
             close_timeout = timeout
         connection = WebSocketProtocol(
             loop,
+            resume_reading=resume_reading,
             max_msg_size=max_msg_size,
             autoclose=autoclose,
             autoping=autoping,
@@ -230,7 +231,7 @@ class ClientSession:
         connection.connection_made(opened.transport)
         connection.feed(opened.trailing)
         if not connection.reading_paused:
-            opened.transport.resume_reading()
+            resume_reading(opened.transport)
         self._websockets.add(ws)
         return ws
 

@@ -16,7 +16,10 @@ const LINGER: f64 = 1.0;
 
 /// What is known of the end.
 #[derive(Default)]
-#[expect(clippy::struct_excessive_bools, reason = "they are independent facts, not one state")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "they are independent facts, not one state"
+)]
 pub struct Ending {
     /// `close()` was called.
     pub called: bool,
@@ -57,14 +60,22 @@ impl Ending {
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.exception)?;
         visit.call(&self.timer)?;
-        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
+        self.waiters
+            .iter()
+            .try_for_each(|waiter| visit.call(waiter))
     }
 }
 
 fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> Item {
-    let data = code.into_pyobject(py).map_or_else(|never| match never {}, Bound::into_any);
+    let data = code
+        .into_pyobject(py)
+        .map_or_else(|never| match never {}, Bound::into_any);
     let extra = pyo3::types::PyString::new(py, reason).into_any();
-    Item { kind, data: data.unbind(), extra: Some(extra.unbind()) }
+    Item {
+        kind,
+        data: data.unbind(),
+        extra: Some(extra.unbind()),
+    }
 }
 
 impl Protocol {
@@ -76,11 +87,15 @@ impl Protocol {
         self.ending.exception = None;
         if !self.ending.called {
             if !self.options.autoclose {
-                self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
+                self.inbox
+                    .push(close_item(py, Kind::Close, code, &frame.reason), 0);
                 return;
             }
             // §5.5.1: the answer usually echoes the code.
-            self.owe_close(&CloseFrame { code: frame.code, reason: String::new() });
+            self.owe_close(&CloseFrame {
+                code: frame.code,
+                reason: String::new(),
+            });
         }
         self.ending.linger = true;
     }
@@ -91,7 +106,9 @@ impl Protocol {
             return;
         }
         match keys::draw() {
-            Ok(key) => self.owed.extend(self.core.close(frame, key).unwrap_or_default()),
+            Ok(key) => self
+                .owed
+                .extend(self.core.close(frame, key).unwrap_or_default()),
             Err(_) => self.ending.abort = true,
         }
     }
@@ -128,7 +145,10 @@ pub fn start(slf: &Bound<'_, Protocol>, code: u16, message: &Bound<'_, PyAny>) -
     let reason = str::from_utf8(&reason)
         .map_err(|_| PyValueError::new_err("close message is not UTF-8"))?
         .to_owned();
-    let frame = CloseFrame { code: Some(code), reason };
+    let frame = CloseFrame {
+        code: Some(code),
+        reason,
+    };
     close::check(&frame).map_err(PyValueError::new_err)?;
     let sent = {
         let mut me = slf.borrow_mut();
@@ -189,7 +209,10 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
         if exception.is_some() {
             me.ending.exception = exception;
         }
-        (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
+        (
+            me.ending.timer.take(),
+            std::mem::take(&mut me.ending.waiters),
+        )
     };
     if let Some(timer) = timer {
         timer.call_method0(py, "cancel")?;
@@ -213,7 +236,11 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 
 /// Call a method of the transport without arguments; with no transport, nothing.
 pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
-    let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
+    let transport = slf
+        .borrow()
+        .transport
+        .as_ref()
+        .map(|t| t.clone_ref(slf.py()));
     match transport {
         Some(transport) => transport.call_method0(slf.py(), method).map(drop),
         None => Ok(()),

@@ -20,6 +20,8 @@ pub mod pause {
 /// The state of both directions.
 #[derive(Default)]
 pub struct Flow {
+    /// What lets a transport read again: their own `resume_reading` is not always enough.
+    pub resume_reading: Option<Py<PyAny>>,
     /// The transport's bound `write`, `None` when it is gone.
     pub write: Option<Py<PyAny>>,
     /// The transport has more to write than it wants to hold.
@@ -75,14 +77,18 @@ impl Flow {
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.resume_reading)?;
         visit.call(&self.write)?;
-        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
+        self.waiters
+            .iter()
+            .try_for_each(|waiter| visit.call(waiter))
     }
 }
 
 /// Tell the transport if reading is to pause or go on.
 pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let method = {
+    let py = slf.py();
+    let (resume, transport) = {
         let mut me = slf.borrow_mut();
         me.flow.changed = false;
         let wanted = me.flow.is_paused();
@@ -90,9 +96,27 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             return Ok(());
         }
         me.flow.told = wanted;
-        if wanted { "pause_reading" } else { "resume_reading" }
+        let resume = if wanted {
+            None
+        } else {
+            me.restart_idle_time();
+            me.flow
+                .resume_reading
+                .as_ref()
+                .map(|resume| resume.clone_ref(py))
+        };
+        (
+            resume,
+            me.transport
+                .as_ref()
+                .map(|transport| transport.clone_ref(py)),
+        )
     };
-    super::closing::call_transport(slf, method)
+    match (resume, transport) {
+        (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
+        (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
+        (_, None) => Ok(()),
+    }
 }
 
 /// After messages were taken: parse what waited for room, and read on when all of it is parsed.

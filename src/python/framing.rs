@@ -68,10 +68,15 @@ pub fn parse_frame(
         return Ok(None);
     };
     if let Some(limit) = max_size.filter(|limit| header.length > *limit) {
-        let error = crate::error::ProtocolError::MessageTooBig { size: header.length, limit };
+        let error = crate::error::ProtocolError::MessageTooBig {
+            size: header.length,
+            limit,
+        };
         return Err(web_socket_error(&error));
     }
-    let end = usize::try_from(header.length).ok().and_then(|length| start.checked_add(length));
+    let end = usize::try_from(header.length)
+        .ok()
+        .and_then(|length| start.checked_add(length));
     let Some((end, payload)) = end.and_then(|end| Some((end, data.get(start..end)?))) else {
         return Ok(None);
     };
@@ -125,7 +130,9 @@ pub fn encode_frame<'py>(
     let kind = Opcode::from_u8(opcode)
         .ok_or_else(|| PyValueError::new_err(format!("opcode {opcode} does not exist")))?;
     if rsv > 7 {
-        return Err(PyValueError::new_err(format!("rsv is {rsv}, expected 0 to 7")));
+        return Err(PyValueError::new_err(format!(
+            "rsv is {rsv}, expected 0 to 7"
+        )));
     }
     let payload = match payload {
         Some(payload) => send::binary(payload)?,
@@ -144,7 +151,11 @@ pub fn encode_frame<'py>(
             Err(_) => Some(masking_key(mask)?),
         },
     };
-    let header = Header { fin, rsv, ..Header::new(kind, payload.len(), key) };
+    let header = Header {
+        fin,
+        rsv,
+        ..Header::new(kind, payload.len(), key)
+    };
     PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
         frame::write_frame(&header, &payload, out);
         Ok(())
@@ -154,7 +165,10 @@ pub fn encode_frame<'py>(
 fn masking_key(key: &Bound<'_, PyAny>) -> PyResult<Key> {
     let key = send::binary(key)?;
     key.as_ref().try_into().map_err(|_| {
-        PyValueError::new_err(format!("masking key is {} bytes long, expected 4", key.len()))
+        PyValueError::new_err(format!(
+            "masking key is {} bytes long, expected 4",
+            key.len()
+        ))
     })
 }
 
@@ -235,7 +249,10 @@ pub fn encode_close<'py>(
     code: u16,
     reason: &str,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let frame = CloseFrame { code: Some(code), reason: reason.to_owned() };
+    let frame = CloseFrame {
+        code: Some(code),
+        reason: reason.to_owned(),
+    };
     close::check(&frame).map_err(PyValueError::new_err)?;
     Ok(PyBytes::new(py, &frame.payload()))
 }
@@ -277,7 +294,10 @@ impl MessageParser {
     #[pyo3(signature = (*, max_size = 4_194_304))]
     fn new(max_size: u64) -> Self {
         let limit = if max_size == 0 { u64::MAX } else { max_size };
-        Self { connection: Connection::new(limit), error: None }
+        Self {
+            connection: Connection::new(limit),
+            error: None,
+        }
     }
 
     /// Take the next bytes.

@@ -14,9 +14,8 @@ thread_local! {
 /// The next masking key.
 #[inline]
 pub fn draw() -> PyResult<Key> {
-    KEYS.with_borrow_mut(Keys::draw).map_err(|error| {
-        PyOSError::new_err(format!("no entropy for a masking key: {error}"))
-    })
+    KEYS.with_borrow_mut(Keys::draw)
+        .map_err(|error| PyOSError::new_err(format!("no entropy for a masking key: {error}")))
 }
 
 /// Forget the keys in stock; to be called in the child after `os.fork()`.

@@ -31,12 +31,23 @@ pub struct Item {
 
 impl Item {
     pub fn new(kind: Kind, data: Py<PyAny>) -> Self {
-        Self { kind, data, extra: None }
+        Self {
+            kind,
+            data,
+            extra: None,
+        }
     }
 
     pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
         let extra = self.extra.unwrap_or_else(|| runtime::no_extra(py));
-        Py::new(py, Message { tp: self.kind.member(py)?, data: self.data, extra })
+        Py::new(
+            py,
+            Message {
+                tp: self.kind.member(py)?,
+                data: self.data,
+                extra,
+            },
+        )
     }
 }
 
@@ -95,7 +106,10 @@ impl Message {
     fn json(&self, py: Python<'_>, loads: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         match loads {
             Some(loads) => loads.call1(py, (&self.data,)),
-            None => Ok(py.import("json")?.call_method1("loads", (&self.data,))?.unbind()),
+            None => Ok(py
+                .import("json")?
+                .call_method1("loads", (&self.data,))?
+                .unbind()),
         }
     }
 
@@ -137,7 +151,11 @@ impl Message {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let fields = PyDict::new(py);
-        for (name, value) in [("tp", &self.tp), ("data", &self.data), ("extra", &self.extra)] {
+        for (name, value) in [
+            ("tp", &self.tp),
+            ("data", &self.data),
+            ("extra", &self.extra),
+        ] {
             fields.set_item(name, value)?;
         }
         let fields: Vec<String> = fields

@@ -1,6 +1,13 @@
 //! The binding to Python: `wsclient._core`.
-#![allow(clippy::doc_markdown, reason = "Python's docstrings have Python's markup")]
-#![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
+#![allow(
+    clippy::doc_markdown,
+    reason = "Python's docstrings have Python's markup"
+)]
+#![allow(
+    clippy::unused_self,
+    clippy::needless_pass_by_value,
+    reason = "PyO3 wants its signatures"
+)]
 
 mod closing;
 mod error;
@@ -24,12 +31,12 @@ use pyo3::prelude::*;
 #[pymodule(gil_used = false)]
 mod _core {
     #[pymodule_export]
+    use super::framing::MessageParser;
+    #[pymodule_export]
     use super::framing::{
         Frame, Utf8Validator, apply_mask, encode_close, encode_frame, is_utf8, parse_close,
         parse_frame,
     };
-    #[pymodule_export]
-    use super::framing::MessageParser;
     #[pymodule_export]
     use super::keys::discard_keys;
     #[pymodule_export]

@@ -33,6 +33,7 @@ pub struct Options {
 ///
 /// Args:
 ///     loop: The event loop of the transport.
+///     resume_reading: Called with the transport to let it read again after `pause_reading()`.
 ///     max_msg_size: The largest message to take, in bytes; 0 for no limit.
 ///     autoclose: Answer the peer's close frame.
 ///     autoping: Answer pings, and keep pongs to oneself.
@@ -87,7 +88,8 @@ impl Protocol {
                 };
                 match text {
                     Ok(text) => {
-                        self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
+                        self.inbox
+                            .push(Item::new(Kind::Text, text.unbind()), payload.len());
                     }
                     // The core has validated it, so this is memory running out.
                     Err(error) => error.write_unraisable(py, None),
@@ -165,8 +167,20 @@ impl Protocol {
 
     /// `reader` waits no longer.
     pub(super) fn stop_reading(&mut self, reader: &Bound<'_, Receive>) {
-        if self.reader.as_ref().is_some_and(|current| current.is(reader)) {
+        if self
+            .reader
+            .as_ref()
+            .is_some_and(|current| current.is(reader))
+        {
             self.reader = None;
+        }
+    }
+
+    /// Bytes were read, or time in which this side did not want to read is over.
+    #[inline]
+    pub(super) fn restart_idle_time(&mut self) {
+        if self.watch_reads {
+            self.last_read = Some(Instant::now());
         }
     }
 
@@ -187,7 +201,11 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     };
     let reader = {
         let me = slf.borrow();
-        if me.has_message() { me.reader.as_ref().map(|reader| reader.clone_ref(py)) } else { None }
+        if me.has_message() {
+            me.reader.as_ref().map(|reader| reader.clone_ref(py))
+        } else {
+            None
+        }
     };
     if let Some(reader) = reader {
         Receive::wake(reader.bind(py))?;
@@ -208,27 +226,40 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 #[pymethods]
 impl Protocol {
     #[new]
+    #[expect(clippy::fn_params_excessive_bools, reason = "aiohttp's parameters")]
     #[pyo3(signature = (
-        r#loop, *, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
+        r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
         watch_reads = false
     ))]
     fn new(
         r#loop: Py<PyAny>,
+        resume_reading: Py<PyAny>,
         max_msg_size: u64,
         autoclose: bool,
         autoping: bool,
         decode_text: bool,
         watch_reads: bool,
     ) -> Self {
-        let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
+        let limit = if max_msg_size == 0 {
+            u64::MAX
+        } else {
+            max_msg_size
+        };
         Self {
             core: Connection::new(limit),
-            options: Options { autoclose, autoping, decode_text },
+            options: Options {
+                autoclose,
+                autoping,
+                decode_text,
+            },
             event_loop: r#loop,
             transport: None,
             inbox: Inbox::default(),
             reader: None,
-            flow: Flow::default(),
+            flow: Flow {
+                resume_reading: Some(resume_reading),
+                ..Flow::default()
+            },
             ending: Ending::default(),
             pings: Pings::default(),
             owed: Vec::new(),
@@ -263,9 +294,7 @@ impl Protocol {
         let py = slf.py();
         {
             let mut me = slf.borrow_mut();
-            if me.watch_reads {
-                me.last_read = Some(Instant::now());
-            }
+            me.restart_idle_time();
             scratch::read(py, nbytes, |input| me.ingest(py, input));
         }
         settle(slf)

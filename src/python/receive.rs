@@ -93,7 +93,12 @@ impl Receive {
 
     fn event_loop(slf: &Bound<'_, Self>) -> Py<PyAny> {
         let py = slf.py();
-        slf.borrow().protocol.bind(py).borrow().event_loop.clone_ref(py)
+        slf.borrow()
+            .protocol
+            .bind(py)
+            .borrow()
+            .event_loop
+            .clone_ref(py)
     }
 
     /// Return what is wanted, or `None` to go to sleep as the protocol's reader.
@@ -109,7 +114,9 @@ impl Receive {
                 return Ok(None);
             }
             State::Done => {
-                return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
+                return Err(PyRuntimeError::new_err(
+                    "cannot reuse already awaited receive()",
+                ));
             }
         };
         let protocol = me.protocol.clone_ref(py);
@@ -131,7 +138,9 @@ impl Receive {
             connection.reader = None;
             me.state = State::Done;
             let seconds = me.timeout.unwrap_or_default();
-            return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
+            return Err(PyTimeoutError::new_err(format!(
+                "no message within {seconds} s"
+            )));
         }
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
@@ -184,7 +193,9 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
         return Ok(messages.into_any().unbind());
     }
     let Some(item) = protocol.borrow_mut().take(py) else {
-        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
+        return Err(PyRuntimeError::new_err(
+            "the message was taken by another reader",
+        ));
     };
     flow::refill(protocol)?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {

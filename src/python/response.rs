@@ -27,7 +27,10 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let timeout = timeout.or(self.receive_timeout);
-        Py::new(py, Receive::new(self.connection.clone_ref(py), wanted, timeout))
+        Py::new(
+            py,
+            Receive::new(self.connection.clone_ref(py), wanted, timeout),
+        )
     }
 }
 
@@ -43,7 +46,10 @@ impl WebSocketBase {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
         let _ = (args, kwargs);
-        Self { connection, receive_timeout }
+        Self {
+            connection,
+            receive_timeout,
+        }
     }
 
     /// Wait for the next message and return it.
@@ -138,7 +144,11 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
     fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
-        send::send(self.connection.bind(data.py()), Opcode::Text, text.as_bytes())
+        send::send(
+            self.connection.bind(data.py()),
+            Opcode::Text,
+            text.as_bytes(),
+        )
     }
 
     /// Send a binary message.
@@ -224,7 +234,10 @@ impl WebSocketBase {
         let connection = self.connection.bind(py).borrow();
         match &connection.ending.fate {
             Some((code, _)) => Some(*code),
-            None => connection.ending.lost.then_some(crate::close::code::ABNORMAL),
+            None => connection
+                .ending
+                .lost
+                .then_some(crate::close::code::ABNORMAL),
         }
     }
 
@@ -243,7 +256,11 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.exception`.
     fn exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let connection = self.connection.bind(py).borrow();
-        connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py))
+        connection
+            .ending
+            .exception
+            .as_ref()
+            .map(|exception| exception.clone_ref(py))
     }
 
     /// The round trip of the last ping that was answered, in seconds; `None` before the first.
@@ -251,7 +268,12 @@ impl WebSocketBase {
     /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
     #[getter]
     fn latency(&self, py: Python<'_>) -> Option<f64> {
-        self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
+        self.connection
+            .bind(py)
+            .borrow()
+            .pings
+            .latency
+            .map(|latency| latency.as_secs_f64())
     }
 
     /// Bytes that were sent and that the transport has not yet handed to the system.
@@ -264,7 +286,9 @@ impl WebSocketBase {
                 _ => return Ok(0),
             }
         };
-        transport.call_method0(py, "get_write_buffer_size")?.extract(py)
+        transport
+            .call_method0(py, "get_write_buffer_size")?
+            .extract(py)
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.
@@ -281,8 +305,13 @@ impl WebSocketBase {
         name: &str,
         default: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let transport =
-            self.connection.bind(py).borrow().transport.as_ref().map(|t| t.clone_ref(py));
+        let transport = self
+            .connection
+            .bind(py)
+            .borrow()
+            .transport
+            .as_ref()
+            .map(|t| t.clone_ref(py));
         let default = default.unwrap_or_else(|| py.None());
         match transport {
             Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),

@@ -24,8 +24,9 @@ pub enum Kind {
 
 impl Kind {
     /// The members of `wsclient.MsgType`, in the order of the variants.
-    const NAMES: [&str; 8] =
-        ["text", "binary", "close", "ping", "pong", "closing", "closed", "error"];
+    const NAMES: [&str; 8] = [
+        "text", "binary", "close", "ping", "pong", "closing", "closed", "error",
+    ];
 
     /// The member of `wsclient.MsgType`.
     #[inline]
@@ -33,7 +34,10 @@ impl Kind {
         static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
         let members = MEMBERS.get_or_try_init(py, || {
             let msg_type = py.import("wsclient.types")?.getattr("MsgType")?;
-            Self::NAMES.iter().map(|name| Ok(msg_type.getattr(*name)?.unbind())).collect()
+            Self::NAMES
+                .iter()
+                .map(|name| Ok(msg_type.getattr(*name)?.unbind()))
+                .collect()
         });
         Ok(members.map_err(|error: PyErr| error)?[self as usize].clone_ref(py))
     }

@@ -33,7 +33,12 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
 /// Give whole frames to the transport; with no transport, they are dropped.
 pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
     let py = slf.py();
-    let write = slf.borrow().flow.write.as_ref().map(|write| write.clone_ref(py));
+    let write = slf
+        .borrow()
+        .flow
+        .write
+        .as_ref()
+        .map(|write| write.clone_ref(py));
     match write {
         Some(write) => write.call1(py, (frames,)).map(drop),
         None => Ok(()),
@@ -58,7 +63,9 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
 
 /// The text of a text message, as UTF-8.
 pub fn text<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    data.cast::<PyString>().map_err(|_| expected("data", "str", data))?.to_str()
+    data.cast::<PyString>()
+        .map_err(|_| expected("data", "str", data))?
+        .to_str()
 }
 
 /// The payload of a ping or pong, or a close reason: `str` or what [`binary`] takes.
@@ -114,10 +121,23 @@ impl Sent {
         static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let py = slf.py();
         if slf.borrow().flow.write_paused {
-            return Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None });
+            return Py::new(
+                py,
+                Self {
+                    protocol: Some(slf.clone().unbind()),
+                    waiting: None,
+                },
+            );
         }
-        let done =
-            DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
+        let done = DONE.get_or_try_init(py, || {
+            Py::new(
+                py,
+                Self {
+                    protocol: None,
+                    waiting: None,
+                },
+            )
+        })?;
         Ok(done.clone_ref(py))
     }
 }
@@ -136,7 +156,10 @@ impl Sent {
         let py = slf.py();
         let (protocol, waiting) = {
             let mut me = slf.borrow_mut();
-            (me.protocol.as_ref().map(|p| p.clone_ref(py)), me.waiting.take())
+            (
+                me.protocol.as_ref().map(|p| p.clone_ref(py)),
+                me.waiting.take(),
+            )
         };
         let Some(protocol) = protocol else {
             return Err(PyStopIteration::new_err(py.None()));

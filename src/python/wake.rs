@@ -44,7 +44,9 @@ impl Callback {
                 let report = PyDict::new(py);
                 report.set_item("message", "Exception in the wake-up of a receive()")?;
                 report.set_item("exception", error)?;
-                event_loop.call_method1("call_exception_handler", (report,)).map(drop)
+                event_loop
+                    .call_method1("call_exception_handler", (report,))
+                    .map(drop)
             }
         }
     }
@@ -58,7 +60,9 @@ impl Callback {
         let py = event_loop.py();
         let kwargs = PyDict::new(py);
         kwargs.set_item("context", &self.context)?;
-        event_loop.call_method("call_soon", (self.function, argument), Some(&kwargs)).map(drop)
+        event_loop
+            .call_method("call_soon", (self.function, argument), Some(&kwargs))
+            .map(drop)
     }
 }
 

@@ -1,0 +1,252 @@
+"""Every error that `wsclient` raises on its own behalf.
+
+The names and the shape are aiohttp's, so that a bot can change its imports and
+keep its ``except`` clauses::
+
+    ClientError
+     +- ClientConnectionError
+     |   +- ClientOSError (also OSError)
+     |   |   +- ClientConnectorError
+     |   |   |   +- ClientConnectorDNSError
+     |   |   |   +- ClientConnectorSSLError
+     |   |   |       +- ClientConnectorCertificateError
+     |   |   +- ClientConnectionResetError (also ConnectionResetError, RuntimeError)
+     |   +- ServerConnectionError
+     |       +- ServerDisconnectedError
+     |       +- ServerTimeoutError (also TimeoutError)
+     |           +- ConnectionTimeoutError
+     +- InvalidURL (also ValueError)
+     +- WSServerHandshakeError
+     |   +- TooManyRedirects
+     +- WebSocketError
+     +- WSMessageTypeError (also TypeError)
+
+Wrong arguments raise the built-in `TypeError` and `ValueError`, and a misused
+object raises `RuntimeError`, as everywhere in Python.
+
+No text or ``repr`` made here shows a credential: whoever raises hands over URLs
+without their user and password, and header fields stay in attributes.
+Each of these errors survives `pickle` and `copy`.
+"""
+
+from __future__ import annotations
+
+__all__ = [
+    "ClientConnectionError",
+    "ClientConnectionResetError",
+    "ClientConnectorCertificateError",
+    "ClientConnectorDNSError",
+    "ClientConnectorError",
+    "ClientConnectorSSLError",
+    "ClientError",
+    "ClientOSError",
+    "ConnectionTimeoutError",
+    "InvalidURL",
+    "ServerConnectionError",
+    "ServerDisconnectedError",
+    "ServerTimeoutError",
+    "TooManyRedirects",
+    "WSMessageTypeError",
+    "WSServerHandshakeError",
+    "WebSocketError",
+]
+
+# aiohttp's users write these names in their except clauses, whatever N818 prefers.
+# ruff: noqa: N818
+
+# One import would be enough to let this module fail where it must not; hence the
+# attribute types that belong to other packages (URL, headers, SSLContext) are `object`-like.
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from ssl import SSLContext
+
+    from yarl import URL
+
+    from .types import HandshakeResponse
+
+
+class ClientError(Exception):
+    """Base of everything `wsclient` raises on its own behalf. Mirrors ``aiohttp.ClientError``."""
+
+
+class ClientConnectionError(ClientError):
+    """The connection could not be made, or was lost."""
+
+
+class ClientOSError(ClientConnectionError, OSError):
+    """The operating system refused something; `errno` and `strerror` say what."""
+
+
+class ClientConnectorError(ClientOSError):
+    """A connection to a host could not be established.
+
+    Args:
+        host: Host that was asked for, as the URL names it (no brackets around IPv6).
+        port: TCP port that was asked for.
+        os_error: What the operating system (or `ssl`) reported.
+        step: What was under way: ``"dns"``, ``"tcp"`` or ``"tls"``.
+        ssl: The TLS setting in force; None on a connection without TLS.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        os_error: OSError,
+        *,
+        step: str = "tcp",
+        ssl: bool | SSLContext | None = None,
+    ) -> None:
+        super().__init__(os_error.errno, os_error.strerror or str(os_error))
+        # What pickle calls the class with; OSError would keep (errno, strerror).
+        self.args = (host, port, os_error)
+        self.host = host
+        self.port = port
+        self.os_error = os_error
+        self.step = step
+        self.ssl = ssl
+
+    def __str__(self) -> str:
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        reason = str(self.os_error) or type(self.os_error).__name__
+        return f"cannot connect to {host}:{self.port}, step {self.step}: {reason}"
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # An SSLContext cannot be pickled, and its settings are no part of what went wrong.
+        plain = self.ssl if isinstance(self.ssl, bool) else None
+        return type(self), self.args, {"step": self.step, "ssl": plain}
+
+
+class ClientConnectorDNSError(ClientConnectorError):
+    """The host name could not be resolved."""
+
+
+class ClientConnectorSSLError(ClientConnectorError):
+    """TLS could not be set up."""
+
+
+class ClientConnectorCertificateError(ClientConnectorSSLError):
+    """The server's certificate was not accepted: untrusted, expired, or for another host."""
+
+
+class ClientConnectionResetError(ClientOSError, ConnectionResetError, RuntimeError):
+    """Something was sent on a connection that is closed or closing.
+
+    It is a `RuntimeError` too, because aiohttp 0.17 raised one here.
+    """
+
+
+class ServerConnectionError(ClientConnectionError):
+    """The server broke off, or did not answer."""
+
+
+class ServerDisconnectedError(ServerConnectionError):
+    """The server closed TCP without a close frame, or in the middle of the handshake.
+
+    Args:
+        message: What was under way and what had arrived.
+    """
+
+    def __init__(self, message: str = "server disconnected") -> None:
+        super().__init__(message)
+        self.message = message
+
+
+class ServerTimeoutError(ServerConnectionError, TimeoutError):
+    """The server did not answer in time."""
+
+
+class ConnectionTimeoutError(ServerTimeoutError):
+    """The connection was not open in time.
+
+    Args:
+        message: URL, seconds and step in words.
+        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"handshake"``.
+    """
+
+    def __init__(self, message: str = "opening timed out", *, step: str = "") -> None:
+        super().__init__(message)
+        self.step = step
+
+
+class InvalidURL(ClientError, ValueError):
+    """The URL cannot be used for a WebSocket (RFC 6455 §3).
+
+    Args:
+        url: The URL as it was given, without credentials.
+        description: What is wrong with it.
+    """
+
+    def __init__(self, url: object, description: str | None = None) -> None:
+        super().__init__(url, description)
+        self.url = url
+        self.description = description
+
+    def __str__(self) -> str:
+        shown = repr(str(self.url))
+        return f"invalid URL {shown}: {self.description}" if self.description else shown
+
+
+class WSServerHandshakeError(ClientError):
+    """The server's answer does not open a WebSocket (RFC 6455 §4.1).
+
+    Args:
+        message: What came and what was expected.
+        status: HTTP status of the answer; 0 when there was none that could be read.
+        headers: Header fields of the answer; None when there was none.
+        body: The beginning of the answer's body, undecoded.
+        url: What was requested, without credentials.
+        history: The redirects that led here, oldest first.
+    """
+
+    def __init__(
+        self,
+        message: str = "",
+        *,
+        status: int = 0,
+        headers: Mapping[str, str] | None = None,
+        body: bytes = b"",
+        url: URL | None = None,
+        history: tuple[HandshakeResponse, ...] = (),
+    ) -> None:
+        super().__init__(message)
+        self.message = message
+        self.status = status
+        self.headers = headers
+        self.body = body
+        self.url = url
+        self.history = history
+
+    @property
+    def code(self) -> int:
+        """`status`, under the name that aiohttp 0.17 gave it."""
+        return self.status
+
+    def __str__(self) -> str:
+        return self.message if self.url is None else f"{self.message}, url={str(self.url)!r}"
+
+
+class TooManyRedirects(WSServerHandshakeError):
+    """The server kept redirecting; `history` holds the redirects that were followed."""
+
+
+class WebSocketError(ClientError):
+    """The peer broke the WebSocket protocol.
+
+    Args:
+        code: Close code that answers the violation (RFC 6455 §7.4.1).
+        message: What the peer did.
+    """
+
+    def __init__(self, code: int, message: str) -> None:
+        super().__init__(code, message)
+        self.code = int(code)
+        self.message = message
+
+    def __str__(self) -> str:
+        return self.message
+
+
+class WSMessageTypeError(ClientError, TypeError):
+    """A message of another type arrived than the one asked for, as by ``receive_str()``."""

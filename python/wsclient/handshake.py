@@ -1,0 +1,397 @@
+"""The opening handshake, without I/O: the request to send, the answer to verify.
+
+RFC 6455 §4.1 says what the request holds and which answers a client must refuse;
+§1.3 defines the accept key, §9.1 the grammar of extensions and §11.3 the header
+fields. HTTP/1.1 itself is left to h11.
+
+A `Handshake` lives for one request::
+
+    handshake = Handshake(parse_url("wss://example.org/feed"))
+    transport.write(handshake.request())
+    ...
+    response = handshake.receive(data)  # None: more is needed
+    handshake.trailing                  # bytes that belong to the WebSocket already
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import re
+import secrets
+from http import HTTPStatus
+from typing import TYPE_CHECKING, NoReturn
+
+import h11
+from multidict import CIMultiDict, CIMultiDictProxy
+from yarl import URL
+
+from .exceptions import InvalidURL, ServerDisconnectedError, WSServerHandshakeError
+from .fields import (
+    SHOWN,
+    Extension,
+    basic_authorization,
+    check_headers,
+    check_protocols,
+    check_value,
+    parse_extensions,
+)
+from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+__all__ = ["Extension", "Handshake", "is_redirect", "is_secure", "parse_url"]
+
+MAX_HEAD = 32 * 1024
+"""Bytes that the head of one answer may have, status line to blank line."""
+MAX_FIELDS = 128
+"""Header fields that one answer may have."""
+MAX_INFORMATIONAL = 16
+"""1xx answers that may precede the final one."""
+
+_GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
+_SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+_EXPECTED = "ws, wss, http or https"
+# 101 ends HTTP, all other 1xx announce another answer (RFC 9110 §15.2).
+_FINAL = frozenset({HTTPStatus.SWITCHING_PROTOCOLS, *range(200, 1000)})
+_REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 §15.4
+
+_ILLEGAL_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # RFC 3986 §2
+_HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+,;=%:]+")  # RFC 3986 §3.2.2
+
+
+def parse_url(url: str | URL) -> URL:
+    """Check a URL and bring it into the form the other modules use (RFC 6455 §3).
+
+    Args:
+        url: ``ws``, ``wss``, ``http`` or ``https`` URL; user and password may be in it.
+
+    Returns:
+        The URL with scheme ``ws`` or ``wss``, a host and a valid port.
+
+    Raises:
+        TypeError: `url` is neither `str` nor `yarl.URL`.
+        InvalidURL: It cannot be parsed or cannot name a WebSocket.
+    """
+    if not isinstance(url, (str, URL)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"url must be str or yarl.URL, got {type(url).__name__}")
+    text = str(url)
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        # yarl's text may repeat a password that it took for a port.
+        reason = "" if "@" in text else f": {error}"
+        raise InvalidURL(_hide_credentials(text), f"cannot be parsed{reason}") from None
+    problem = _url_problem(text, parsed)
+    if problem is not None:
+        raise InvalidURL(_hide_credentials(text), problem)
+    return parsed.with_scheme(_SCHEMES[parsed.scheme])
+
+
+def _url_problem(text: str, url: URL) -> str | None:
+    """Tell what makes a URL useless for a WebSocket; None if nothing does."""
+    checks = (
+        (_ILLEGAL_IN_URL.search(text), "contains a space or control character"),
+        (not url.scheme, f"no scheme, expected {_EXPECTED}"),
+        (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
+        (not url.raw_host, "no host"),
+        (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
+        (not url.port, "port must be in 1..65535"),
+        ("#" in text, "fragments must not be used (RFC 6455 §3)"),
+        (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),
+        (not url.raw_path_qs.isascii(), "path or query is not percent-encoded"),
+    )
+    return next((problem for wrong, problem in checks if wrong), None)
+
+
+def _hide_credentials(text: str) -> str:
+    # The last @ counts: a password with a slash in it is why parsing may have failed.
+    return re.sub(r"//.*@", "//", text, flags=re.DOTALL)
+
+
+def is_redirect(response: HandshakeResponse) -> bool:
+    """Tell whether an answer sends the client elsewhere (RFC 9110 §15.4).
+
+    Args:
+        response: What `Handshake.receive` returned.
+
+    Returns:
+        True for 301, 302, 303, 307 and 308 with a ``Location``.
+    """
+    return response.status in _REDIRECTS and "Location" in response.headers
+
+
+class Handshake:
+    """One opening handshake: its request, and the reading of its answer.
+
+    Args:
+        url: What `parse_url` returned. User and password become ``Authorization: Basic``
+            unless `headers` has an ``Authorization`` of its own.
+        protocols: Subprotocols to offer, preferred ones first (RFC 6455 §1.9).
+        extensions: Value of ``Sec-WebSocket-Extensions`` to offer; None offers nothing.
+        origin: Value of ``Origin``; None sends none.
+        headers: Further header fields. They may replace ``Host``, ``Origin`` and
+            ``User-Agent``.
+        max_body: Bytes that are kept of the body of an answer that opens nothing.
+
+    Attributes:
+        url: What is requested, without credentials.
+        trailing: What followed the head of the 101: the first bytes of the WebSocket.
+        subprotocol: The offered subprotocol that the server chose, or None.
+        extensions: The offered extensions that the server accepted. Whether their
+            parameters fit the offer is for the extension to say.
+
+    Raises:
+        TypeError: A header's name or value is not `str`.
+        ValueError: A header, the origin, a subprotocol or the offer of extensions holds
+            what must not be sent, or a header is the handshake's own.
+    """
+
+    def __init__(
+        self,
+        url: URL,
+        *,
+        protocols: Sequence[str] = (),
+        extensions: str | None = None,
+        origin: str | None = None,
+        headers: LooseHeaders | None = None,
+        max_body: int = 4096,
+    ) -> None:
+        self.url = without_credentials(url)
+        self.trailing = b""
+        self.subprotocol: str | None = None
+        self.extensions: tuple[Extension, ...] = ()
+        self._protocols = check_protocols(protocols)
+        self._offered = _offered_names(extensions)
+        self._max_body = max_body
+        # RFC 6455 §4.1 item 7: 16 bytes, unpredictable, new for every request.
+        self._key = base64.b64encode(secrets.token_bytes(16))
+        self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_HEAD)
+        self._received = 0
+        self._head_start = 0
+        self._first = b""
+        self._informational = 0
+        self._response: HandshakeResponse | None = None
+        self._complete = False
+        self._body = bytearray()
+
+        fields = CIMultiDict({"Host": _host_field(url)})
+        fields["Upgrade"] = "websocket"
+        fields["Connection"] = "Upgrade"
+        fields["Sec-WebSocket-Key"] = self._key.decode()
+        fields["Sec-WebSocket-Version"] = "13"
+        if self._protocols:
+            fields["Sec-WebSocket-Protocol"] = ", ".join(self._protocols)
+        if extensions is not None:
+            fields["Sec-WebSocket-Extensions"] = extensions
+        if origin is not None:
+            fields["Origin"] = check_value("Origin", origin)
+        fields["User-Agent"] = "wsclient"
+        if url.user is not None or url.password is not None:
+            fields["Authorization"] = basic_authorization(url.user or "", url.password or "")
+        fields.update(check_headers(headers))
+        self._request = self._encode(url, fields)
+
+    def request(self) -> bytes:
+        """Return the bytes to send (RFC 6455 §4.1): the whole request, which has no body."""
+        return self._request
+
+    def receive(self, data: bytes) -> HandshakeResponse | None:
+        """Take in what the server sent.
+
+        Args:
+            data: The next bytes, cut anywhere; ``b""`` when the server sends no more.
+
+        Returns:
+            The answer when it is complete: a verified 101, after which `trailing`
+            holds what followed it, or a redirect (see `is_redirect`). None while more
+            bytes are needed.
+
+        Raises:
+            WSServerHandshakeError: The answer opens nothing: no HTTP/1.1, too large,
+                another status, or a 101 that breaks RFC 6455 §4.1.
+            ServerDisconnectedError: The answer ended before its head was complete.
+        """
+        if self._complete:
+            self.trailing += data
+            return self._response
+        if not data:
+            self._end()
+        self._received += len(data)
+        self._first = (self._first + data[:SHOWN])[:SHOWN]
+        # h11 would wait for a blank line that another protocol may never send.
+        if not b"HTTP/".startswith(self._first[:5]):
+            raise self._garbage_error("no HTTP status line")
+        try:
+            self._http.receive_data(data)
+            return self._advance()
+        except h11.RemoteProtocolError as error:
+            # h11's own text may quote a cookie.
+            raise self._broken(error) from None
+
+    def _encode(self, url: URL, fields: CIMultiDict[str]) -> bytes:
+        pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
+        try:
+            request = h11.Request(method="GET", target=url.raw_path_qs, headers=pairs)
+            return self._http.send(request) or b""
+        except h11.LocalProtocolError as error:
+            reason = _reason(error)
+            raise ValueError(f"cannot build the request for {self.url}: {reason}") from None
+
+    def _advance(self) -> HandshakeResponse | None:
+        """Work through what h11 has; see `receive`."""
+        while True:
+            event = self._http.next_event()
+            if isinstance(event, (h11.InformationalResponse, h11.Response)):
+                response = self._read_head(event)
+                switched = response.status == HTTPStatus.SWITCHING_PROTOCOLS
+                if switched:
+                    self._verify(response)
+                if switched or is_redirect(response):
+                    self._response = response
+                    self._complete = True
+                    self.trailing = self._http.trailing_data[0]
+                    return response
+                if response.status in _FINAL:
+                    self._response = response
+            elif isinstance(event, h11.Data):
+                self._body += event.data
+                if len(self._body) >= self._max_body:
+                    raise self._status_error()
+            elif event is h11.NEED_DATA:
+                return None
+            else:
+                raise self._status_error()
+
+    def _read_head(self, event: h11.InformationalResponse | h11.Response) -> HandshakeResponse:
+        end = self._received - len(self._http.trailing_data[0])
+        size, self._head_start = end - self._head_start, end
+        # h11 bounds only heads that come in pieces; the verdict must not depend on that.
+        if size > MAX_HEAD:
+            raise self._head_error(f"larger than {MAX_HEAD} bytes")
+        if len(event.headers) > MAX_FIELDS:
+            raise self._head_error(f"of {len(event.headers)} fields, expected at most {MAX_FIELDS}")
+        if event.status_code not in _FINAL:
+            self._informational += 1
+            if self._informational > MAX_INFORMATIONAL:
+                raise self._head_error(f"after {MAX_INFORMATIONAL} informational ones")
+        fields = [(n.decode("latin-1"), v.decode("latin-1")) for n, v in event.headers.raw_items()]
+        return HandshakeResponse(
+            status=event.status_code,
+            reason=event.reason.decode("latin-1"),
+            headers=CIMultiDictProxy(CIMultiDict(fields)),
+            http_version=event.http_version.decode("ascii"),
+            url=self.url,
+        )
+
+    def _verify(self, response: HandshakeResponse) -> None:
+        """Hold a 101 against RFC 6455 §4.1, the list under "the client MUST validate"."""
+        if response.http_version != "1.1":
+            self._refuse(response, f"HTTP/{response.http_version}, expected HTTP/1.1")
+        for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
+            values = response.headers.getall(name, [])
+            if token not in {part.strip().lower() for v in values for part in v.split(",")}:
+                self._refuse(response, f"{name} {_shown(values)}, expected {token!r} in it")
+        expected = base64.b64encode(hashlib.sha1(self._key + _GUID).digest())  # noqa: S324 - §1.3
+        accept = self._single(response, "Sec-WebSocket-Accept")
+        if accept != expected.decode():
+            got = "no Sec-WebSocket-Accept" if accept is None else "a wrong Sec-WebSocket-Accept"
+            self._refuse(response, f"{got}, expected the answer to this request's key")
+        chosen = self._single(response, "Sec-WebSocket-Protocol")
+        if chosen is not None and chosen not in self._protocols:
+            offered = _shown(self._protocols)
+            self._refuse(response, f"subprotocol {_shown([chosen])}, offered was {offered}")
+        self.extensions = self._verify_extensions(response)
+        self.subprotocol = chosen
+
+    def _verify_extensions(self, response: HandshakeResponse) -> tuple[Extension, ...]:
+        value = self._single(response, "Sec-WebSocket-Extensions")
+        if value is None:
+            return ()
+        try:
+            accepted = parse_extensions(value)
+        except ValueError as error:
+            self._refuse(response, f"a malformed Sec-WebSocket-Extensions: {error}")
+        names = [extension.name for extension in accepted]
+        for name in names:
+            if name not in self._offered:
+                offered = _shown(self._offered)
+                self._refuse(response, f"extension {_shown([name])}, offered was {offered}")
+            if names.count(name) > 1:
+                self._refuse(response, f"extension {_shown([name])} more than once")
+        return accepted
+
+    def _single(self, response: HandshakeResponse, name: str) -> str | None:
+        """Return a field that an answer may have once (RFC 6455 §11.3.2 to §11.3.4)."""
+        values = response.headers.getall(name, [])
+        if len(values) > 1:
+            self._refuse(response, f"{name} {len(values)} times, expected it once")
+        return values[0] if values else None
+
+    def _end(self) -> NoReturn:
+        if self._response is not None:
+            raise self._status_error()
+        missing = "the end of its head" if self._received else "any of it"
+        raise ServerDisconnectedError(
+            f"server closed the connection during the opening handshake, {self._received} bytes"
+            f" into its answer and before {missing}, url={str(self.url)!r}"
+        )
+
+    def _refuse(self, response: HandshakeResponse, what: str) -> NoReturn:
+        raise self._error(f"server's 101 has {what}", response)
+
+    def _broken(self, error: h11.RemoteProtocolError) -> WSServerHandshakeError:
+        """Say what h11 found wrong with the answer."""
+        if self._response is not None:
+            return self._status_error()
+        if error.error_status_hint == HTTPStatus.REQUEST_HEADER_FIELDS_TOO_LARGE:
+            return self._head_error(f"larger than {MAX_HEAD} bytes")
+        return self._garbage_error(_reason(error))
+
+    def _status_error(self) -> WSServerHandshakeError:
+        response = self._response
+        status = "" if response is None else f"{response.status} {_shown([response.reason])}"
+        return self._error(f"server answered {status}, expected 101 Switching Protocols", response)
+
+    def _head_error(self, what: str) -> WSServerHandshakeError:
+        return self._error(f"server sent an answer {what}", None)
+
+    def _garbage_error(self, reason: str) -> WSServerHandshakeError:
+        # The first line only: header fields may hold cookies.
+        line = self._first.partition(b"\n")[0]
+        return self._error(f"server's answer is not HTTP/1.1 ({reason}), it begins {line!r}", None)
+
+    def _error(self, text: str, response: HandshakeResponse | None) -> WSServerHandshakeError:
+        if response is None:
+            return WSServerHandshakeError(text, url=self.url)
+        return WSServerHandshakeError(
+            text,
+            status=response.status,
+            headers=CIMultiDict(response.headers),
+            body=bytes(self._body[: self._max_body]),
+            url=self.url,
+        )
+
+
+def _host_field(url: URL) -> str:
+    # A zone is of this machine only (RFC 6874 §4 wants it removed).
+    return re.sub(r"%[^\]]*(?=\])", "", url.host_port_subcomponent or "")
+
+
+def _offered_names(extensions: str | None) -> tuple[str, ...]:
+    if extensions is None:
+        return ()
+    try:
+        return tuple(extension.name for extension in parse_extensions(extensions))
+    except ValueError as error:
+        raise ValueError(f"cannot offer Sec-WebSocket-Extensions: {error}") from None
+
+
+def _reason(error: h11.ProtocolError) -> str:
+    """h11's words without the peer's or the caller's bytes that it quotes after them."""
+    return str(error).split(": b", 1)[0]
+
+
+def _shown(values: Sequence[str]) -> str:
+    return repr(", ".join(values)[:SHOWN]) if values else "nothing"

@@ -1,0 +1,302 @@
+"""From a URL to an open WebSocket: connect, shake hands, follow redirects, in bounded time.
+
+The rules of the handshake are in `handshake`, those of TCP and TLS in `connector`; here
+they meet the event loop. What comes out is a transport that reads nothing until its
+next protocol is in place, so that no byte is lost between the two.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from multidict import CIMultiDict
+from yarl import URL
+
+from .connector import ConnectorProtocol, SSLSetting, TCPConnector
+from .exceptions import (
+    ClientError,
+    ConnectionTimeoutError,
+    InvalidURL,
+    ServerDisconnectedError,
+    TooManyRedirects,
+    WSServerHandshakeError,
+)
+from .handshake import Extension, Handshake, is_redirect, parse_url
+from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+__all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
+
+# Meant for one origin: RFC 9110 §15.4 on the fields that a redirect must not carry along.
+_FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Proxy-Authorization", "Host")
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """An open WebSocket whose transport does not read yet.
+
+    Attributes:
+        transport: The connection, reading paused. Give it its protocol, hand over
+            `trailing`, then call `connector.resume_reading`, without an ``await`` between.
+        response: Head of the 101, with the redirects that led to it.
+        subprotocol: The offered subprotocol that the server chose, or None.
+        extensions: The offered extensions that the server accepted.
+        trailing: Bytes of the WebSocket that arrived with the head of the 101.
+    """
+
+    transport: asyncio.Transport
+    response: HandshakeResponse
+    subprotocol: str | None
+    extensions: tuple[Extension, ...]
+    trailing: bytes
+
+
+class HandshakeProtocol(ConnectorProtocol):
+    """Carries one `Handshake` over a transport.
+
+    Args:
+        handshake: What to send and how to read the answer.
+        progress: Called with ``"handshake"`` when the request goes out.
+    """
+
+    def __init__(self, handshake: Handshake, progress: Callable[[str], None]) -> None:
+        self._handshake = handshake
+        self._progress = progress
+        # Carries no outcome, so that one nobody fetches (a cancelled opening) warns of nothing.
+        self._finished = asyncio.get_running_loop().create_future()
+        self._outcome: HandshakeResponse | BaseException | None = None
+
+    async def answer(self) -> HandshakeResponse:
+        """Wait for the server's answer.
+
+        Returns:
+            A verified 101 or a redirect. Reading is paused.
+
+        Raises:
+            WSServerHandshakeError: The answer opens nothing.
+            ServerDisconnectedError: The connection was lost before the answer was
+                complete, or right after it.
+        """
+        await self._finished
+        if isinstance(self._outcome, BaseException):
+            raise self._outcome
+        assert self._outcome is not None  # noqa: S101 - _settle sets it before _finished
+        return self._outcome
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Send the request. Called by the event loop."""
+        super().connection_made(transport)
+        self._progress("handshake")
+        if self.transport is not None:
+            self.transport.write(self._handshake.request())
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer. Called by the event loop."""
+        self._read(data)
+
+    def eof_received(self) -> None:
+        """Conclude that no more will come. Called by the event loop."""
+        self._read(b"")
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Conclude that no more will come. Called by the event loop."""
+        if self._outcome is None:
+            self._read(b"", exc)
+        elif not isinstance(self._outcome, BaseException):
+            lost = ServerDisconnectedError(
+                f"connection lost right after the handshake, url={str(self._handshake.url)!r}"
+            )
+            lost.__cause__ = exc
+            self._outcome = lost
+
+    def _read(self, data: bytes, cause: Exception | None = None) -> None:
+        if isinstance(self._outcome, BaseException):
+            return
+        try:
+            response = self._handshake.receive(data)
+        except ClientError as error:
+            error.__cause__ = cause
+            self._settle(error)
+        else:
+            if response is not None:
+                self._settle(response)
+
+    def _settle(self, outcome: HandshakeResponse | BaseException) -> None:
+        self._outcome = outcome
+        # At once: what is not read now is the next protocol's, or nobody's.
+        if self.transport is not None and not self.transport.is_closing():
+            self.transport.pause_reading()
+        if not self._finished.done():
+            self._finished.set_result(None)
+
+
+@dataclass(frozen=True, slots=True)
+class _Target:
+    """Where one hop goes, and what goes with it."""
+
+    url: URL
+    headers: CIMultiDict[str]
+    server_hostname: str | None
+
+    def after(self, response: HandshakeResponse) -> _Target:
+        """Return where a redirect leads (RFC 9110 §10.2.2, §15.4)."""
+        url = self._location(response)
+        here, there = _origin(self.url), _origin(url)
+        if here == there:
+            if url.user is None and url.password is None:
+                url = url.with_user(self.url.user).with_password(self.url.password)
+            return replace(self, url=url)
+        headers = self.headers.copy()
+        for name in _FOR_ONE_ORIGIN:
+            headers.popall(name, None)
+        same_host = self.url.raw_host == url.raw_host
+        return _Target(
+            without_credentials(url), headers, self.server_hostname if same_host else None
+        )
+
+    def _location(self, response: HandshakeResponse) -> URL:
+        locations = response.headers.getall("Location")
+        if len(locations) != 1:
+            raise _bad_redirect(response, f"with {len(locations)} Location headers")
+        try:
+            # A fragment is for whoever shows the page (RFC 9110 §10.2.2), not for a request.
+            url = parse_url(self.url.join(URL(locations[0])).with_fragment(None))
+        except InvalidURL as error:
+            raise _bad_redirect(response, f"to an unusable Location: {error}") from None
+        except ValueError:
+            raise _bad_redirect(response, "to a Location that is no URL") from None
+        if is_secure(self.url) and not is_secure(url):
+            raise _bad_redirect(
+                response, f"from a secure to an insecure URL, {str(without_credentials(url))!r}"
+            )
+        return url
+
+
+async def open_websocket(
+    url: str | URL,
+    *,
+    connector: TCPConnector,
+    protocols: Sequence[str] = (),
+    extensions: str | None = None,
+    origin: str | None = None,
+    headers: LooseHeaders | None = None,
+    ssl: SSLSetting | None = None,
+    server_hostname: str | None = None,
+    connect_timeout: float | None = 10.0,
+    max_redirects: int = 10,
+) -> Opened:
+    """Open a WebSocket (RFC 6455 §4.1).
+
+    Redirects are followed, but never from TLS to plain text. On the way to another
+    origin (TLS or not, host, port) credentials and cookies are left behind, and on the
+    way to another host `server_hostname` is.
+
+    Args:
+        url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
+        connector: Makes the connection.
+        protocols: Subprotocols to offer, preferred ones first.
+        extensions: Value of ``Sec-WebSocket-Extensions`` to offer; None offers nothing.
+        origin: Value of ``Origin``; None sends none.
+        headers: Further header fields of the request.
+        ssl: Instead of the connector's setting, if not None.
+        server_hostname: Name to verify the certificate for, instead of the URL's host.
+        connect_timeout: Seconds for all of it, redirects included; None for no bound.
+        max_redirects: Redirects that are followed.
+
+    Returns:
+        The open connection, reading paused.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: An argument holds what must not be sent.
+        InvalidURL: The URL cannot name a WebSocket.
+        ClientConnectorError: No connection; the subclasses say why.
+        ConnectionTimeoutError: Not open in time; its ``step`` says what was under way.
+        ServerDisconnectedError: The server closed the connection instead of answering.
+        WSServerHandshakeError: The server's answer opens nothing.
+        TooManyRedirects: More than `max_redirects` redirects.
+    """
+    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname)
+    steps = ["start"]
+    history: list[HandshakeResponse] = []
+    deadline = asyncio.timeout(connect_timeout)
+    try:
+        async with deadline:
+            while True:
+                handshake = Handshake(
+                    target.url,
+                    protocols=protocols,
+                    extensions=extensions,
+                    origin=origin,
+                    headers=target.headers,
+                )
+                opened = await _hop(target, handshake, connector, ssl, steps.append)
+                response = opened.response
+                if not is_redirect(response):
+                    return replace(opened, response=replace(response, history=tuple(history)))
+                opened.transport.abort()
+                if len(history) >= max_redirects:
+                    raise _bad_redirect(
+                        response, f"beyond the limit of {max_redirects}", TooManyRedirects
+                    )
+                history.append(response)
+                target = target.after(response)
+    except WSServerHandshakeError as error:
+        error.history = tuple(history)
+        raise
+    except TimeoutError as error:
+        # Inside, the operating system's own time limit is a TimeoutError as well.
+        if not deadline.expired():
+            raise
+        raise ConnectionTimeoutError(
+            f"not open after {connect_timeout} s, step {steps[-1]},"
+            f" url={str(without_credentials(target.url))!r}",
+            step=steps[-1],
+        ) from error
+
+
+async def _hop(
+    target: _Target,
+    handshake: Handshake,
+    connector: TCPConnector,
+    ssl: SSLSetting | None,
+    progress: Callable[[str], None],
+) -> Opened:
+    """Get one answer; whatever goes wrong, leave no connection behind."""
+    protocol = HandshakeProtocol(handshake, progress)
+    try:
+        transport = await connector.connect(
+            target.url,
+            lambda: protocol,
+            ssl=ssl,
+            server_hostname=target.server_hostname,
+            progress=progress,
+        )
+        response = await protocol.answer()
+    except BaseException:
+        protocol.abort()
+        raise
+    return Opened(
+        transport, response, handshake.subprotocol, handshake.extensions, handshake.trailing
+    )
+
+
+def _origin(url: URL) -> tuple[bool, str | None, int | None]:
+    return is_secure(url), url.raw_host, url.port
+
+
+def _bad_redirect(
+    response: HandshakeResponse,
+    what: str,
+    kind: type[WSServerHandshakeError] = WSServerHandshakeError,
+) -> WSServerHandshakeError:
+    return kind(
+        f"server redirects ({response.status}) {what}",
+        status=response.status,
+        headers=CIMultiDict(response.headers),
+        url=response.url,
+    )

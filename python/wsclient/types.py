@@ -1,0 +1,165 @@
+"""The small public types that the other modules share.
+
+Nothing here does I/O, and nothing here imports another module of the package.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
+from enum import IntEnum
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+from multidict import CIMultiDict, CIMultiDictProxy
+
+if TYPE_CHECKING:
+    from yarl import URL
+
+__all__ = [
+    "MSG_BINARY",
+    "MSG_CLOSE",
+    "MSG_PING",
+    "MSG_PONG",
+    "MSG_TEXT",
+    "ClientWSTimeout",
+    "HandshakeResponse",
+    "LooseHeaders",
+    "MsgType",
+    "WSCloseCode",
+    "WSMsgType",
+    "is_secure",
+    "without_credentials",
+]
+
+LooseHeaders: TypeAlias = Mapping[str, str] | Iterable[tuple[str, str]]
+"""Header fields as callers hold them: a mapping, a multidict, or name and value pairs."""
+
+
+class MsgType(IntEnum):
+    """Types of `Message`: the opcodes of RFC 6455 §5.2, and three of the client's own.
+
+    The lower-case names are those of aiohttp 0.17, the upper-case ones today's; both
+    name the same members.
+    """
+
+    continuation = 0x0
+    text = 0x1
+    binary = 0x2
+    close = 0x8
+    ping = 0x9
+    pong = 0xA
+    closing = 0x100
+    closed = 0x101
+    error = 0x102
+
+    CONTINUATION = continuation
+    TEXT = text
+    BINARY = binary
+    CLOSE = close
+    PING = ping
+    PONG = pong
+    CLOSING = closing
+    CLOSED = closed
+    ERROR = error
+
+
+WSMsgType = MsgType
+
+MSG_TEXT = MsgType.text
+MSG_BINARY = MsgType.binary
+MSG_CLOSE = MsgType.close
+MSG_PING = MsgType.ping
+MSG_PONG = MsgType.pong
+
+
+class WSCloseCode(IntEnum):
+    """Close codes of RFC 6455 §7.4.1 and its registry, with aiohttp's names."""
+
+    OK = 1000
+    GOING_AWAY = 1001
+    PROTOCOL_ERROR = 1002
+    UNSUPPORTED_DATA = 1003
+    ABNORMAL_CLOSURE = 1006
+    INVALID_TEXT = 1007
+    POLICY_VIOLATION = 1008
+    MESSAGE_TOO_BIG = 1009
+    MANDATORY_EXTENSION = 1010
+    INTERNAL_ERROR = 1011
+    SERVICE_RESTART = 1012
+    TRY_AGAIN_LATER = 1013
+    BAD_GATEWAY = 1014
+
+
+@dataclass(frozen=True, slots=True)
+class ClientWSTimeout:
+    """How long to wait for the peer. Mirrors ``aiohttp.ClientWSTimeout``.
+
+    Attributes:
+        ws_receive: Seconds that one ``receive()`` may take; None waits without end.
+        ws_close: Seconds that the closing handshake may take; None waits without end.
+    """
+
+    ws_receive: float | None = None
+    ws_close: float | None = 10.0
+
+
+@dataclass(frozen=True, slots=True)
+class HandshakeResponse:
+    """The head of the server's answer to an opening handshake.
+
+    ``repr`` leaves out header fields and body, which may hold cookies.
+
+    Attributes:
+        status: HTTP status code.
+        reason: Reason phrase as it came; often empty.
+        headers: Header fields; names compare without regard to case.
+        http_version: ``"1.1"`` for an accepted handshake.
+        url: What was requested, without credentials, its scheme ``ws`` or ``wss``.
+        history: The redirects that led here, oldest first.
+        body: The beginning of the body of an answer that opened nothing.
+    """
+
+    status: int
+    reason: str
+    headers: CIMultiDictProxy[str] = field(repr=False)
+    http_version: str
+    url: URL
+    history: tuple[HandshakeResponse, ...] = ()
+    body: bytes = field(default=b"", repr=False)
+
+    def __reduce__(self) -> tuple[object, ...]:
+        # A CIMultiDictProxy cannot be pickled, and errors that carry this must be.
+        rest: dict[str, Any] = {
+            field.name: getattr(self, field.name)
+            for field in fields(self)
+            if field.name != "headers"
+        }
+        return _restore_response, (CIMultiDict(self.headers), rest)
+
+
+def _restore_response(headers: CIMultiDict[str], rest: dict[str, Any]) -> HandshakeResponse:
+    return HandshakeResponse(headers=CIMultiDictProxy(headers), **rest)
+
+
+def is_secure(url: URL) -> bool:
+    """Tell whether a URL asks for TLS.
+
+    Args:
+        url: A URL whose scheme is known to be usable.
+
+    Returns:
+        True for ``wss`` and ``https`` (RFC 6455 §3).
+    """
+    return url.scheme in {"wss", "https"}
+
+
+def without_credentials(url: URL) -> URL:
+    """Strip user and password from a URL, for texts and for other origins.
+
+    Args:
+        url: An absolute URL.
+
+    Returns:
+        The same URL with an authority of only host and port.
+    """
+    return url.with_user(None)

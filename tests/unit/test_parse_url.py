@@ -1,0 +1,72 @@
+"""Which URLs can name a WebSocket (RFC 6455 §3), and how errors speak of the others."""
+
+import pytest
+from yarl import URL
+
+from wsclient.exceptions import InvalidURL
+from wsclient.handshake import parse_url
+
+
+@pytest.mark.parametrize(
+    ("given_", "parsed"),
+    [
+        ("ws://h", "ws://h"),
+        ("http://h/a?b", "ws://h/a?b"),
+        ("https://h:8443/", "wss://h:8443/"),
+        ("WSS://H/", "wss://h/"),
+        (URL("https://h/"), "wss://h/"),
+        ("ws://münchen.example/ü", "ws://xn--mnchen-3ya.example/%C3%BC"),
+        ("ws://[::1]:81/", "ws://[::1]:81/"),
+        ("ws://u:p@h/", "ws://u:p@h/"),
+    ],
+)
+def test_url_is_normalised(given_, parsed):
+    assert str(parse_url(given_)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("url", "problem"),
+    [
+        ("", "no scheme"),
+        ("h/p", "no scheme"),
+        ("//h/p", "no scheme"),
+        ("ftp://h/", "unknown scheme 'ftp', expected ws, wss, http or https"),
+        ("ws://", "no host"),
+        ("ws:///p", "no host"),
+        ("ws:h", "no host"),
+        ("ws://h:0/", "port"),
+        ("ws://h:65536/", "cannot be parsed: Port"),
+        ("ws://h:abc/", "cannot be parsed: .*port"),
+        ("ws://[::1/", "cannot be parsed"),
+        ("ws://h/#part", "fragments"),
+        ("ws://h/#", "fragments"),
+        ("ws://h/a b", "space or control"),
+        (" ws://h/", "space or control"),
+        ("ws://h/\r\nX: y", "space or control"),
+        ("ws://h/\x00", "space or control"),
+        ("ws://h\x7f/", "space or control"),
+        ("ws://a<b/", "host contains"),
+        ("ws://a%3Ab:p@h/", "user name"),
+        (URL("ws://h/ü", encoded=True), "percent-encoded"),
+        (URL("ws://h/a b", encoded=True), "space or control"),
+    ],
+)
+def test_bad_url_is_refused(url, problem):
+    with pytest.raises(InvalidURL, match=problem) as caught:
+        parse_url(url)
+    assert str(caught.value).startswith("invalid URL '")
+
+
+@pytest.mark.parametrize("url", [None, 1, b"ws://h/", ["ws://h/"]])
+def test_what_is_no_url_is_a_type_error(url):
+    with pytest.raises(TypeError, match=f"url must be str or yarl.URL, got {type(url).__name__}"):
+        parse_url(url)
+
+
+@pytest.mark.parametrize("url", ["ftp://u:secret@h/", "ws://u:sec/ret@h/", "ws://u:secret@h:x/"])
+def test_bad_url_keeps_its_password_to_itself(url):
+    with pytest.raises(InvalidURL) as caught:
+        parse_url(url)
+    error = caught.value
+    assert error.__suppress_context__ or error.__context__ is None
+    assert "sec" not in str(error) + repr(error) + repr(error.url)
