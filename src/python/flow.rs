@@ -40,6 +40,13 @@ pub struct Flow {
 }
 
 impl Flow {
+    pub fn new(resume_reading: Py<PyAny>) -> Self {
+        Self {
+            resume_reading: Some(resume_reading),
+            ..Self::default()
+        }
+    }
+
     pub fn pause(&mut self, reason: u8) {
         self.reasons |= reason;
         self.changed = true;

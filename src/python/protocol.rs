@@ -256,10 +256,7 @@ impl Protocol {
             transport: None,
             inbox: Inbox::default(),
             reader: None,
-            flow: Flow {
-                resume_reading: Some(resume_reading),
-                ..Flow::default()
-            },
+            flow: Flow::new(resume_reading),
             ending: Ending::default(),
             pings: Pings::default(),
             owed: Vec::new(),
