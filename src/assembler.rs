@@ -23,13 +23,7 @@ impl Assembler {
     /// An assembler that refuses messages larger than `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self {
-            opcode: None,
-            payload: Vec::new(),
-            utf8: Utf8Validator::new(),
-            announced: 0,
-            limit,
-        }
+        Self { opcode: None, payload: Vec::new(), utf8: Utf8Validator::new(), announced: 0, limit }
     }
 
     /// Take note of a data frame's header, before its payload.
@@ -50,10 +44,7 @@ impl Assembler {
         // Both terms are below 2^63, so the sum cannot wrap.
         self.announced += header.length;
         if self.announced > self.limit {
-            return Err(ProtocolError::MessageTooBig {
-                size: self.announced,
-                limit: self.limit,
-            });
+            return Err(ProtocolError::MessageTooBig { size: self.announced, limit: self.limit });
         }
         Ok(())
     }
@@ -116,13 +107,7 @@ mod tests {
     use super::*;
 
     fn header(opcode: Opcode, fin: bool, length: u64) -> Header {
-        Header {
-            fin,
-            rsv: 0,
-            opcode,
-            key: None,
-            length,
-        }
+        Header { fin, rsv: 0, opcode, key: None, length }
     }
 
     #[test]
@@ -134,10 +119,7 @@ mod tests {
         assembler.push(&[0; 6], 0)?;
         assert_eq!(
             assembler.begin_frame(&header(Opcode::Continuation, true, 1)),
-            Err(ProtocolError::MessageTooBig {
-                size: 11,
-                limit: 10
-            })
+            Err(ProtocolError::MessageTooBig { size: 11, limit: 10 })
         );
         Ok(())
     }
@@ -155,10 +137,7 @@ mod tests {
     fn frames_keep_their_order() -> Result<(), ProtocolError> {
         let mut assembler = Assembler::new(100);
         let continuation = header(Opcode::Continuation, true, 0);
-        assert_eq!(
-            assembler.begin_frame(&continuation),
-            Err(ProtocolError::NothingToContinue)
-        );
+        assert_eq!(assembler.begin_frame(&continuation), Err(ProtocolError::NothingToContinue));
         assembler.begin_frame(&header(Opcode::Text, false, 0))?;
         assert_eq!(
             assembler.begin_frame(&header(Opcode::Binary, true, 0)),

@@ -1,5 +1,7 @@
 //! The closing handshake: codes, payload and states (RFC 6455 §7).
 
+use std::fmt::Display;
+
 use crate::error::ProtocolError;
 use crate::frame::MAX_CONTROL_PAYLOAD;
 
@@ -27,21 +29,23 @@ pub const fn is_sendable(code: u16) -> bool {
     matches!(code, 1000..=1003 | 1007..=1014 | 3000..=4999)
 }
 
+/// What is wrong with a code that must not be sent.
+#[must_use]
+pub fn not_sendable(code: impl Display) -> String {
+    format!("close code {code} must not be sent, expected 1000-1003, 1007-1014 or 3000-4999")
+}
+
 /// Check what this side wants to send.
 ///
 /// # Errors
 /// A code that must not be sent, or a reason that does not fit; says what is wrong with it.
 pub fn check(frame: &CloseFrame) -> Result<(), String> {
     if let Some(code) = frame.code.filter(|&code| !is_sendable(code)) {
-        return Err(format!(
-            "close code {code} must not be sent, expected 1000-1003, 1007-1014 or 3000-4999"
-        ));
+        return Err(not_sendable(code));
     }
     let size = frame.reason.len();
     if size > MAX_REASON {
-        return Err(format!(
-            "close reason is {size} bytes long, expected at most {MAX_REASON}"
-        ));
+        return Err(format!("close reason is {size} bytes long, expected at most {MAX_REASON}"));
     }
     Ok(())
 }
@@ -72,13 +76,9 @@ impl CloseFrame {
         if !is_sendable(code) {
             return Err(ProtocolError::InvalidCloseCode(code));
         }
-        let reason = std::str::from_utf8(reason)
-            .map_err(|_| ProtocolError::InvalidCloseReason)?
-            .to_owned();
-        Ok(Self {
-            code: Some(code),
-            reason,
-        })
+        let reason =
+            std::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?.to_owned();
+        Ok(Self { code: Some(code), reason })
     }
 
     /// The payload that says this; `None` without a code means no payload, as there is no place
@@ -98,10 +98,7 @@ impl CloseFrame {
     pub fn for_error(error: &ProtocolError) -> Self {
         let mut reason = error.to_string();
         reason.truncate(reason.floor_char_boundary(MAX_REASON));
-        Self {
-            code: Some(error.close_code()),
-            reason,
-        }
+        Self { code: Some(error.close_code()), reason }
     }
 }
 
@@ -163,10 +160,7 @@ mod tests {
     #[test]
     fn payloads_round_trip() -> Result<(), ProtocolError> {
         for (code, reason) in [(None, ""), (Some(1000), ""), (Some(4999), "Grüße")] {
-            let frame = CloseFrame {
-                code,
-                reason: reason.to_owned(),
-            };
+            let frame = CloseFrame { code, reason: reason.to_owned() };
             assert_eq!(CloseFrame::parse(&frame.payload())?, frame);
         }
         Ok(())
@@ -176,35 +170,15 @@ mod tests {
     fn bad_payloads_are_named() {
         let parse = CloseFrame::parse;
         assert_eq!(parse(b"\x03"), Err(ProtocolError::TruncatedClose));
-        for code in [
-            0u16,
-            999,
-            1004,
-            1005,
-            1006,
-            1015,
-            1016,
-            2999,
-            5000,
-            u16::MAX,
-        ] {
-            assert_eq!(
-                parse(&code.to_be_bytes()),
-                Err(ProtocolError::InvalidCloseCode(code))
-            );
+        for code in [0u16, 999, 1004, 1005, 1006, 1015, 1016, 2999, 5000, u16::MAX] {
+            assert_eq!(parse(&code.to_be_bytes()), Err(ProtocolError::InvalidCloseCode(code)));
         }
-        assert_eq!(
-            parse(b"\x03\xe8\xff"),
-            Err(ProtocolError::InvalidCloseReason)
-        );
+        assert_eq!(parse(b"\x03\xe8\xff"), Err(ProtocolError::InvalidCloseReason));
     }
 
     #[test]
     fn error_reasons_fit_a_control_frame() {
-        let error = ProtocolError::MessageTooBig {
-            size: u64::MAX,
-            limit: u64::MAX,
-        };
+        let error = ProtocolError::MessageTooBig { size: u64::MAX, limit: u64::MAX };
         let frame = CloseFrame::for_error(&error);
         assert_eq!(frame.code, Some(1009));
         assert!(frame.payload().len() <= MAX_CONTROL_PAYLOAD);
@@ -215,10 +189,7 @@ mod tests {
         for order in [[Step::Send, Step::Receive], [Step::Receive, Step::Send]] {
             let half = State::Open.after(order[0]);
             assert_eq!(half.and_then(|state| state.after(order[0])), None);
-            assert_eq!(
-                half.and_then(|state| state.after(order[1])),
-                Some(State::Closed)
-            );
+            assert_eq!(half.and_then(|state| state.after(order[1])), Some(State::Closed));
         }
         assert_eq!(State::Closed.after(Step::Send), None);
         assert_eq!(State::Closed.after(Step::Receive), None);

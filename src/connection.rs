@@ -45,10 +45,7 @@ struct Partial<const N: usize> {
 
 impl<const N: usize> Partial<N> {
     const fn new() -> Self {
-        Self {
-            bytes: [0; N],
-            len: 0,
-        }
+        Self { bytes: [0; N], len: 0 }
     }
 
     fn push(&mut self, piece: &[u8]) {
@@ -204,11 +201,7 @@ impl Connection {
         if !header.opcode.is_control() {
             self.assembler.begin_frame(&header)?;
         }
-        Ok(Some(Frame {
-            opcode: header.opcode,
-            fin: header.fin,
-            remaining: header.length,
-        }))
+        Ok(Some(Frame { opcode: header.opcode, fin: header.fin, remaining: header.length }))
     }
 
     #[inline]
@@ -322,10 +315,7 @@ mod tests {
     }
 
     fn frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
-        let header = Header {
-            fin,
-            ..Header::new(opcode, payload.len(), None)
-        };
+        let header = Header { fin, ..Header::new(opcode, payload.len(), None) };
         let mut out = Vec::new();
         frame::append_frame(&header, payload, &mut out);
         out
@@ -334,16 +324,10 @@ mod tests {
     /// Mostly what a good server sends: whole and fragmented messages with control frames between;
     /// now and then stray bytes, which must be refused alike under any chunking.
     fn stream() -> impl Strategy<Value = Vec<u8>> {
-        let control = (
-            prop_oneof![Just(Opcode::Ping), Just(Opcode::Pong)],
-            vec(any::<u8>(), 0..126),
-        )
-            .prop_map(|(opcode, payload)| frame(opcode, true, &payload));
-        let message = (
-            any::<bool>(),
-            vec(any::<String>(), 1..4),
-            vec(control.clone(), 0..3),
-        );
+        let control =
+            (prop_oneof![Just(Opcode::Ping), Just(Opcode::Pong)], vec(any::<u8>(), 0..126))
+                .prop_map(|(opcode, payload)| frame(opcode, true, &payload));
+        let message = (any::<bool>(), vec(any::<String>(), 1..4), vec(control.clone(), 0..3));
         let message = message.prop_map(|(text, parts, controls)| {
             let mut out = Vec::new();
             let mut controls = controls.into_iter();
@@ -396,10 +380,8 @@ mod tests {
             frame(Opcode::Continuation, true, b"lo"),
         ]
         .concat();
-        let expected = vec![
-            Event::Ping(b"?".as_slice().into()),
-            Event::Text(b"Hello".as_slice().into()),
-        ];
+        let expected =
+            vec![Event::Ping(b"?".as_slice().into()), Event::Text(b"Hello".as_slice().into())];
         assert_eq!(run(UNLIMITED, &[&stream]), (expected, None));
     }
 
@@ -407,10 +389,7 @@ mod tests {
     fn bad_text_is_refused_inside_its_frame() {
         let stream = frame(Opcode::Text, true, b"ab\xffcdefgh");
         let (events, error) = run(UNLIMITED, &[&stream[..5]]);
-        assert_eq!(
-            (events, error),
-            (vec![], Some(ProtocolError::InvalidUtf8(2)))
-        );
+        assert_eq!((events, error), (vec![], Some(ProtocolError::InvalidUtf8(2))));
     }
 
     #[test]
@@ -419,19 +398,13 @@ mod tests {
             let (_, error) = run(UNLIMITED, &[&[0x82 | bits << 4]]);
             assert_eq!(error, Some(ProtocolError::ReservedBits(bits)));
         }
-        assert_eq!(
-            run(UNLIMITED, &[&[0x82, 0x80 | 127]]).1,
-            Some(ProtocolError::Masked)
-        );
+        assert_eq!(run(UNLIMITED, &[&[0x82, 0x80 | 127]]).1, Some(ProtocolError::Masked));
     }
 
     #[test]
     fn the_header_alone_is_enough_to_refuse_a_size() {
         let header = &frame(Opcode::Binary, true, &[0; 101])[..2];
-        let error = ProtocolError::MessageTooBig {
-            size: 101,
-            limit: 100,
-        };
+        let error = ProtocolError::MessageTooBig { size: 101, limit: 100 };
         assert_eq!(run(100, &[header]).1, Some(error));
         assert_eq!(run(101, &[header]).1, None);
     }
@@ -439,21 +412,13 @@ mod tests {
     #[test]
     fn nothing_is_read_after_close_or_error() {
         let message = frame(Opcode::Binary, true, b"late");
-        let (events, error) = run(
-            UNLIMITED,
-            &[&[frame(Opcode::Close, true, b""), message.clone()].concat()],
-        );
-        assert_eq!(
-            (events, error),
-            (vec![Event::Close(CloseFrame::default())], None)
-        );
+        let (events, error) =
+            run(UNLIMITED, &[&[frame(Opcode::Close, true, b""), message.clone()].concat()]);
+        assert_eq!((events, error), (vec![Event::Close(CloseFrame::default())], None));
 
         let mut connection = Connection::new(UNLIMITED);
         let mut bad: &[u8] = &[0x83, 0x00];
-        assert_eq!(
-            connection.next_event(&mut bad),
-            Err(ProtocolError::ReservedOpcode(3))
-        );
+        assert_eq!(connection.next_event(&mut bad), Err(ProtocolError::ReservedOpcode(3)));
         let mut input: &[u8] = &message;
         assert_eq!(connection.next_event(&mut input), Ok(None));
         assert!(input.is_empty());
@@ -465,18 +430,11 @@ mod tests {
     #[test]
     fn messages_still_arrive_after_our_close_frame() {
         let mut connection = Connection::new(UNLIMITED);
-        let close = CloseFrame {
-            code: Some(1000),
-            reason: String::new(),
-        };
+        let close = CloseFrame { code: Some(1000), reason: String::new() };
         let out = connection.close(&close, [0; 4]);
         assert_eq!(out.as_deref(), Some(b"\x88\x82\0\0\0\0\x03\xe8".as_slice()));
         assert_eq!(connection.close(&close, [0; 4]), None);
-        let stream = [
-            frame(Opcode::Binary, true, b"x"),
-            frame(Opcode::Close, true, b""),
-        ]
-        .concat();
+        let stream = [frame(Opcode::Binary, true, b"x"), frame(Opcode::Close, true, b"")].concat();
         let mut outcome = Outcome::default();
         feed(&mut connection, &stream, &mut outcome);
         assert_eq!(outcome.0.len(), 2);

@@ -59,10 +59,7 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReservedBits(bits) => {
-                write!(
-                    f,
-                    "reserved bits {bits:03b} set, expected 000: no extension uses them"
-                )
+                write!(f, "reserved bits {bits:03b} set, expected 000: no extension uses them")
             }
             Self::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
             Self::Masked => f.write_str("masked frame from a server"),
@@ -71,23 +68,14 @@ impl fmt::Display for ProtocolError {
                 write!(f, "{opcode} frame with a payload over 125 bytes")
             }
             Self::NonMinimalLength(length) => {
-                write!(
-                    f,
-                    "payload length {length} is not encoded in the fewest bytes"
-                )
+                write!(f, "payload length {length} is not encoded in the fewest bytes")
             }
             Self::LengthOverflow(length) => {
-                write!(
-                    f,
-                    "payload length {length:#x} has its most significant bit set"
-                )
+                write!(f, "payload length {length:#x} has its most significant bit set")
             }
             Self::NothingToContinue => f.write_str("continuation frame, but no message was begun"),
             Self::Interleaved(opcode) => {
-                write!(
-                    f,
-                    "{opcode} frame inside a fragmented message, expected a continuation"
-                )
+                write!(f, "{opcode} frame inside a fragmented message, expected a continuation")
             }
             Self::InvalidUtf8(offset) => write!(f, "text is not UTF-8 at byte {offset}"),
             Self::TruncatedClose => {
@@ -96,10 +84,7 @@ impl fmt::Display for ProtocolError {
             Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::InvalidCloseReason => f.write_str("close reason is not UTF-8"),
             Self::MessageTooBig { size, limit } => {
-                write!(
-                    f,
-                    "message of at least {size} bytes exceeds the limit of {limit} bytes"
-                )
+                write!(f, "message of at least {size} bytes exceeds the limit of {limit} bytes")
             }
         }
     }

@@ -88,13 +88,7 @@ impl Header {
     /// A final frame without reserved bits.
     #[must_use]
     pub fn new(opcode: Opcode, length: usize, key: Option<Key>) -> Self {
-        Self {
-            fin: true,
-            rsv: 0,
-            opcode,
-            key,
-            length: length as u64,
-        }
+        Self { fin: true, rsv: 0, opcode, key, length: length as u64 }
     }
 
     /// Parse the header at the start of `input`.
@@ -157,13 +151,7 @@ impl Header {
             };
             (Some(*bytes), rest)
         };
-        let header = Self {
-            fin,
-            rsv: first >> 4 & 0x7,
-            opcode,
-            key,
-            length,
-        };
+        let header = Self { fin, rsv: first >> 4 & 0x7, opcode, key, length };
         Ok(Some((header, input.len() - rest.len())))
     }
 
@@ -187,10 +175,7 @@ impl Header {
     pub fn write(&self, out: &mut [u8]) -> usize {
         out[0] = u8::from(self.fin) << 7 | self.rsv << 4 | self.opcode as u8;
         let masked = u8::from(self.key.is_some()) << 7;
-        #[expect(
-            clippy::cast_possible_truncation,
-            reason = "each arm bounds the length it casts"
-        )]
+        #[expect(clippy::cast_possible_truncation, reason = "each arm bounds the length it casts")]
         let end = match self.length {
             0..=125 => {
                 out[1] = masked | self.length as u8;
@@ -224,11 +209,7 @@ impl Header {
 /// the payload's.
 #[inline]
 pub fn write_frame(header: &Header, payload: &[u8], out: &mut [u8]) {
-    assert_eq!(
-        header.length,
-        payload.len() as u64,
-        "header and payload disagree"
-    );
+    assert_eq!(header.length, payload.len() as u64, "header and payload disagree");
     let (head, body) = out.split_at_mut(header.encoded_len());
     header.write(head);
     match header.key {
@@ -267,11 +248,7 @@ mod tests {
         append_frame(&Header::new(Opcode::Binary, 256, None), &[0; 256], &mut out);
         assert_eq!(out[..4], [0x82, 0x7E, 0x01, 0x00]);
         out.clear();
-        append_frame(
-            &Header::new(Opcode::Binary, 65536, None),
-            &vec![0; 65536],
-            &mut out,
-        );
+        append_frame(&Header::new(Opcode::Binary, 65536, None), &vec![0; 65536], &mut out);
         assert_eq!(out[..10], [0x82, 0x7F, 0, 0, 0, 0, 0, 1, 0, 0]);
     }
 
@@ -305,14 +282,8 @@ mod tests {
     fn control_frames_are_short_and_whole() {
         for opcode in [Opcode::Close, Opcode::Ping, Opcode::Pong] {
             let number = opcode as u8;
-            assert_eq!(
-                parse(&[number, 0]),
-                Err(ProtocolError::FragmentedControl(opcode))
-            );
-            assert_eq!(
-                parse(&[0x80 | number, 126]),
-                Err(ProtocolError::ControlTooLong(opcode))
-            );
+            assert_eq!(parse(&[number, 0]), Err(ProtocolError::FragmentedControl(opcode)));
+            assert_eq!(parse(&[0x80 | number, 126]), Err(ProtocolError::ControlTooLong(opcode)));
             assert!(parse(&[0x80 | number, 125]).is_ok());
         }
     }
@@ -332,20 +303,12 @@ mod tests {
         let data = (any::<bool>(), 0..3u8, 0..=u64::MAX >> 1);
         let control = (Just(true), 8..11u8, 0..=125u64);
         let small = (any::<bool>(), 0..3u8, 0..200_000u64);
-        (
-            prop_oneof![data, control, small],
-            0..8u8,
-            any::<Option<Key>>(),
+        (prop_oneof![data, control, small], 0..8u8, any::<Option<Key>>()).prop_filter_map(
+            "opcode",
+            |((fin, opcode, length), rsv, key)| {
+                Opcode::from_u8(opcode).map(|opcode| Header { fin, rsv, opcode, key, length })
+            },
         )
-            .prop_filter_map("opcode", |((fin, opcode, length), rsv, key)| {
-                Opcode::from_u8(opcode).map(|opcode| Header {
-                    fin,
-                    rsv,
-                    opcode,
-                    key,
-                    length,
-                })
-            })
     }
 
     proptest! {

@@ -55,10 +55,7 @@ impl Keys {
     /// An empty supply; the first key draws a block.
     #[must_use]
     pub const fn new() -> Self {
-        Self {
-            block: [[0; 4]; BLOCK],
-            next: BLOCK,
-        }
+        Self { block: [[0; 4]; BLOCK], next: BLOCK }
     }
 
     /// Forget the keys in stock, so that a forked child does not use its parent's.
@@ -96,10 +93,7 @@ mod tests {
     use std::collections::HashSet;
 
     fn naive(data: &[u8], key: Key) -> Vec<u8> {
-        data.iter()
-            .enumerate()
-            .map(|(i, byte)| byte ^ key[i % 4])
-            .collect()
+        data.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
     }
 
     proptest! {

@@ -65,11 +65,7 @@ impl Utf8Validator {
     /// # Errors
     /// When it ends inside a character.
     pub fn finish(&self) -> Result<(), InvalidUtf8> {
-        if self.partial_len == 0 {
-            Ok(())
-        } else {
-            Err(InvalidUtf8(self.checked))
-        }
+        if self.partial_len == 0 { Ok(()) } else { Err(InvalidUtf8(self.checked)) }
     }
 }
 
@@ -84,11 +80,7 @@ pub fn validate(text: &[u8]) -> Result<(), InvalidUtf8> {
 
 #[cold]
 fn locate(text: &[u8]) -> InvalidUtf8 {
-    InvalidUtf8(
-        compat::from_utf8(text)
-            .err()
-            .map_or(0, |error| error.valid_up_to() as u64),
-    )
+    InvalidUtf8(compat::from_utf8(text).err().map_or(0, |error| error.valid_up_to() as u64))
 }
 
 #[cfg(test)]

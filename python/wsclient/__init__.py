@@ -13,6 +13,7 @@ Example:
 """
 
 import os
+from collections.abc import Sequence
 from importlib.metadata import version
 
 from ._core import Message, discard_keys
@@ -90,6 +91,8 @@ __all__ = [
 ]
 
 WSMessage = Message
+# For `case (tp, data, extra):`, which only sequences match.
+Sequence.register(Message)
 
 if hasattr(os, "register_at_fork"):
     # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).

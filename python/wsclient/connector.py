@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
+from functools import cache
 from ssl import CERT_NONE, SSLCertVerificationError, SSLContext, SSLError, create_default_context
 from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
 
@@ -106,6 +107,27 @@ def resume_reading(transport: asyncio.Transport) -> None:
         decrypt()
 
 
+_KNOWN_TRANSPORTS = frozenset({"aiofastnet.selector_transport", "asyncio.selector_events"})
+
+
+def plain_socket(transport: asyncio.Transport) -> int | None:
+    """Tell which socket may be written to past its transport, while that has nothing queued.
+
+    Args:
+        transport: What `TCPConnector.connect` returned.
+
+    Returns:
+        The descriptor, or None: with TLS, or if the transport might hold data back or close the
+        socket before it tells its protocol.
+    """
+    if transport.get_extra_info("sslcontext") is not None:
+        return None
+    if type(transport).__module__ not in _KNOWN_TRANSPORTS:
+        return None
+    sock: socket.socket = transport.get_extra_info("socket")
+    return sock.fileno()
+
+
 class _Nothing:
     """What `TCPConnector.close` returns: ``await`` takes it, dropping it warns of nothing."""
 
@@ -143,7 +165,6 @@ class TCPConnector:
         self._local: Sequence[_AddrInfo] | None = addr_to_addr_infos(local_addr)
         self._delay = happy_eyeballs_delay
         self._loop = loop
-        self._contexts: dict[bool, SSLContext] = {}
         self._closed = False
 
     @property
@@ -259,15 +280,19 @@ class TCPConnector:
     def _context(self, setting: SSLSetting) -> SSLContext:
         if isinstance(setting, SSLContext):
             return setting
-        if setting not in self._contexts:
-            context = create_default_context()
-            # RFC 8441 (WebSocket in HTTP/2) is another protocol than the one we speak.
-            context.set_alpn_protocols(["http/1.1"])
-            if not setting:
-                context.check_hostname = False
-                context.verify_mode = CERT_NONE
-            self._contexts[setting] = context
-        return self._contexts[setting]
+        return _default_context(setting)
+
+
+@cache
+def _default_context(verify: bool) -> SSLContext:
+    # Loading the certificate authorities takes milliseconds: once for the process.
+    context = create_default_context()
+    # RFC 8441 (WebSocket in HTTP/2) is another protocol than the one we speak.
+    context.set_alpn_protocols(["http/1.1"])
+    if not verify:
+        context.check_hostname = False
+        context.verify_mode = CERT_NONE
+    return context
 
 
 async def _establish(

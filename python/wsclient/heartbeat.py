@@ -39,7 +39,7 @@ class Heartbeat:
         self._timer.cancel()
 
     def _beat(self) -> None:
-        if self._ws.closed or self._connection.lost:
+        if not self._connection.alive:
             return
         rest = self._interval - self._idle()
         if self._connection.reading_paused:
@@ -57,7 +57,7 @@ class Heartbeat:
         self._timer = self._loop.call_later(self._patience, self._check)
 
     def _check(self) -> None:
-        if self._ws.closed or self._connection.lost:
+        if not self._connection.alive:
             return
         if self._idle() < self._loop.time() - self._pinged:
             self._beat()

@@ -7,7 +7,8 @@ import json
 import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
-from . import _core
+from ._core import Message, Sent, WebSocketBase
+from ._core import Protocol as CoreProtocol
 from .exceptions import ServerTimeoutError, WSMessageTypeError
 from .heartbeat import Heartbeat
 from .types import MsgType
@@ -22,7 +23,9 @@ if TYPE_CHECKING:
 __all__ = ["ClientWebSocketResponse", "WebSocketProtocol"]
 
 
-class WebSocketProtocol(_core.Protocol, asyncio.BufferedProtocol):
+class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
+    CoreProtocol, asyncio.BufferedProtocol
+):
     """The core's protocol, under the type by which asyncio knows a buffered one."""
 
     __slots__ = ()
@@ -32,7 +35,7 @@ class _Loads(Protocol):
     def __call__(self, data: Any, /) -> Any: ...
 
 
-class ClientWebSocketResponse(_core.WebSocketBase):
+class ClientWebSocketResponse(WebSocketBase):
     """An open WebSocket; `ws_connect` makes it.
 
     One task may receive, any number of tasks may send. Frames are written when a ``send_*``
@@ -56,7 +59,7 @@ class ClientWebSocketResponse(_core.WebSocketBase):
 
     def __init__(
         self,
-        connection: _core.Protocol,
+        connection: CoreProtocol,
         response: HandshakeResponse,
         protocol: str | None,
         *,
@@ -73,8 +76,9 @@ class ClientWebSocketResponse(_core.WebSocketBase):
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let ``async for`` go through an overridden ``receive``."""
         super().__init_subclass__(**kwargs)
-        if "receive" in cls.__dict__ and "__anext__" not in cls.__dict__:
-            cls.__anext__ = _next_through_receive  # type: ignore[method-assign]
+        overridden = cls.receive is not WebSocketBase.receive
+        if overridden and cls.__anext__ is WebSocketBase.__anext__:
+            cls.__anext__ = _next_through_receive  # type: ignore[assignment, method-assign]
 
     @property
     def protocol(self) -> str | None:
@@ -143,7 +147,7 @@ class ClientWebSocketResponse(_core.WebSocketBase):
             raise WSMessageTypeError(f"received a {msg.tp.name} message, expected {wanted.name}")
         return msg.data
 
-    def send_json(self, data: Any, *, dumps: Callable[[Any], str] = json.dumps) -> _core.Sent:
+    def send_json(self, data: Any, *, dumps: Callable[[Any], str] = json.dumps) -> Sent:
         """Send `data` as JSON in a text message.
 
         Args:
@@ -188,9 +192,7 @@ class ClientWebSocketResponse(_core.WebSocketBase):
                 await _none_or(connection.wait_lost())
         except TimeoutError:
             connection.abort(
-                ServerTimeoutError(
-                    f"closing handshake not finished within {self._close_timeout} s"
-                )
+                ServerTimeoutError(f"closing handshake not finished within {self._close_timeout} s")
             )
             await _none_or(connection.wait_lost())
         except asyncio.CancelledError:
@@ -218,12 +220,15 @@ class ClientWebSocketResponse(_core.WebSocketBase):
         return f"<{type(self).__name__} {self._response.url} {state}>"
 
     def __del__(self) -> None:
+        if "_heartbeat" not in self.__dict__:  # __init__ raised
+            return
         connection = self._connection
         if self.closed or connection.lost or self._loop.is_closed():
             return
-        warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
+        text = f"unclosed {self!r}"
         self._stop_heartbeat()
         connection.abort()
+        warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
 
 
 async def _none_or(future: asyncio.Future[None] | None) -> None:
@@ -231,7 +236,7 @@ async def _none_or(future: asyncio.Future[None] | None) -> None:
         await future
 
 
-async def _next_through_receive(ws: ClientWebSocketResponse) -> _core.Message:
+async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     msg = await ws.receive()
     if msg.tp in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration

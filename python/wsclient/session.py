@@ -10,7 +10,7 @@ from weakref import WeakSet
 
 from multidict import CIMultiDict
 
-from .connector import SSLSetting, TCPConnector, resume_reading
+from .connector import SSLSetting, TCPConnector, plain_socket, resume_reading
 from .opening import open_websocket
 from .response import ClientWebSocketResponse, WebSocketProtocol
 from .types import ClientWSTimeout, WSCloseCode
@@ -198,6 +198,13 @@ class ClientSession:
             receive_timeout = timeout.ws_receive if receive_timeout is None else receive_timeout
         else:
             close_timeout = timeout
+        for name, seconds in (
+            ("timeout", close_timeout),
+            ("receive_timeout", receive_timeout),
+            ("heartbeat", heartbeat),
+        ):
+            _check_not_negative(name, seconds, float | int | None)
+        _check_not_negative("max_msg_size", max_msg_size, int)
         connection = WebSocketProtocol(
             loop,
             resume_reading=resume_reading,
@@ -219,16 +226,25 @@ class ClientSession:
             server_hostname=server_hostname,
             connect_timeout=connect_timeout,
         )
-        ws = (ws_response_class or cast("type[_WS]", self._ws_response_class))(
-            connection,
-            opened.response,
-            opened.subprotocol,
-            close_timeout=close_timeout,
-            heartbeat=heartbeat,
-            receive_timeout=receive_timeout,
-        )
+        try:
+            if self._closed:
+                raise RuntimeError("session is closed")
+            ws = (ws_response_class or cast("type[_WS]", self._ws_response_class))(
+                connection,
+                opened.response,
+                opened.subprotocol,
+                close_timeout=close_timeout,
+                heartbeat=heartbeat,
+                receive_timeout=receive_timeout,
+            )
+        except BaseException:
+            opened.transport.abort()
+            raise
         opened.transport.set_protocol(connection)
         connection.connection_made(opened.transport)
+        socket = plain_socket(opened.transport)
+        if socket is not None:
+            connection.send_directly(socket)
         connection.feed(opened.trailing)
         if not connection.reading_paused:
             resume_reading(opened.transport)
@@ -239,9 +255,14 @@ class ClientSession:
         """Close the session: its WebSockets, with close code 1001, and a connector of its own."""
         self._closed = True
         closing = [ws.close(code=WSCloseCode.GOING_AWAY) for ws in self._websockets]
-        await asyncio.gather(*closing)
-        if self._owns_connector:
-            self._connector.close()
+        try:
+            outcomes = await asyncio.gather(*closing, return_exceptions=True)
+        finally:
+            if self._owns_connector:
+                self._connector.close()
+        for outcome in outcomes:
+            if isinstance(outcome, BaseException):
+                raise outcome
 
     async def __aenter__(self) -> Self:
         return self
@@ -253,6 +274,13 @@ class ClientSession:
         traceback: TracebackType | None,
     ) -> None:
         await self.close()
+
+
+def _check_not_negative(name: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    if value is not None and not value >= 0:
+        raise ValueError(f"{name} is {value}, expected at least 0")
 
 
 def ws_connect(

@@ -14,12 +14,13 @@ use crate::close::{self, CloseFrame, State, code};
 /// to be written to leave; then this side closes.
 const LINGER: f64 = 1.0;
 
+/// Seconds for which messages that came before the peer's end can be taken and answered; then the
+/// peer gets its answer all the same.
+const DEFERRED: f64 = 5.0;
+
 /// What is known of the end.
 #[derive(Default)]
-#[expect(
-    clippy::struct_excessive_bools,
-    reason = "they are independent facts, not one state"
-)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts, not one state")]
 pub struct Ending {
     /// `close()` was called.
     pub called: bool,
@@ -29,13 +30,17 @@ pub struct Ending {
     pub exception: Option<Py<PyAny>>,
     /// The transport is gone.
     pub lost: bool,
+    /// The close frame that the peer has coming, when the messages before its end are taken: who
+    /// takes them may want to answer them.
+    pub deferred: Option<CloseFrame>,
     /// The WebSocket is over, and TCP is to follow within `LINGER`.
     pub linger: bool,
     /// The transport is to be dropped at once.
     pub abort: bool,
     aborted: bool,
-    /// The `TimerHandle` of `LINGER`.
+    /// The `TimerHandle` of `LINGER`, or of `DEFERRED` before.
     timer: Option<Py<PyAny>>,
+    lingering: bool,
     /// Futures of those who wait for `lost`.
     waiters: Vec<Py<PyAny>>,
 }
@@ -43,7 +48,10 @@ pub struct Ending {
 impl Ending {
     /// Whether `act` has something to do.
     pub fn acts(&self) -> bool {
-        !self.lost && (self.abort && !self.aborted || self.linger && self.timer.is_none())
+        !self.lost
+            && (self.abort && !self.aborted
+                || self.linger && !self.lingering
+                || self.deferred.is_some() && self.timer.is_none())
     }
 
     /// What `receive()` returns for ever after the transport is gone.
@@ -60,22 +68,14 @@ impl Ending {
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.exception)?;
         visit.call(&self.timer)?;
-        self.waiters
-            .iter()
-            .try_for_each(|waiter| visit.call(waiter))
+        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
     }
 }
 
 fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> Item {
-    let data = code
-        .into_pyobject(py)
-        .map_or_else(|never| match never {}, Bound::into_any);
+    let data = code.into_pyobject(py).map_or_else(|never| match never {}, Bound::into_any);
     let extra = pyo3::types::PyString::new(py, reason).into_any();
-    Item {
-        kind,
-        data: data.unbind(),
-        extra: Some(extra.unbind()),
-    }
+    Item { kind, data: data.unbind(), extra: Some(extra.unbind()) }
 }
 
 impl Protocol {
@@ -85,19 +85,32 @@ impl Protocol {
         let code = frame.code.unwrap_or(code::NO_STATUS);
         self.ending.fate = Some((code, frame.reason.clone()));
         self.ending.exception = None;
-        if !self.ending.called {
-            if !self.options.autoclose {
-                self.inbox
-                    .push(close_item(py, Kind::Close, code, &frame.reason), 0);
-                return;
-            }
+        if self.ending.called {
+            self.ending.linger = true;
+        } else if self.options.autoclose {
             // §5.5.1: the answer usually echoes the code.
-            self.owe_close(&CloseFrame {
-                code: frame.code,
-                reason: String::new(),
-            });
+            let answer = CloseFrame { code: frame.code, reason: String::new() };
+            self.end_with(answer, self.inbox.is_empty());
+        } else {
+            self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
         }
-        self.ending.linger = true;
+    }
+
+    /// The peer has ended the connection, by close frame or by error: send `answer`, at once or
+    /// when the messages before are taken.
+    pub(super) fn end_with(&mut self, answer: CloseFrame, at_once: bool) {
+        self.ending.deferred = Some(answer);
+        if at_once || self.ending.called {
+            self.reach_end();
+        }
+    }
+
+    /// The messages before the peer's end are taken, or were waited for long enough.
+    pub(super) fn reach_end(&mut self) {
+        if let Some(answer) = self.ending.deferred.take() {
+            self.owe_close(&answer);
+            self.ending.linger = true;
+        }
     }
 
     /// Queue this side's close frame, if it is not out and there is a transport to take it.
@@ -106,9 +119,7 @@ impl Protocol {
             return;
         }
         match keys::draw() {
-            Ok(key) => self
-                .owed
-                .extend(self.core.close(frame, key).unwrap_or_default()),
+            Ok(key) => self.owed.extend(self.core.close(frame, key).unwrap_or_default()),
             Err(_) => self.ending.abort = true,
         }
     }
@@ -125,8 +136,11 @@ impl Protocol {
     }
 
     /// Whether messages can be sent.
+    #[inline]
     pub(super) fn is_open(&self) -> bool {
-        self.core.close_state() == State::Open && self.core.is_reading() && !self.ending.lost
+        !self.ending.lost
+            && (self.core.close_state() == State::Open && self.core.is_reading()
+                || self.ending.deferred.is_some())
     }
 
     /// aiohttp's `closed`: `close()` was called or the connection has ended, and nothing that
@@ -140,22 +154,23 @@ impl Protocol {
 }
 
 /// See [`Protocol::start_close`].
-pub fn start(slf: &Bound<'_, Protocol>, code: u16, message: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub fn start(
+    slf: &Bound<'_, Protocol>,
+    code: &Bound<'_, PyAny>,
+    message: &Bound<'_, PyAny>,
+) -> PyResult<bool> {
+    let code = send::close_code(code)?;
     let reason = send::control_payload(message)?;
     let reason = str::from_utf8(&reason)
         .map_err(|_| PyValueError::new_err("close message is not UTF-8"))?
         .to_owned();
-    let frame = CloseFrame {
-        code: Some(code),
-        reason,
-    };
+    let frame = CloseFrame { code: Some(code), reason };
     close::check(&frame).map_err(PyValueError::new_err)?;
     let sent = {
         let mut me = slf.borrow_mut();
         // What has arrived stays to be received; what comes from now on is dropped.
-        me.flow.read_to_the_end();
-        let unparsed = std::mem::take(&mut me.flow.unparsed);
-        me.ingest(slf.py(), &unparsed);
+        me.read_to_the_end(slf.py());
+        me.ending.deferred = None;
         let half_open = matches!(me.core.close_state(), State::Open | State::CloseReceived);
         let sends = half_open && !me.ending.lost && !me.ending.called;
         me.ending.called = true;
@@ -182,10 +197,22 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         slf.borrow_mut().ending.aborted = true;
         return call_transport(slf, "abort");
     }
-    // The peer's end of TCP is to be seen, whatever had paused reading.
-    slf.borrow_mut().flow.read_to_the_end();
-    let event_loop = slf.borrow().event_loop.clone_ref(py);
-    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr("abort")?))?;
+    let (event_loop, earlier, seconds, then) = {
+        let mut me = slf.borrow_mut();
+        me.ending.lingering = me.ending.linger;
+        let (seconds, then) = if me.ending.linger {
+            // The peer's end of TCP is to be seen, whatever had paused reading.
+            me.read_to_the_end(py);
+            (LINGER, "abort")
+        } else {
+            (DEFERRED, "_end_now")
+        };
+        (me.event_loop.clone_ref(py), me.ending.timer.take(), seconds, then)
+    };
+    if let Some(earlier) = earlier {
+        earlier.call_method0(py, "cancel")?;
+    }
+    let timer = event_loop.call_method1(py, "call_later", (seconds, slf.getattr(then)?))?;
     slf.borrow_mut().ending.timer = Some(timer);
     flow::apply(slf)
 }
@@ -205,14 +232,13 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     let (timer, waiters) = {
         let mut me = slf.borrow_mut();
         me.core.abandon();
+        me.ending.deferred = None;
         me.ending.lost = true;
+        me.spare = None;
         if exception.is_some() {
             me.ending.exception = exception;
         }
-        (
-            me.ending.timer.take(),
-            std::mem::take(&mut me.ending.waiters),
-        )
+        (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
     };
     if let Some(timer) = timer {
         timer.call_method0(py, "cancel")?;
@@ -236,11 +262,7 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 
 /// Call a method of the transport without arguments; with no transport, nothing.
 pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
-    let transport = slf
-        .borrow()
-        .transport
-        .as_ref()
-        .map(|t| t.clone_ref(slf.py()));
+    let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
     match transport {
         Some(transport) => transport.call_method0(slf.py(), method).map(drop),
         None => Ok(()),

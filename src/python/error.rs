@@ -15,9 +15,7 @@ pub fn web_socket_error(error: &ProtocolError) -> PyErr {
 pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>) -> Py<PyAny> {
     let Some(cause) = cause else {
         let message = "server closed the connection without a close frame";
-        return ServerDisconnectedError::new_err(message)
-            .into_value(py)
-            .into_any();
+        return ServerDisconnectedError::new_err(message).into_value(py).into_any();
     };
     let cause = PyErr::from_value(cause.into_bound(py));
     let error = ClientConnectionResetError::new_err(format!("connection lost: {cause}"));

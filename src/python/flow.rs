@@ -24,6 +24,10 @@ pub struct Flow {
     pub resume_reading: Option<Py<PyAny>>,
     /// The transport's bound `write`, `None` when it is gone.
     pub write: Option<Py<PyAny>>,
+    /// The socket of a transport that can be passed by; see `direct`.
+    pub socket: Option<i32>,
+    /// The transport may have something queued that has to go out first.
+    pub queued: bool,
     /// The transport has more to write than it wants to hold.
     pub write_paused: bool,
     /// Futures of senders that wait for room.
@@ -35,21 +39,22 @@ pub struct Flow {
     reasons: u8,
     /// The transport has been told to pause reading.
     told: bool,
+    /// Nothing pauses reading any more: the connection ends, and its end is to be read.
+    pub to_the_end: bool,
     /// `reasons` has changed since the transport was told.
     pub changed: bool,
 }
 
 impl Flow {
     pub fn new(resume_reading: Py<PyAny>) -> Self {
-        Self {
-            resume_reading: Some(resume_reading),
-            ..Self::default()
-        }
+        Self { resume_reading: Some(resume_reading), ..Self::default() }
     }
 
     pub fn pause(&mut self, reason: u8) {
-        self.reasons |= reason;
-        self.changed = true;
+        if !self.to_the_end {
+            self.reasons |= reason;
+            self.changed = true;
+        }
     }
 
     pub fn resume(&mut self, reason: u8) {
@@ -76,19 +81,21 @@ impl Flow {
         self.pause(pause::PONG);
     }
 
-    /// Read on whatever the reasons were: the connection ends, and its end is to be seen.
-    pub fn read_to_the_end(&mut self) {
-        if self.reasons != 0 {
-            self.resume(self.reasons);
-        }
-    }
-
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.resume_reading)?;
         visit.call(&self.write)?;
-        self.waiters
-            .iter()
-            .try_for_each(|waiter| visit.call(waiter))
+        self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
+    }
+}
+
+impl Protocol {
+    /// Read on, whatever had paused reading, and parse what waited for room.
+    pub(super) fn read_to_the_end(&mut self, py: Python<'_>) {
+        self.flow.to_the_end = true;
+        self.flow.reasons = 0;
+        self.flow.changed = true;
+        let unparsed = std::mem::take(&mut self.flow.unparsed);
+        self.ingest(py, &unparsed);
     }
 }
 
@@ -107,23 +114,31 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             None
         } else {
             me.restart_idle_time();
-            me.flow
-                .resume_reading
-                .as_ref()
-                .map(|resume| resume.clone_ref(py))
+            me.flow.resume_reading.as_ref().map(|resume| resume.clone_ref(py))
         };
-        (
-            resume,
-            me.transport
-                .as_ref()
-                .map(|transport| transport.clone_ref(py)),
-        )
+        (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))
     };
     match (resume, transport) {
         (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
         (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
         (_, None) => Ok(()),
     }
+}
+
+/// Whether the transport has nothing queued.
+#[inline]
+pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
+    if !slf.borrow().flow.queued {
+        return Ok(true);
+    }
+    let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
+    let Some(transport) = transport else {
+        return Ok(false);
+    };
+    let size = transport.call_method0(slf.py(), "get_write_buffer_size")?;
+    let drained = !size.is_truthy(slf.py())?;
+    slf.borrow_mut().flow.queued = !drained;
+    Ok(drained)
 }
 
 /// After messages were taken: parse what waited for room, and read on when all of it is parsed.
@@ -178,6 +193,7 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 pub fn end(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let (waiters, write) = {
         let mut me = slf.borrow_mut();
+        me.flow.socket = None;
         (std::mem::take(&mut me.flow.waiters), me.flow.write.take())
     };
     drop(write);

@@ -68,15 +68,10 @@ pub fn parse_frame(
         return Ok(None);
     };
     if let Some(limit) = max_size.filter(|limit| header.length > *limit) {
-        let error = crate::error::ProtocolError::MessageTooBig {
-            size: header.length,
-            limit,
-        };
+        let error = crate::error::ProtocolError::MessageTooBig { size: header.length, limit };
         return Err(web_socket_error(&error));
     }
-    let end = usize::try_from(header.length)
-        .ok()
-        .and_then(|length| start.checked_add(length));
+    let end = usize::try_from(header.length).ok().and_then(|length| start.checked_add(length));
     let Some((end, payload)) = end.and_then(|end| Some((end, data.get(start..end)?))) else {
         return Ok(None);
     };
@@ -121,19 +116,20 @@ pub fn parse_frame(
 #[pyo3(signature = (opcode, payload = None, *, fin = true, rsv = 0, mask = None))]
 pub fn encode_frame<'py>(
     py: Python<'py>,
-    opcode: u8,
+    opcode: i64,
     payload: Option<&Bound<'py, PyAny>>,
     fin: bool,
-    rsv: u8,
+    rsv: i64,
     mask: Option<&Bound<'py, PyAny>>,
 ) -> PyResult<Bound<'py, PyBytes>> {
-    let kind = Opcode::from_u8(opcode)
+    let kind = u8::try_from(opcode)
+        .ok()
+        .and_then(Opcode::from_u8)
         .ok_or_else(|| PyValueError::new_err(format!("opcode {opcode} does not exist")))?;
-    if rsv > 7 {
-        return Err(PyValueError::new_err(format!(
-            "rsv is {rsv}, expected 0 to 7"
-        )));
-    }
+    let rsv = u8::try_from(rsv)
+        .ok()
+        .filter(|rsv| *rsv <= 7)
+        .ok_or_else(|| PyValueError::new_err(format!("rsv is {rsv}, expected 0 to 7")))?;
     let payload = match payload {
         Some(payload) => send::binary(payload)?,
         None => (&[]).into(),
@@ -151,11 +147,7 @@ pub fn encode_frame<'py>(
             Err(_) => Some(masking_key(mask)?),
         },
     };
-    let header = Header {
-        fin,
-        rsv,
-        ..Header::new(kind, payload.len(), key)
-    };
+    let header = Header { fin, rsv, ..Header::new(kind, payload.len(), key) };
     PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
         frame::write_frame(&header, &payload, out);
         Ok(())
@@ -165,10 +157,7 @@ pub fn encode_frame<'py>(
 fn masking_key(key: &Bound<'_, PyAny>) -> PyResult<Key> {
     let key = send::binary(key)?;
     key.as_ref().try_into().map_err(|_| {
-        PyValueError::new_err(format!(
-            "masking key is {} bytes long, expected 4",
-            key.len()
-        ))
+        PyValueError::new_err(format!("masking key is {} bytes long, expected 4", key.len()))
     })
 }
 
@@ -244,15 +233,9 @@ impl Utf8Validator {
 ///     ValueError: The code must not be sent, or the reason is too long.
 #[pyfunction]
 #[pyo3(signature = (code, reason = ""))]
-pub fn encode_close<'py>(
-    py: Python<'py>,
-    code: u16,
-    reason: &str,
-) -> PyResult<Bound<'py, PyBytes>> {
-    let frame = CloseFrame {
-        code: Some(code),
-        reason: reason.to_owned(),
-    };
+pub fn encode_close<'py>(code: &Bound<'py, PyAny>, reason: &str) -> PyResult<Bound<'py, PyBytes>> {
+    let py = code.py();
+    let frame = CloseFrame { code: Some(send::close_code(code)?), reason: reason.to_owned() };
     close::check(&frame).map_err(PyValueError::new_err)?;
     Ok(PyBytes::new(py, &frame.payload()))
 }
@@ -294,10 +277,7 @@ impl MessageParser {
     #[pyo3(signature = (*, max_size = 4_194_304))]
     fn new(max_size: u64) -> Self {
         let limit = if max_size == 0 { u64::MAX } else { max_size };
-        Self {
-            connection: Connection::new(limit),
-            error: None,
-        }
+        Self { connection: Connection::new(limit), error: None }
     }
 
     /// Take the next bytes.

@@ -31,23 +31,12 @@ pub struct Item {
 
 impl Item {
     pub fn new(kind: Kind, data: Py<PyAny>) -> Self {
-        Self {
-            kind,
-            data,
-            extra: None,
-        }
+        Self { kind, data, extra: None }
     }
 
     pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
         let extra = self.extra.unwrap_or_else(|| runtime::no_extra(py));
-        Py::new(
-            py,
-            Message {
-                tp: self.kind.member(py)?,
-                data: self.data,
-                extra,
-            },
-        )
+        Py::new(py, Message { tp: self.kind.member(py)?, data: self.data, extra })
     }
 }
 
@@ -106,15 +95,22 @@ impl Message {
     fn json(&self, py: Python<'_>, loads: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         match loads {
             Some(loads) => loads.call1(py, (&self.data,)),
-            None => Ok(py
-                .import("json")?
-                .call_method1("loads", (&self.data,))?
-                .unbind()),
+            None => Ok(py.import("json")?.call_method1("loads", (&self.data,))?.unbind()),
         }
     }
 
     fn __len__(&self) -> usize {
         3
+    }
+
+    /// How often `value` is among the three.
+    fn count(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Ok(self.tuple(py)?.call_method1("count", (value,))?.unbind())
+    }
+
+    /// Where `value` is among the three; `ValueError` if it is not.
+    fn index(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
+        Ok(self.tuple(py)?.call_method1("index", (value,))?.unbind())
     }
 
     fn __getitem__<'py>(
@@ -151,11 +147,7 @@ impl Message {
 
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
         let fields = PyDict::new(py);
-        for (name, value) in [
-            ("tp", &self.tp),
-            ("data", &self.data),
-            ("extra", &self.extra),
-        ] {
+        for (name, value) in [("tp", &self.tp), ("data", &self.data), ("extra", &self.extra)] {
             fields.set_item(name, value)?;
         }
         let fields: Vec<String> = fields

@@ -1,15 +1,9 @@
 //! The binding to Python: `wsclient._core`.
-#![allow(
-    clippy::doc_markdown,
-    reason = "Python's docstrings have Python's markup"
-)]
-#![allow(
-    clippy::unused_self,
-    clippy::needless_pass_by_value,
-    reason = "PyO3 wants its signatures"
-)]
+#![allow(clippy::doc_markdown, reason = "Python's docstrings have Python's markup")]
+#![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
 
 mod closing;
+mod direct;
 mod error;
 mod flow;
 mod framing;
@@ -23,6 +17,7 @@ mod response;
 mod runtime;
 mod scratch;
 mod send;
+mod slots;
 mod wake;
 
 use pyo3::prelude::*;
@@ -49,4 +44,9 @@ mod _core {
     use super::response::WebSocketBase;
     #[pymodule_export]
     use super::send::Sent;
+
+    #[pymodule_init]
+    fn init(module: &super::Bound<'_, super::PyModule>) {
+        super::slots::install(module.py());
+    }
 }

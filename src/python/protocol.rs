@@ -48,6 +48,10 @@ pub struct Protocol {
     pub(super) inbox: Inbox,
     /// The `receive()` that waits.
     pub(super) reader: Option<Py<Receive>>,
+    /// What the reader waits for; used again and again unless it gets finished or cancelled.
+    pub(super) future: Option<Py<PyAny>>,
+    /// The last `receive()`, to be used again.
+    pub(super) spare: Option<Py<Receive>>,
     pub(super) flow: Flow,
     pub(super) ending: Ending,
     pub(super) pings: Pings,
@@ -63,7 +67,7 @@ impl Protocol {
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
         while !input.is_empty() {
-            if self.inbox.is_full() {
+            if self.inbox.is_full() && !self.flow.to_the_end {
                 self.flow.hold(input);
                 return;
             }
@@ -88,8 +92,7 @@ impl Protocol {
                 };
                 match text {
                     Ok(text) => {
-                        self.inbox
-                            .push(Item::new(Kind::Text, text.unbind()), payload.len());
+                        self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
                     }
                     // The core has validated it, so this is memory running out.
                     Err(error) => error.write_unraisable(py, None),
@@ -140,11 +143,9 @@ impl Protocol {
     /// Fail the connection (§7.1.7): tell the peer why, and the user after what came before.
     #[cold]
     fn refuse(&mut self, py: Python<'_>, error: &ProtocolError) {
-        let exception = super::error::web_socket_error(error);
-        let code = error.close_code();
-        self.owe_close(&close::CloseFrame::for_error(error));
-        self.ending.linger = true;
-        self.fail(py, exception, code);
+        let at_once = self.inbox.is_empty();
+        self.fail(py, super::error::web_socket_error(error), error.close_code());
+        self.end_with(close::CloseFrame::for_error(error), at_once);
     }
 
     /// Whether `receive()` would return at once.
@@ -155,24 +156,49 @@ impl Protocol {
     /// The next message; after the last, `closed` for ever.
     #[inline]
     pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
-        self.inbox.pop().or_else(|| self.ending.closed_message(py))
-    }
-
-    /// Pause reading, unless the connection is ending and its end is to be read.
-    pub(super) fn pause_reading(&mut self, reason: u8) {
-        if self.is_open() {
-            self.flow.pause(reason);
+        let item = self.inbox.pop();
+        if self.ending.deferred.is_some()
+            && item.as_ref().is_none_or(|item| item.kind == Kind::Error)
+        {
+            self.reach_end();
         }
+        item.or_else(|| self.ending.closed_message(py))
     }
 
     /// `reader` waits no longer.
     pub(super) fn stop_reading(&mut self, reader: &Bound<'_, Receive>) {
-        if self
-            .reader
-            .as_ref()
-            .is_some_and(|current| current.is(reader))
-        {
+        if self.reader.as_ref().is_some_and(|current| current.is(reader)) {
             self.reader = None;
+            // It is cancelled, or belongs to a task that will not come back.
+            self.future = None;
+        }
+    }
+
+    /// Whether a task waits to receive. One that is cancelled, but has not run since, does not.
+    pub(super) fn has_reader(&mut self, py: Python<'_>) -> PyResult<bool> {
+        let (Some(_), Some(future)) = (&self.reader, &self.future) else {
+            return Ok(self.reader.is_some());
+        };
+        if future.call_method0(py, "cancelled")?.is_truthy(py)? {
+            self.reader = None;
+            self.future = None;
+        }
+        Ok(self.reader.is_some())
+    }
+
+    /// A new future for the reader.
+    #[cold]
+    pub(super) fn new_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
+        let event_loop = slf.borrow().event_loop.clone_ref(slf.py());
+        let future = event_loop.bind(slf.py()).call_method0("create_future")?;
+        slf.borrow_mut().future = Some(future.clone().unbind());
+        Ok(future)
+    }
+
+    /// `future` is spent.
+    pub(super) fn forget_future(&mut self, future: &Py<PyAny>) {
+        if self.future.as_ref().is_some_and(|current| current.is(future)) {
+            self.future = None;
         }
     }
 
@@ -201,14 +227,10 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     };
     let reader = {
         let me = slf.borrow();
-        if me.has_message() {
-            me.reader.as_ref().map(|reader| reader.clone_ref(py))
-        } else {
-            None
-        }
+        if me.has_message() { me.reader.as_ref().map(|reader| reader.clone_ref(py)) } else { None }
     };
     if let Some(reader) = reader {
-        Receive::wake(reader.bind(py))?;
+        Receive::wake(reader.into_bound(py))?;
     }
     result
 }
@@ -240,22 +262,16 @@ impl Protocol {
         decode_text: bool,
         watch_reads: bool,
     ) -> Self {
-        let limit = if max_msg_size == 0 {
-            u64::MAX
-        } else {
-            max_msg_size
-        };
+        let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
         Self {
             core: Connection::new(limit),
-            options: Options {
-                autoclose,
-                autoping,
-                decode_text,
-            },
+            options: Options { autoclose, autoping, decode_text },
             event_loop: r#loop,
             transport: None,
             inbox: Inbox::default(),
             reader: None,
+            future: None,
+            spare: None,
             flow: Flow::new(resume_reading),
             ending: Ending::default(),
             pings: Pings::default(),
@@ -270,6 +286,14 @@ impl Protocol {
         self.flow.write = Some(transport.getattr("write")?.unbind());
         self.transport = Some(transport.clone().unbind());
         Ok(())
+    }
+
+    /// Send past the transport while it has nothing queued; see `direct`.
+    ///
+    /// Args:
+    ///     fileno: The descriptor of the transport's TCP socket, not blocking, without TLS.
+    fn send_directly(&mut self, fileno: i32) {
+        self.flow.socket = Some(fileno);
     }
 
     /// Take bytes that were read before the transport was handed over.
@@ -333,6 +357,12 @@ impl Protocol {
         self.idle()
     }
 
+    /// Whether neither side has ended the connection.
+    #[getter]
+    fn alive(&self) -> bool {
+        self.core.close_state() == State::Open && self.core.is_reading() && !self.ending.lost
+    }
+
     /// Whether the transport is gone.
     #[getter]
     fn lost(&self) -> bool {
@@ -366,8 +396,18 @@ impl Protocol {
     /// Raises:
     ///     ValueError: The code must not be sent, or the reason is longer than 123 bytes or not
     ///         UTF-8.
-    fn start_close(slf: &Bound<'_, Self>, code: u16, message: &Bound<'_, PyAny>) -> PyResult<bool> {
+    fn start_close(
+        slf: &Bound<'_, Self>,
+        code: &Bound<'_, PyAny>,
+        message: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
         closing::start(slf, code, message)
+    }
+
+    /// The timer's callback: the messages before the peer's end are not taken, but time is up.
+    fn _end_now(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().reach_end();
+        settle(slf)
     }
 
     /// A future that is done when the transport is gone, or `None` if it is.
@@ -395,6 +435,8 @@ impl Protocol {
         visit.call(&self.event_loop)?;
         visit.call(&self.transport)?;
         visit.call(&self.reader)?;
+        visit.call(&self.future)?;
+        visit.call(&self.spare)?;
         for item in self.inbox.items() {
             visit.call(&item.data)?;
             visit.call(&item.extra)?;
@@ -406,6 +448,8 @@ impl Protocol {
     fn __clear__(&mut self) {
         self.transport = None;
         self.reader = None;
+        self.future = None;
+        self.spare = None;
         self.inbox = Inbox::default();
         self.flow = Flow::default();
         self.ending = Ending::default();

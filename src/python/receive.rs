@@ -1,21 +1,21 @@
-//! `Receive`: what `receive()` returns, an awaitable that is its own future.
+//! `Receive`: what `receive()` returns, an awaitable for the next message.
 //!
-//! When it has to wait, it yields itself, and the task finds in it what it asks of a future:
-//! `_asyncio_future_blocking`, `add_done_callback`, `cancel`, `result`. The message stays in the
+//! When it has to wait, it yields the connection's future to the task. The message stays in the
 //! inbox until the awaitable is resumed and takes it, so a cancellation that comes between the
 //! wake-up and the resumption loses nothing.
 
 use pyo3::exceptions::{
     PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
 };
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
-use super::flow;
 use super::message::Message;
-use super::protocol::Protocol;
-use super::runtime::CancelledError;
-use super::wake::{self, Callback};
+use super::protocol::{Protocol, settle};
+use super::response::WebSocketBase;
+use super::runtime::Kind;
+use super::{flow, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -28,6 +28,7 @@ pub enum Wanted {
     All,
 }
 
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
     /// Not awaited yet.
     New,
@@ -37,135 +38,166 @@ enum State {
     Woken,
     /// The same, but what it finds may be that time is up.
     Expired,
-    /// The same, and it will find a cancellation with this message.
-    Cancelled(Py<PyAny>),
     /// Has returned or raised.
     Done,
+}
+
+/// What resuming the awaitable came to.
+pub enum Poll {
+    Ready(Py<PyAny>),
+    /// The future to wait for.
+    Pending(Py<PyAny>),
 }
 
 /// An awaitable for the next message.
 #[pyclass(module = "wsclient._core", weakref)]
 pub struct Receive {
     protocol: Py<Protocol>,
+    /// Keeps the response, and so the connection, from being dropped while it is awaited.
+    response: Option<Py<WebSocketBase>>,
     wanted: Wanted,
     /// Seconds.
     timeout: Option<f64>,
     state: State,
-    /// asyncio's marker of a future: `None` unless this is one just now, true when it has been
-    /// yielded and the task has not taken note of it.
-    blocking: Option<bool>,
-    callback: Option<Callback>,
     timer: Option<Py<PyAny>>,
 }
 
 impl Receive {
-    pub fn new(protocol: Py<Protocol>, wanted: Wanted, timeout: Option<f64>) -> Self {
-        Self {
-            protocol,
+    /// A new awaitable, or the connection's last one if nobody else holds it any more.
+    pub fn of(
+        response: &Bound<'_, WebSocketBase>,
+        protocol: &Bound<'_, Protocol>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Self>> {
+        let py = protocol.py();
+        let response = Some(response.clone().unbind());
+        if let Some(spare) = &protocol.borrow().spare
+            && runtime::is_only_reference(spare)
+        {
+            let mut me = spare.bind(py).borrow_mut();
+            me.response = response;
+            me.wanted = wanted;
+            me.timeout = timeout;
+            me.state = State::New;
+            return Ok(spare.clone_ref(py));
+        }
+        let new = Self {
+            protocol: protocol.clone().unbind(),
+            response,
             wanted,
             timeout,
             state: State::New,
-            blocking: None,
-            callback: None,
             timer: None,
-        }
+        };
+        Py::new(py, new)
     }
 
     /// Let the task go on, inside this call if that is possible.
-    pub fn wake(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let callback = {
+    pub fn wake(slf: Bound<'_, Self>) -> PyResult<()> {
+        Self::go_on(slf, State::Woken)
+    }
+
+    fn go_on(slf: Bound<'_, Self>, state: State) -> PyResult<()> {
+        let py = slf.py();
+        let protocol = {
             let mut me = slf.borrow_mut();
-            if !matches!(me.state, State::Waiting) {
+            if me.state != State::Waiting {
                 return Ok(());
             }
-            me.state = State::Woken;
-            me.callback.take()
+            me.state = state;
+            me.protocol.clone_ref(py).into_bound(py)
         };
-        Self::run(slf, callback)
-    }
-
-    fn run(slf: &Bound<'_, Self>, callback: Option<Callback>) -> PyResult<()> {
-        match callback {
-            Some(callback) => callback.run(Self::event_loop(slf).bind(slf.py()), slf.as_any()),
-            None => Ok(()),
+        // The task's next receive() may use this object again.
+        drop(slf);
+        let (event_loop, future) = {
+            let connection = protocol.borrow();
+            let Some(future) = &connection.future else {
+                return Ok(());
+            };
+            (connection.event_loop.clone_ref(py), future.clone_ref(py))
+        };
+        if wake::wake(event_loop.bind(py), future.bind(py))? == wake::Future::Spent {
+            protocol.borrow_mut().forget_future(&future);
         }
+        Ok(())
     }
 
-    fn event_loop(slf: &Bound<'_, Self>) -> Py<PyAny> {
-        let py = slf.py();
-        slf.borrow()
-            .protocol
-            .bind(py)
-            .borrow()
-            .event_loop
-            .clone_ref(py)
-    }
-
-    /// Return what is wanted, or `None` to go to sleep as the protocol's reader.
-    fn poll(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+    /// Return what is wanted, or else go to sleep as the protocol's reader and return the future
+    /// to wait for.
+    pub fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
         let mut me = slf.borrow_mut();
-        let first = match &me.state {
-            State::New => true,
-            State::Waiting | State::Woken | State::Expired => false,
-            State::Cancelled(_) => {
-                drop(me);
-                Self::result(slf)?;
-                return Ok(None);
-            }
+        let state = me.state;
+        match state {
             State::Done => {
-                return Err(PyRuntimeError::new_err(
-                    "cannot reuse already awaited receive()",
-                ));
+                return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
             }
-        };
+            State::Waiting => return Err(concurrent()),
+            State::New | State::Woken | State::Expired => {}
+        }
         let protocol = me.protocol.clone_ref(py);
         let protocol = protocol.bind(py);
         let mut connection = protocol.borrow_mut();
-        if first && connection.reader.is_some() {
+        if state == State::New && connection.has_reader(py)? {
             me.state = State::Done;
             return Err(concurrent());
         }
         if connection.has_message() {
             connection.reader = None;
+            if connection.spare.is_none() && !connection.ending.lost {
+                connection.spare = Some(slf.clone().unbind());
+            }
             me.state = State::Done;
-            let (wanted, timer) = (me.wanted, me.timer.take());
+            let (wanted, timer, response) = (me.wanted, me.timer.take(), me.response.take());
             drop((me, connection));
             cancel_timer(py, timer)?;
-            return take(protocol, wanted).map(Some);
+            let taken = take(protocol, wanted).map(Poll::Ready);
+            drop(response);
+            return taken;
         }
-        if matches!(me.state, State::Expired) {
+        if state == State::Expired {
             connection.reader = None;
             me.state = State::Done;
             let seconds = me.timeout.unwrap_or_default();
-            return Err(PyTimeoutError::new_err(format!(
-                "no message within {seconds} s"
-            )));
+            return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
+        }
+        if connection.ending.deferred.is_some() {
+            connection.reach_end();
+            drop((me, connection));
+            settle(protocol)?;
+            return Self::poll(slf);
         }
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
-        me.blocking = Some(true);
-        let timeout = if first { me.timeout } else { None };
+        let timeout = if state == State::New { me.timeout } else { None };
+        let future = connection.future.as_ref().map(|future| future.clone_ref(py));
         drop((me, connection));
+        let future = match future {
+            Some(future) => future.into_bound(py),
+            None => Protocol::new_future(protocol)?,
+        };
         if let Some(seconds) = timeout {
-            let event_loop = Self::event_loop(slf);
+            let event_loop = protocol.borrow().event_loop.clone_ref(py);
             let expire = slf.getattr("_expire")?;
             let timer = event_loop.call_method1(py, "call_later", (seconds, expire))?;
             slf.borrow_mut().timer = Some(timer);
         }
-        Ok(None)
+        // What tells a task that this future was yielded by an `await`.
+        future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+        Ok(Poll::Pending(future.unbind()))
     }
 
     /// Wait no longer; what arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, timer) = {
+        let (protocol, timer, response) = {
             let mut me = slf.borrow_mut();
             me.state = State::Done;
-            me.callback = None;
-            (me.protocol.clone_ref(py), me.timer.take())
+            (me.protocol.clone_ref(py), me.timer.take(), me.response.take())
         };
         protocol.bind(py).borrow_mut().stop_reading(slf);
+        drop(response);
         cancel_timer(py, timer)
     }
 }
@@ -193,10 +225,11 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
         return Ok(messages.into_any().unbind());
     }
     let Some(item) = protocol.borrow_mut().take(py) else {
-        return Err(PyRuntimeError::new_err(
-            "the message was taken by another reader",
-        ));
+        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
+    if item.kind == Kind::Error {
+        settle(protocol)?;
+    }
     flow::refill(protocol)?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
@@ -208,6 +241,9 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<Message>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
+    if item.as_ref().is_none_or(|item| item.kind == Kind::Error) {
+        settle(protocol)?;
+    }
     flow::refill(protocol)?;
     item.map(|item| item.into_message(py)).transpose()
 }
@@ -240,15 +276,16 @@ impl Receive {
         slf
     }
 
+    /// Replaced by `slots::next`, which does the same.
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
         match Self::poll(slf)? {
-            Some(value) => Err(PyStopIteration::new_err((value,))),
-            None => Ok(slf.clone().into_any().unbind()),
+            Poll::Ready(value) => Err(PyStopIteration::new_err((value,))),
+            Poll::Pending(future) => Ok(future),
         }
     }
 
     fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        if !value.is_none() && matches!(slf.borrow().state, State::New) {
+        if !value.is_none() && slf.borrow().state == State::New {
             let message = "can't send non-None value to a just-started receive()";
             return Err(PyTypeError::new_err(message));
         }
@@ -270,96 +307,10 @@ impl Receive {
         Self::leave(slf)
     }
 
-    #[getter(_asyncio_future_blocking)]
-    fn blocking(&self) -> Option<bool> {
-        self.blocking
-    }
-
-    #[setter(_asyncio_future_blocking)]
-    fn set_blocking(&mut self, value: bool) {
-        self.blocking = Some(value);
-    }
-
-    fn get_loop(slf: &Bound<'_, Self>) -> Py<PyAny> {
-        Self::event_loop(slf)
-    }
-
-    #[pyo3(signature = (function, /, *, context = None))]
-    fn add_done_callback(
-        slf: &Bound<'_, Self>,
-        function: Py<PyAny>,
-        context: Option<Py<PyAny>>,
-    ) -> PyResult<()> {
-        let py = slf.py();
-        let context = match context {
-            Some(context) => context,
-            None => wake::current_context(py)?,
-        };
-        let callback = Callback { function, context };
-        let mut me = slf.borrow_mut();
-        if matches!(me.state, State::Waiting) {
-            if me.callback.is_some() {
-                return Err(concurrent());
-            }
-            me.callback = Some(callback);
-            return Ok(());
-        }
-        drop(me);
-        callback.run_soon(Self::event_loop(slf).bind(py), slf.as_any())
-    }
-
-    /// Called by the task that is cancelled, from within another task: never wakes at once.
-    #[pyo3(signature = (msg = None))]
-    fn cancel(slf: &Bound<'_, Self>, msg: Option<Py<PyAny>>) -> PyResult<bool> {
-        let py = slf.py();
-        let (protocol, callback) = {
-            let mut me = slf.borrow_mut();
-            if !matches!(me.state, State::Waiting) {
-                return Ok(false);
-            }
-            me.state = State::Cancelled(msg.unwrap_or_else(|| py.None()));
-            (me.protocol.clone_ref(py), me.callback.take())
-        };
-        protocol.bind(py).borrow_mut().stop_reading(slf);
-        if let Some(callback) = callback {
-            callback.run_soon(Self::event_loop(slf).bind(py), slf.as_any())?;
-        }
-        Ok(true)
-    }
-
-    fn cancelled(&self) -> bool {
-        matches!(self.state, State::Cancelled(_))
-    }
-
-    fn done(&self) -> bool {
-        !matches!(self.state, State::New | State::Waiting)
-    }
-
-    /// What the task asks when it goes on: an error to throw, or `None` to resume.
-    fn result(slf: &Bound<'_, Self>) -> PyResult<()> {
-        match &slf.borrow().state {
-            State::Cancelled(message) if message.is_none(slf.py()) => {
-                Err(CancelledError::new_err(()))
-            }
-            State::Cancelled(message) => {
-                Err(CancelledError::new_err((message.clone_ref(slf.py()),)))
-            }
-            _ => Ok(()),
-        }
-    }
-
     /// The timer's callback.
-    fn _expire(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let callback = {
-            let mut me = slf.borrow_mut();
-            if !matches!(me.state, State::Waiting) {
-                return Ok(());
-            }
-            me.state = State::Expired;
-            me.timer = None;
-            me.callback.take()
-        };
-        Self::run(slf, callback)
+    fn _expire(slf: Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().timer = None;
+        Self::go_on(slf, State::Expired)
     }
 
     #[getter]
@@ -374,19 +325,12 @@ impl Receive {
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         visit.call(&self.protocol)?;
-        visit.call(&self.timer)?;
-        if let Some(callback) = &self.callback {
-            visit.call(&callback.function)?;
-            visit.call(&callback.context)?;
-        }
-        if let State::Cancelled(message) = &self.state {
-            visit.call(message)?;
-        }
-        Ok(())
+        visit.call(&self.response)?;
+        visit.call(&self.timer)
     }
 
     fn __clear__(&mut self) {
-        self.callback = None;
+        self.response = None;
         self.timer = None;
         self.state = State::Done;
     }

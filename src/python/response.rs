@@ -21,16 +21,13 @@ pub struct WebSocketBase {
 
 impl WebSocketBase {
     fn receive_as(
-        &self,
-        py: Python<'_>,
+        slf: &Bound<'_, Self>,
         wanted: Wanted,
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
-        let timeout = timeout.or(self.receive_timeout);
-        Py::new(
-            py,
-            Receive::new(self.connection.clone_ref(py), wanted, timeout),
-        )
+        let me = slf.get();
+        let timeout = timeout.or(me.receive_timeout);
+        Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
     }
 }
 
@@ -46,10 +43,7 @@ impl WebSocketBase {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
         let _ = (args, kwargs);
-        Self {
-            connection,
-            receive_timeout,
-        }
+        Self { connection, receive_timeout }
     }
 
     /// Wait for the next message and return it.
@@ -75,8 +69,8 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
     #[pyo3(signature = (timeout = None))]
-    fn receive(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
-        self.receive_as(py, Wanted::One, timeout)
+    fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        Self::receive_as(slf, Wanted::One, timeout)
     }
 
     /// Wait for a message and return all that have arrived, in order.
@@ -94,8 +88,8 @@ impl WebSocketBase {
     /// Example:
     ///     >>> latest = (await ws.receive_many())[-1]
     #[pyo3(signature = (timeout = None))]
-    fn receive_many(&self, py: Python<'_>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
-        self.receive_as(py, Wanted::All, timeout)
+    fn receive_many(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        Self::receive_as(slf, Wanted::All, timeout)
     }
 
     /// Return the next message if it has arrived already.
@@ -107,7 +101,7 @@ impl WebSocketBase {
     ///     RuntimeError: A task is waiting in `receive()`.
     fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
         let connection = self.connection.bind(py);
-        if connection.borrow().reader.is_some() {
+        if connection.borrow_mut().has_reader(py)? {
             return Err(receive::concurrent());
         }
         receive::take_one(connection)
@@ -118,8 +112,8 @@ impl WebSocketBase {
     }
 
     /// The next message; close, closing and closed end the iteration.
-    fn __anext__(&self, py: Python<'_>) -> PyResult<Py<Receive>> {
-        self.receive_as(py, Wanted::Next, None)
+    fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Py<Receive>> {
+        Self::receive_as(slf, Wanted::Next, None)
     }
 
     /// Send a text message.
@@ -144,11 +138,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
     fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
-        send::send(
-            self.connection.bind(data.py()),
-            Opcode::Text,
-            text.as_bytes(),
-        )
+        send::send(self.connection.bind(data.py()), Opcode::Text, text.as_bytes())
     }
 
     /// Send a binary message.
@@ -209,7 +199,7 @@ impl WebSocketBase {
     /// received. TCP then slows the server down.
     fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
         let connection = self.connection.bind(py);
-        connection.borrow_mut().pause_reading(pause::USER);
+        connection.borrow_mut().flow.pause(pause::USER);
         flow::apply(connection)
     }
 
@@ -234,10 +224,7 @@ impl WebSocketBase {
         let connection = self.connection.bind(py).borrow();
         match &connection.ending.fate {
             Some((code, _)) => Some(*code),
-            None => connection
-                .ending
-                .lost
-                .then_some(crate::close::code::ABNORMAL),
+            None => connection.ending.lost.then_some(crate::close::code::ABNORMAL),
         }
     }
 
@@ -256,11 +243,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.exception`.
     fn exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let connection = self.connection.bind(py).borrow();
-        connection
-            .ending
-            .exception
-            .as_ref()
-            .map(|exception| exception.clone_ref(py))
+        connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py))
     }
 
     /// The round trip of the last ping that was answered, in seconds; `None` before the first.
@@ -268,12 +251,7 @@ impl WebSocketBase {
     /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
     #[getter]
     fn latency(&self, py: Python<'_>) -> Option<f64> {
-        self.connection
-            .bind(py)
-            .borrow()
-            .pings
-            .latency
-            .map(|latency| latency.as_secs_f64())
+        self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
     }
 
     /// Bytes that were sent and that the transport has not yet handed to the system.
@@ -286,9 +264,7 @@ impl WebSocketBase {
                 _ => return Ok(0),
             }
         };
-        transport
-            .call_method0(py, "get_write_buffer_size")?
-            .extract(py)
+        transport.call_method0(py, "get_write_buffer_size")?.extract(py)
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.
@@ -305,13 +281,8 @@ impl WebSocketBase {
         name: &str,
         default: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let transport = self
-            .connection
-            .bind(py)
-            .borrow()
-            .transport
-            .as_ref()
-            .map(|t| t.clone_ref(py));
+        let transport =
+            self.connection.bind(py).borrow().transport.as_ref().map(|t| t.clone_ref(py));
         let default = default.unwrap_or_else(|| py.None());
         match transport {
             Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),

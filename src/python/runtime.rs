@@ -2,9 +2,8 @@
 
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyString;
+use pyo3::types::{PyDict, PyString};
 
-pyo3::import_exception!(asyncio, CancelledError);
 pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
 pyo3::import_exception!(wsclient.exceptions, WebSocketError);
@@ -24,9 +23,8 @@ pub enum Kind {
 
 impl Kind {
     /// The members of `wsclient.MsgType`, in the order of the variants.
-    const NAMES: [&str; 8] = [
-        "text", "binary", "close", "ping", "pong", "closing", "closed", "error",
-    ];
+    const NAMES: [&str; 8] =
+        ["text", "binary", "close", "ping", "pong", "closing", "closed", "error"];
 
     /// The member of `wsclient.MsgType`.
     #[inline]
@@ -34,10 +32,7 @@ impl Kind {
         static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
         let members = MEMBERS.get_or_try_init(py, || {
             let msg_type = py.import("wsclient.types")?.getattr("MsgType")?;
-            Self::NAMES
-                .iter()
-                .map(|name| Ok(msg_type.getattr(*name)?.unbind()))
-                .collect()
+            Self::NAMES.iter().map(|name| Ok(msg_type.getattr(*name)?.unbind())).collect()
         });
         Ok(members.map_err(|error: PyErr| error)?[self as usize].clone_ref(py))
     }
@@ -48,12 +43,62 @@ impl Kind {
     }
 }
 
+/// Where asyncio keeps the running tasks. Before 3.12 `asyncio.current_task` is written in Python,
+/// 1,000 instructions above the dictionary that it looks into.
+enum CurrentTask {
+    Function(Py<PyAny>),
+    Dict(Py<PyDict>),
+}
+
 /// `asyncio.current_task(event_loop) is not None`.
 #[inline]
 pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
-    static CURRENT_TASK: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    let current_task = CURRENT_TASK.import(event_loop.py(), "asyncio", "current_task")?;
-    Ok(!current_task.call1((event_loop,))?.is_none())
+    static CURRENT_TASK: PyOnceLock<CurrentTask> = PyOnceLock::new();
+    let py = event_loop.py();
+    let lookup = CURRENT_TASK.get_or_try_init(py, || {
+        if py.version_info() >= (3, 12) {
+            let function = py.import("asyncio")?.getattr("current_task")?;
+            return Ok(CurrentTask::Function(function.unbind()));
+        }
+        let tasks = py.import("asyncio.tasks")?.getattr("_current_tasks")?;
+        PyResult::Ok(CurrentTask::Dict(tasks.cast_into::<PyDict>()?.unbind()))
+    })?;
+    Ok(match lookup {
+        CurrentTask::Function(function) => !function.bind(py).call1((event_loop,))?.is_none(),
+        CurrentTask::Dict(tasks) => tasks.bind(py).get_item(event_loop)?.is_some(),
+    })
+}
+
+/// Whether nobody else holds the object, so that it can be made another.
+#[inline]
+pub fn is_only_reference<T>(object: &Py<T>) -> bool {
+    // Without the GIL, a count of one proves nothing.
+    // SAFETY: the object is alive, as `object` holds it.
+    cfg!(not(Py_GIL_DISABLED)) && unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) } == 1
+}
+
+/// An `asyncio.Future` that has the result `None`.
+pub fn finished_future(py: Python<'_>) -> PyResult<&Py<PyAny>> {
+    static FINISHED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FINISHED.get_or_try_init(py, || {
+        // It belongs to no loop, as it outlives them all; nothing is ever scheduled for it.
+        let kwargs = PyDict::new(py);
+        kwargs.set_item("loop", Py::new(py, NoLoop)?)?;
+        let future = py.import("asyncio")?.getattr("Future")?.call((), Some(&kwargs))?;
+        future.call_method1("set_result", (py.None(),))?;
+        Ok(future.unbind())
+    })
+}
+
+/// What a future asks of its loop when it is made.
+#[pyclass(frozen)]
+struct NoLoop;
+
+#[pymethods]
+impl NoLoop {
+    fn get_debug(&self) -> bool {
+        false
+    }
 }
 
 /// The `extra` of messages that have none.

@@ -30,10 +30,7 @@ pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
         let bytes = PyByteArray::new_with(py, SIZE, |_| Ok(()))?;
         // The view holds the bytearray at its place: nothing can resize it any more.
         let view = PyMemoryView::from(&bytes)?;
-        *scratch = Some(Scratch {
-            bytes: bytes.unbind(),
-            view: view.clone().unbind(),
-        });
+        *scratch = Some(Scratch { bytes: bytes.unbind(), view: view.clone().unbind() });
         Ok(view.unbind())
     })
 }

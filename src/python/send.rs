@@ -3,27 +3,47 @@
 use std::borrow::Cow;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{PyOverflowError, PyStopIteration, PyTypeError, PyValueError};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
 use super::protocol::Protocol;
-use super::{error, flow, keys};
+use super::{direct, error, flow, keys};
+use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
 /// Write one frame and return what `send_*()` returns.
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
     let py = slf.py();
-    {
+    let socket = {
         let me = slf.borrow();
         if !me.is_open() {
             return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
         }
-    }
+        me.flow.socket
+    };
     let header = Header::new(opcode, payload.len(), Some(keys::draw()?));
-    let frame = PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
-        frame::write_frame(&header, payload, out);
+    let size = header.encoded_len() + payload.len();
+    let build = |out: &mut [u8]| frame::write_frame(&header, payload, out);
+    if let Some(socket) = socket
+        && flow::is_drained(slf)?
+    {
+        let rest = direct::with_frame(size, build, |frame| {
+            let sent = direct::send(socket, frame);
+            (sent < size).then(|| PyBytes::new(py, &frame[sent..]).unbind())
+        });
+        match rest {
+            Some(None) => return Sent::after_write(slf),
+            Some(Some(rest)) => {
+                write(slf, rest.bind(py))?;
+                return Sent::after_write(slf);
+            }
+            None => {}
+        }
+    }
+    let frame = PyBytes::new_with(py, size, |out| {
+        build(out);
         Ok(())
     })?;
     write(slf, &frame)?;
@@ -33,12 +53,11 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
 /// Give whole frames to the transport; with no transport, they are dropped.
 pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
     let py = slf.py();
-    let write = slf
-        .borrow()
-        .flow
-        .write
-        .as_ref()
-        .map(|write| write.clone_ref(py));
+    let write = {
+        let mut me = slf.borrow_mut();
+        me.flow.queued = true;
+        me.flow.write.as_ref().map(|write| write.clone_ref(py))
+    };
     match write {
         Some(write) => write.call1(py, (frames,)).map(drop),
         None => Ok(()),
@@ -63,9 +82,7 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
 
 /// The text of a text message, as UTF-8.
 pub fn text<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<&'a str> {
-    data.cast::<PyString>()
-        .map_err(|_| expected("data", "str", data))?
-        .to_str()
+    data.cast::<PyString>().map_err(|_| expected("data", "str", data))?.to_str()
 }
 
 /// The payload of a ping or pong, or a close reason: `str` or what [`binary`] takes.
@@ -76,6 +93,17 @@ pub fn control_payload<'a>(message: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u
     binary(message).map_err(|error| {
         if error.is_instance_of::<PyTypeError>(message.py()) {
             expected("message", "str, bytes, bytearray or memoryview", message)
+        } else {
+            error
+        }
+    })
+}
+
+/// A close code; an integer that is none is refused like a code that must not be sent.
+pub fn close_code(code: &Bound<'_, PyAny>) -> PyResult<u16> {
+    code.extract().map_err(|error: PyErr| {
+        if error.is_instance_of::<PyOverflowError>(code.py()) {
+            PyValueError::new_err(close::not_sendable(code))
         } else {
             error
         }
@@ -121,23 +149,10 @@ impl Sent {
         static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let py = slf.py();
         if slf.borrow().flow.write_paused {
-            return Py::new(
-                py,
-                Self {
-                    protocol: Some(slf.clone().unbind()),
-                    waiting: None,
-                },
-            );
+            return Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None });
         }
-        let done = DONE.get_or_try_init(py, || {
-            Py::new(
-                py,
-                Self {
-                    protocol: None,
-                    waiting: None,
-                },
-            )
-        })?;
+        let done =
+            DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
         Ok(done.clone_ref(py))
     }
 }
@@ -156,10 +171,7 @@ impl Sent {
         let py = slf.py();
         let (protocol, waiting) = {
             let mut me = slf.borrow_mut();
-            (
-                me.protocol.as_ref().map(|p| p.clone_ref(py)),
-                me.waiting.take(),
-            )
+            (me.protocol.as_ref().map(|p| p.clone_ref(py)), me.waiting.take())
         };
         let Some(protocol) = protocol else {
             return Err(PyStopIteration::new_err(py.None()));
