@@ -76,7 +76,7 @@ impl<const N: usize> Partial<N> {
 pub struct Connection {
     close: State,
     /// Nothing more is read: the peer's close frame arrived (§5.5.1), it broke the protocol
-    /// (§7.1.7), or its transport is gone.
+    /// (§7.1.7), or this side has given it up.
     deaf: bool,
     frame: Option<Frame>,
     header: Partial<MAX_HEADER>,
@@ -132,10 +132,15 @@ impl Connection {
         self.read(input).inspect_err(|_| self.deaf = true)
     }
 
-    /// Note that the transport is gone: nothing can be read, nor a close frame sent.
+    /// Note that the transport is gone: no close frame can be sent. Input that came before can
+    /// still be read.
     pub fn abandon(&mut self) {
-        self.deaf = true;
         self.close = State::Closed;
+    }
+
+    /// Ignore all further input.
+    pub fn ignore_input(&mut self) {
+        self.deaf = true;
     }
 
     /// Note that this side closes, and build the masked frame that says so: to end the connection,

@@ -4,11 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
+from functools import partial
 
 from ._core import Protocol, WebSocketBase
 from .exceptions import ServerTimeoutError
 
 __all__ = ["Heartbeat"]
+
+
+_GRACE = 0.001
+"""Seconds: any time at all, so that the loop looks at the socket first."""
 
 
 class Heartbeat:
@@ -56,13 +61,16 @@ class Heartbeat:
         self._buffered = self._ws.buffered_amount
         self._timer = self._loop.call_later(self._patience, self._check)
 
-    def _check(self) -> None:
+    def _check(self, *, late: bool = False) -> None:
         if not self._connection.alive:
             return
         if self._idle() < self._loop.time() - self._pinged:
             self._beat()
         elif self._connection.reading_paused or self._ws.buffered_amount != self._buffered:
             self._await_pong()
+        elif not late:
+            # A loop that is late runs timers before it reads what has come meanwhile.
+            self._timer = self._loop.call_later(_GRACE, partial(self._check, late=True))
         else:
             self._connection.fail_with(
                 ServerTimeoutError(

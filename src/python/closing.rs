@@ -10,13 +10,10 @@ use super::runtime::Kind;
 use super::{error, flow, keys, send};
 use crate::close::{self, CloseFrame, State, code};
 
-/// Seconds for which the server may close TCP first, as it should (§7.1.1), and for what is still
-/// to be written to leave; then this side closes.
+/// Seconds that each step of an ending may take that waits for somebody: for messages that came
+/// before the peer's end to be taken and answered; then for the server to close TCP first, as it
+/// should (§7.1.1), and for what is still to be written to leave.
 const LINGER: f64 = 1.0;
-
-/// Seconds for which messages that came before the peer's end can be taken and answered; then the
-/// peer gets its answer all the same.
-const DEFERRED: f64 = 5.0;
 
 /// What is known of the end.
 #[derive(Default)]
@@ -38,7 +35,9 @@ pub struct Ending {
     /// The transport is to be dropped at once.
     pub abort: bool,
     aborted: bool,
-    /// The `TimerHandle` of `LINGER`, or of `DEFERRED` before.
+    /// The peer has closed its end of TCP.
+    pub eof: bool,
+    /// The `TimerHandle` of the step under way.
     timer: Option<Py<PyAny>>,
     lingering: bool,
     /// Futures of those who wait for `lost`.
@@ -197,22 +196,22 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         slf.borrow_mut().ending.aborted = true;
         return call_transport(slf, "abort");
     }
-    let (event_loop, earlier, seconds, then) = {
+    let (event_loop, earlier, then) = {
         let mut me = slf.borrow_mut();
         me.ending.lingering = me.ending.linger;
-        let (seconds, then) = if me.ending.linger {
+        let then = if me.ending.linger {
             // The peer's end of TCP is to be seen, whatever had paused reading.
             me.read_to_the_end(py);
-            (LINGER, "abort")
+            "abort"
         } else {
-            (DEFERRED, "_end_now")
+            "_end_now"
         };
-        (me.event_loop.clone_ref(py), me.ending.timer.take(), seconds, then)
+        (me.event_loop.clone_ref(py), me.ending.timer.take(), then)
     };
     if let Some(earlier) = earlier {
         earlier.call_method0(py, "cancel")?;
     }
-    let timer = event_loop.call_method1(py, "call_later", (seconds, slf.getattr(then)?))?;
+    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr(then)?))?;
     slf.borrow_mut().ending.timer = Some(timer);
     flow::apply(slf)
 }
@@ -220,13 +219,14 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 /// See [`Protocol::connection_lost`].
 pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()> {
     let py = slf.py();
-    let known = {
-        let me = slf.borrow();
-        me.ending.fate.is_some() || me.ending.exception.is_some()
+    let (known, aborted) = {
+        let ending = &slf.borrow().ending;
+        let known = ending.fate.is_some() || ending.exception.is_some();
+        (known, ending.aborted && !ending.eof)
     };
     let exception = match cause {
         _ if known => None,
-        None if slf.borrow().ending.aborted => None,
+        None if aborted => None,
         cause => Some(error::lost(py, cause)),
     };
     let (timer, waiters) = {

@@ -82,8 +82,9 @@ impl Protocol {
     #[inline]
     fn handle(&mut self, py: Python<'_>, event: Event<'_>) {
         match event {
-            // What comes after this side's close frame is not for anybody (§5.5.1).
-            Event::Text(_) | Event::Binary(_) if self.ending.called => {}
+            Event::Close(frame) => self.peer_closed(py, &frame),
+            // What else comes after this side's close frame is for nobody.
+            _ if self.ending.called => {}
             Event::Text(payload) => {
                 let text = if self.options.decode_text {
                     PyString::from_bytes(py, &payload).map(Bound::into_any)
@@ -107,7 +108,6 @@ impl Protocol {
                     self.push_bytes(py, Kind::Pong, &payload);
                 }
             }
-            Event::Close(frame) => self.peer_closed(py, &frame),
         }
     }
 
@@ -325,7 +325,11 @@ impl Protocol {
     fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
         // The transport closes itself, but only after what it has buffered is written, and such a
         // peer may never read it.
-        slf.borrow_mut().ending.linger = true;
+        {
+            let mut me = slf.borrow_mut();
+            me.ending.eof = true;
+            me.ending.linger = true;
+        }
         settle(slf)?;
         Ok(false)
     }
@@ -377,7 +381,10 @@ impl Protocol {
         let exception = PyErr::from_value(exception.into_bound(slf.py()));
         {
             let mut me = slf.borrow_mut();
+            // What was read before is the user's.
+            me.read_to_the_end(slf.py());
             me.core.abandon();
+            me.core.ignore_input();
             me.ending.abort = true;
             me.fail(slf.py(), exception, close::code::ABNORMAL);
         }

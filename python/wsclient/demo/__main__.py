@@ -1,4 +1,4 @@
-"""Run the demo: ``python -m wsclient.demo [--seconds 3] [--uvloop]``."""
+"""Answers a local server for some seconds, with the documented example, and tells what it took."""
 
 from __future__ import annotations
 
