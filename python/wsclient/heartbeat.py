@@ -64,9 +64,15 @@ class Heartbeat:
     def _check(self, *, late: bool = False) -> None:
         if not self._connection.alive:
             return
-        if self._idle() < self._loop.time() - self._pinged:
+        waited = self._loop.time() - self._pinged
+        if self._idle() < waited:
             self._beat()
-        elif self._connection.reading_paused or self._ws.buffered_amount != self._buffered:
+        elif (
+            self._connection.reading_paused
+            or self._ws.buffered_amount != self._buffered
+            # The loop stood still for so long that it cannot blame the peer.
+            or waited > 1.5 * self._patience
+        ):
             self._await_pong()
         elif not late:
             # A loop that is late runs timers before it reads what has come meanwhile.

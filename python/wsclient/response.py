@@ -191,9 +191,10 @@ class ClientWebSocketResponse(WebSocketBase):
             async with asyncio.timeout(self._close_timeout):
                 await _none_or(connection.wait_lost())
         except TimeoutError:
-            connection.abort(
-                ServerTimeoutError(f"closing handshake not finished within {self._close_timeout} s")
-            )
+            # With the server's close frame, it is only TCP that it has not closed.
+            unanswered = self.close_code is None
+            text = f"closing handshake not finished within {self._close_timeout} s"
+            connection.abort(ServerTimeoutError(text) if unanswered else None)
             await _none_or(connection.wait_lost())
         except asyncio.CancelledError:
             connection.abort()
