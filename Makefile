@@ -1,0 +1,105 @@
+# `make help` lists what there is. Everything a target needs is set up the first time, in a virtual
+# environment here and in target/; after that only what has changed is made again.
+
+PYTHON := python3
+VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(shell \
+	$(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
+BIN := $(VENV)/bin
+HOST = $(shell rustc -vV | sed -n 's/^host: //p')
+SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs src/*.rs src/*/*.rs)
+
+# maturin and pyo3 build for this environment, whichever is active.
+export VIRTUAL_ENV := $(abspath $(VENV))
+export PYO3_PYTHON := $(VIRTUAL_ENV)/bin/python
+unexport CONDA_PREFIX
+
+# pip says only what goes wrong, and pyright does not ask for its newest version.
+export PIP_QUIET := 1
+export PIP_DISABLE_PIP_VERSION_CHECK := 1
+export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
+
+.NOTPARALLEL:
+.DELETE_ON_ERROR:
+.DEFAULT_GOAL := help
+
+.PHONY: help
+help: ## List the targets
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
+	@echo
+	@echo "  PYTHON=python3.12 runs a target on another Python (3.11 to 3.13), in .venv-3.12."
+
+.PHONY: demo
+demo: $(VENV)/.extension ## Run the documented example against a local server for 3 seconds
+	$(BIN)/python -m wsclient.demo
+
+.PHONY: test
+test: $(VENV)/.extra-test ## Run all tests: the Rust core without Python, then the package
+	cargo test
+	$(BIN)/python -m pytest
+
+.PHONY: lint
+lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs and Rust docs
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy
+	$(BIN)/pyright --pythonpath $(BIN)/python
+	$(BIN)/python -m mypy.stubtest wsclient
+	cargo fmt --check
+	cargo clippy --all-targets -- -D warnings
+	cargo clippy --all-targets --features python -- -D warnings
+	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --features python
+
+.PHONY: format
+format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+	cargo fmt
+
+.PHONY: bench
+bench: $(VENV)/.extra-bench ## Time the core's parts, then a round trip beside other clients
+	cargo bench --bench core -- --quick --noplot --discard-baseline
+	$(BIN)/python benches/compare/echo.py
+
+.PHONY: docs
+docs: $(VENV)/.extra-docs ## Build the documentation into site/
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
+.PHONY: conformance
+conformance: $(VENV)/.extra-test ## Run the Autobahn test suite's fuzzing server against the client
+	$(BIN)/python tests/conformance/autobahn.py
+
+.PHONY: sanitize
+sanitize: ## Run the core's tests under AddressSanitizer, or under valgrind where that is missing
+	@if ls "$$(rustc --print target-libdir)"/librustc*rt.asan.* >/dev/null 2>&1; then \
+		set -x; RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
+			cargo test --target $(HOST) --lib; \
+	else \
+		set -x; CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER='valgrind -q --error-exitcode=1' \
+			PROPTEST_CASES=32 cargo test --lib -- mask:: utf8:: frame::; \
+	fi
+
+.PHONY: wheel
+wheel: $(BIN)/maturin ## Build a wheel into target/wheels/
+	$(BIN)/maturin build --release --strip --interpreter $(BIN)/python
+
+.PHONY: clean
+clean: ## Remove everything that was made here
+	cargo clean
+	rm -rf .venv .venv-* site .autobahn .hypothesis .*_cache python/wsclient/*.so
+
+$(BIN)/python:
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and \
+		f"wsclient needs Python 3.11 or newer, not {sys.version.split()[0]}; see make help")'
+	$(PYTHON) -m venv $(VENV)
+
+$(BIN)/maturin: | $(BIN)/python
+	$(BIN)/pip install 'maturin>=1.9.4,<2'
+
+# Built as users get it, for the tests too: `cargo test` runs the core with debug assertions.
+$(VENV)/.extension: $(SOURCES) pyproject.toml | $(BIN)/maturin
+	$(BIN)/maturin develop --release
+	@touch $@
+
+$(VENV)/.extra-%: pyproject.toml | $(VENV)/.extension
+	$(BIN)/maturin develop --release --extras $*
+	@touch $@

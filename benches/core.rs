@@ -1,0 +1,138 @@
+//! What the core's parts cost, in bytes per second: `cargo bench --bench core`.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::hint::black_box;
+
+use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use wsclient::connection::{Connection, UNLIMITED};
+use wsclient::frame::{self, Header, Opcode};
+use wsclient::{mask, utf8};
+
+const KEY: mask::Key = [0x37, 0xfa, 0x21, 0x3d];
+/// A tick, a small order book, a snapshot, a download.
+const SIZES: [usize; 4] = [125, 5 * 1024, 64 * 1024, 1024 * 1024];
+/// The bytes that a busy connection's `recv()` returns at once.
+const READ: usize = 64 * 1024;
+
+fn ascii(size: usize) -> Vec<u8> {
+    br#"{"price":101.25,"size":3}"#.iter().copied().cycle().take(size).collect()
+}
+
+/// Text of one, two, three and four bytes a character.
+fn mixed(size: usize) -> Vec<u8> {
+    let mut text: Vec<u8> = "aä€𝄞 ".bytes().cycle().take(size).collect();
+    if let Err(error) = std::str::from_utf8(&text) {
+        text.truncate(error.valid_up_to());
+    }
+    text
+}
+
+fn server_frame(opcode: Opcode, fin: bool, payload: &[u8]) -> Vec<u8> {
+    let mut out = Vec::new();
+    let header = Header { fin, ..Header::new(opcode, payload.len(), None) };
+    frame::append_frame(&header, payload, &mut out);
+    out
+}
+
+fn masking(c: &mut Criterion) {
+    let mut group = c.benchmark_group("mask");
+    for size in SIZES {
+        let source = ascii(size);
+        let mut target = vec![0; size];
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(BenchmarkId::new("copy", size), |b| {
+            b.iter(|| mask::copy(black_box(&mut target), black_box(&source), KEY));
+        });
+        group.bench_function(BenchmarkId::new("in_place", size), |b| {
+            b.iter(|| mask::in_place(black_box(&mut target), KEY));
+        });
+    }
+}
+
+fn validating(c: &mut Criterion) {
+    let mut group = c.benchmark_group("utf8");
+    for size in SIZES {
+        for (name, text) in [("ascii", ascii(size)), ("mixed", mixed(size))] {
+            group.throughput(Throughput::Bytes(text.len() as u64));
+            group.bench_with_input(BenchmarkId::new(name, size), &text, |b, text| {
+                b.iter(|| utf8::validate(black_box(text)));
+            });
+        }
+    }
+    let text = mixed(READ);
+    group.throughput(Throughput::Bytes(text.len() as u64));
+    group.bench_function("mixed in pieces of 1,000", |b| {
+        b.iter(|| {
+            let mut validator = utf8::Utf8Validator::new();
+            text.chunks(1000).try_for_each(|piece| validator.feed(black_box(piece)))
+        });
+    });
+}
+
+fn headers(c: &mut Criterion) {
+    let mut group = c.benchmark_group("header");
+    for size in [125, 5 * 1024, 64 * 1024] {
+        let header = Header::new(Opcode::Binary, size, None);
+        let mut bytes = [0; frame::MAX_HEADER];
+        let length = header.write(&mut bytes);
+        group.bench_function(BenchmarkId::new("parse", size), |b| {
+            b.iter(|| Header::parse(black_box(&bytes[..length])));
+        });
+    }
+}
+
+/// Bytes as they are read, to events.
+fn receiving(c: &mut Criterion) {
+    let mut group = c.benchmark_group("receive");
+    let tick = server_frame(Opcode::Text, true, &ascii(125));
+    let book = server_frame(Opcode::Text, true, &ascii(5 * 1024));
+    let fragments = [
+        server_frame(Opcode::Text, false, &mixed(2000)),
+        server_frame(Opcode::Ping, true, b""),
+        server_frame(Opcode::Continuation, true, &mixed(2000)),
+    ]
+    .concat();
+    let large = server_frame(Opcode::Binary, true, &ascii(16 * READ));
+    let streams = [
+        ("ticks", tick.repeat(READ / tick.len())),
+        ("books", book.repeat(16)),
+        ("fragments with a ping between", fragments.repeat(16)),
+        ("one large message", large),
+    ];
+    for (name, stream) in streams {
+        group.throughput(Throughput::Bytes(stream.len() as u64));
+        group.bench_with_input(name, &stream, |b, stream| {
+            b.iter_batched_ref(
+                || Connection::new(UNLIMITED),
+                |connection| {
+                    for mut read in stream.chunks(READ) {
+                        while let Ok(Some(event)) = connection.next_event(black_box(&mut read)) {
+                            black_box(event);
+                        }
+                    }
+                },
+                BatchSize::SmallInput,
+            );
+        });
+    }
+}
+
+/// A message to the bytes of its masked frame.
+fn sending(c: &mut Criterion) {
+    let mut group = c.benchmark_group("send");
+    for size in SIZES {
+        let payload = ascii(size);
+        let header = Header::new(Opcode::Text, size, Some(KEY));
+        let mut out = vec![0; header.encoded_len() + size];
+        group.throughput(Throughput::Bytes(size as u64));
+        group.bench_function(BenchmarkId::from_parameter(size), |b| {
+            b.iter(|| frame::write_frame(&header, black_box(&payload), black_box(&mut out)));
+        });
+    }
+    let mut keys = mask::Keys::new();
+    group.throughput(Throughput::Elements(1));
+    group.bench_function("masking key", |b| b.iter(|| keys.draw()));
+}
+
+criterion_group!(benches, masking, validating, headers, receiving, sending);
+criterion_main!(benches);

@@ -1,0 +1,34 @@
+"""A griffe extension: the stub of the Rust core has the types, the built module the docstrings."""
+
+from __future__ import annotations
+
+import importlib
+import inspect
+from typing import Any
+
+import griffe
+
+
+class CoreDocstrings(griffe.Extension):
+    """Gives the objects of `_core.pyi` the docstrings of the built extension."""
+
+    def on_package(self, *, pkg: griffe.Module, **_: Any) -> None:
+        """Called by griffe when it has loaded a package."""
+        if pkg.name == "wsclient":
+            _describe(pkg["_core"], importlib.import_module("wsclient._core"), pkg.docstring)
+
+
+def _describe(documented: griffe.Object, built: object, like: griffe.Docstring) -> None:
+    for name, member in documented.members.items():
+        if name.startswith("_") or not hasattr(built, name):
+            continue
+        counterpart = inspect.getattr_static(built, name)
+        if text := inspect.getdoc(counterpart):
+            member.docstring = griffe.Docstring(
+                text, parent=member, parser=like.parser, parser_options=like.parser_options
+            )
+        if member.is_class:
+            # griffe looks for a class's parameters in `__init__` alone.
+            if "__new__" in member.members:
+                member.members.setdefault("__init__", member.members["__new__"])
+            _describe(member, counterpart, like)

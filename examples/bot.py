@@ -1,0 +1,15 @@
+import asyncio
+import sys
+
+import wsclient
+
+
+async def main(url):
+    async with wsclient.ws_connect(url) as ws:
+        await ws.send_str("hello")
+        async for msg in ws:
+            if msg.tp == wsclient.MsgType.text:
+                print(msg.data)
+
+
+asyncio.run(main(sys.argv[1]))

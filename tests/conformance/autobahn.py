@@ -1,0 +1,228 @@
+"""Run the Autobahn testsuite's fuzzing server against this client.
+
+    python tests/conformance/autobahn.py --sections 1-10 --loop uvloop
+
+The server runs on Python 2.7 only. One is looked for in the variable `PYTHON27`, then
+below `pyenv root`; the server is installed into `.autobahn/`, which git ignores, and the
+reports are left there. Where it cannot be installed, the words `not run` say so.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import contextlib
+import json
+import os
+import shutil
+import socket
+import subprocess
+import sys
+import time
+from collections import Counter
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import uvloop
+
+from wsclient import ClientError, MsgType, ws_connect
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+Verdicts: TypeAlias = dict[str, tuple[str, str]]
+
+HOME = Path(__file__).parents[2] / ".autobahn"
+AGENT = "wsclient"
+GOOD = {"OK", "INFORMATIONAL"}
+LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+# 9 is about limits and speed, 12 and 13 about compression.
+SETS = {"all": "1-7,9-10,12-13", "quick": "1-5,7,10"}
+
+INSTALL_TIMEOUT = 300
+START_TIMEOUT = 30
+CASE_TIMEOUT = 120
+
+
+class NotAvailableError(Exception):
+    """The fuzzing server cannot be had on this machine."""
+
+
+def sections(text: str) -> list[int]:
+    """Read `1-7,9`, or the name of a set."""
+    found: list[int] = []
+    for part in SETS.get(text, text).split(","):
+        first, _, last = part.partition("-")
+        found.extend(range(int(first), int(last or first) + 1))
+    return found
+
+
+def install() -> Path:
+    """Install the fuzzing server, unless it is.
+
+    Returns:
+        The `wstest` program.
+
+    Raises:
+        NotAvailableError: There is no Python 2.7, or PyPI cannot be reached.
+    """
+    program = HOME / "v27" / "bin" / "wstest"
+    installed = HOME / "installed"
+    if installed.exists():
+        return program
+    python = _python27()
+    boot = HOME / "boot"
+    shutil.rmtree(HOME, ignore_errors=True)
+    HOME.mkdir()
+    _run(python, "-m", "pip", "install", "--target", boot, "virtualenv==20.15.1")
+    _run(python, "-m", "virtualenv", HOME / "v27", PYTHONPATH=str(boot))
+    _run(HOME / "v27" / "bin" / "pip", "install", "autobahntestsuite==25.10.1")
+    installed.touch()
+    return program
+
+
+def _python27() -> Path:
+    if named := os.environ.get("PYTHON27"):
+        return Path(named)
+    if pyenv := shutil.which("pyenv"):
+        root = subprocess.run([pyenv, "root"], capture_output=True, text=True, check=True)
+        for python in Path(root.stdout.strip()).glob("versions/2.7*/bin/python2.7"):
+            return python
+    raise NotAvailableError("no Python 2.7: neither PYTHON27 nor pyenv has one")
+
+
+def _run(*command: str | Path, **environment: str) -> None:
+    try:
+        subprocess.run(
+            command,
+            check=True,
+            capture_output=True,
+            text=True,
+            timeout=INSTALL_TIMEOUT,
+            env={**os.environ, **environment},
+        )
+    except subprocess.CalledProcessError as error:
+        last = error.stderr.strip().rpartition("\n")[2]
+        raise NotAvailableError(f"{Path(command[0]).name} failed: {last}") from error
+    except (OSError, subprocess.TimeoutExpired) as error:
+        raise NotAvailableError(str(error)) from error
+
+
+@contextlib.contextmanager
+def fuzzing_server(program: Path, chosen: list[int], reports: Path) -> Iterator[str]:
+    """Serve the cases of some sections; yields the URL."""
+    shutil.rmtree(reports, ignore_errors=True)
+    reports.mkdir(parents=True)
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
+    spec = {
+        "url": f"ws://127.0.0.1:{port}",
+        "outdir": str(reports),
+        "cases": [f"{section}.*" for section in chosen],
+        "exclude-cases": [],
+        "exclude-agent-cases": {},
+    }
+    (reports / "spec.json").write_text(json.dumps(spec))
+    command = [program, "-m", "fuzzingserver", "-s", reports / "spec.json", "-u", "0"]
+    with (reports / "server.log").open("wb") as log:
+        server = subprocess.Popen(command, stdout=log, stderr=log, cwd=reports)
+    try:
+        _wait_until_it_listens(server, port)
+        yield spec["url"]
+    finally:
+        server.kill()
+        server.wait()
+
+
+def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:
+    deadline = time.monotonic() + START_TIMEOUT
+    while server.poll() is None and time.monotonic() < deadline:
+        with contextlib.suppress(OSError):
+            socket.create_connection(("127.0.0.1", port)).close()
+            return
+        # Nothing but its port tells that the server is up.
+        time.sleep(0.05)
+    raise NotAvailableError("wstest does not start, server.log says why")
+
+
+async def run_cases(url: str) -> None:
+    """Run all cases that a fuzzing server has, and have it write its reports."""
+    async with ws_connect(f"{url}/getCaseCount") as ws:
+        count = int(await ws.receive_str())
+    for case in range(1, count + 1):
+        # Whatever goes wrong in a case, the server reports it.
+        with contextlib.suppress(ClientError):
+            async with asyncio.timeout(CASE_TIMEOUT):
+                await _echo(f"{url}/runCase?case={case}&agent={AGENT}")
+    async with ws_connect(f"{url}/updateReports?agent={AGENT}") as ws:
+        await ws.receive()
+
+
+async def _echo(url: str) -> None:
+    async with ws_connect(url, max_msg_size=0) as ws:
+        async for message in ws:
+            if message.tp is MsgType.text:
+                await ws.send_str(message.data)
+            elif message.tp is MsgType.binary:
+                await ws.send_bytes(message.data)
+
+
+def read_verdicts(reports: Path) -> Verdicts:
+    """Read what the server thinks of each case: of its behaviour, and of how it closed."""
+    index = json.loads((reports / "index.json").read_text()).get(AGENT, {})
+    verdicts = {case: (found["behavior"], found["behaviorClose"]) for case, found in index.items()}
+    return dict(sorted(verdicts.items(), key=lambda item: [*map(int, item[0].split("."))]))
+
+
+def failures(verdicts: Verdicts) -> Verdicts:
+    """Pick the cases that are neither OK nor informational."""
+    return {case: pair for case, pair in verdicts.items() if not GOOD.issuperset(pair)}
+
+
+def table(verdicts: Verdicts) -> str:
+    """Count the verdicts by section, and name the cases that failed."""
+    lines = [f"{'section':>8} {'cases':>6} {'OK':>6} {'info':>6} {'other':>6}"]
+    totals: Counter[str] = Counter()
+    by_section: dict[str, Counter[str]] = {}
+    failed = failures(verdicts)
+    for case, (behaviour, _) in verdicts.items():
+        verdict = "other" if case in failed else behaviour
+        by_section.setdefault(case.partition(".")[0], Counter())[verdict] += 1
+        totals[verdict] += 1
+    for name, counts in [*by_section.items(), ("total", totals)]:
+        shown = [counts.total(), *(counts[key] for key in ("OK", "INFORMATIONAL", "other"))]
+        lines.append(f"{name:>8} " + " ".join(f"{number:>6}" for number in shown))
+    for case, (behaviour, closing) in failed.items():
+        lines.append(f"case {case}: behaviour {behaviour}, closing {closing}")
+    return "\n".join(lines)
+
+
+def main() -> int:
+    """Run from the command line; returns the exit status."""
+    parser = argparse.ArgumentParser(description="Run the Autobahn testsuite against wsclient.")
+    parser.add_argument(
+        "--sections",
+        type=sections,
+        default="1-10",
+        help="such as 1-7,9; or quick, or all (half an hour); 1-10 by default",
+    )
+    parser.add_argument("--loop", choices=LOOPS, default="asyncio")
+    options = parser.parse_args()
+    reports = HOME / "reports" / options.loop
+    try:
+        with (
+            fuzzing_server(install(), options.sections, reports) as url,
+            asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner,
+        ):
+            runner.run(run_cases(url))
+    except NotAvailableError as error:
+        sys.stdout.write(f"not run: {error}\n")
+        return 0
+    verdicts = read_verdicts(reports)
+    sys.stdout.write(f"{table(verdicts)}\n")
+    return 1 if failures(verdicts) or not verdicts else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

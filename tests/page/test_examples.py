@@ -1,0 +1,156 @@
+"""The documented page's two examples, as they stand there and with `await`."""
+
+import asyncio
+import types
+
+import pytest
+from tests.conftest import TEXT, frame
+
+import wsclient
+from wsclient.framing import parse_close
+
+from .conftest import echo_messages
+
+
+# fmt: off
+@types.coroutine
+def bot(url):
+    ws = yield from wsclient.ws_connect(
+        url)
+
+    while True:
+        msg = yield from ws.receive()
+
+        if msg.tp == wsclient.MsgType.text:
+            if msg.data == 'close':  # noqa: Q000
+               yield from ws.close()
+               break
+            else:
+               ws.send_str(msg.data + '/answer')  # noqa: Q000
+        elif msg.tp == wsclient.MsgType.closed:  # noqa: SIM114
+            break
+        elif msg.tp == wsclient.MsgType.error:
+            break
+    return ws, msg
+# fmt: on
+
+
+async def bot_of_today(url):
+    ws = await wsclient.ws_connect(url)
+    while True:
+        msg = await ws.receive()
+        if msg.tp == wsclient.MsgType.text:
+            if msg.data == "close":
+                await ws.close()
+                break
+            await ws.send_str(msg.data + "/answer")
+        elif msg.tp in {wsclient.MsgType.closed, wsclient.MsgType.error}:
+            break
+    return ws, msg
+
+
+@types.coroutine
+def session_bot(url):
+    session = wsclient.ClientSession()
+    ws = yield from session.ws_connect(url)
+    return session, ws
+
+
+async def session_bot_of_today(url):
+    session = wsclient.ClientSession()
+    ws = await session.ws_connect(url)
+    return session, ws
+
+
+both_bots = pytest.mark.parametrize("bot", [bot, bot_of_today])
+both_session_bots = pytest.mark.parametrize("bot", [session_bot, session_bot_of_today])
+
+
+@both_bots
+async def test_the_bot_answers_until_it_is_told_to_close(serve, bot):
+    outcome = asyncio.get_running_loop().create_future()
+
+    async def handler(peer):
+        answers = []
+        for number in range(3):
+            await peer.send(f"{number}")
+            answers.append(await peer.recv())
+        await peer.send("close")
+        await peer.wait_closed()
+        outcome.set_result((answers, peer.close_code))
+
+    port = await serve(handler)
+    ws, _ = await bot(f"http://localhost:{port}/endpoint")
+    assert ws.closed
+    assert ws.close_code == 1000
+    assert await outcome == (["0/answer", "1/answer", "2/answer"], 1000)
+
+
+@both_bots
+async def test_the_bot_ends_when_the_server_closes(serve, bot):
+    async def handler(peer):
+        await peer.send(b"binary, to which the bot has no answer")
+        await peer.close(1001, "bye")
+
+    port = await serve(handler)
+    ws, msg = await bot(f"http://localhost:{port}/endpoint")
+    assert msg == (wsclient.MsgType.closed, 1001, "bye")
+    assert ws.closed
+
+
+@both_bots
+async def test_the_bot_ends_when_the_server_breaks_the_protocol(scripted, bot):
+    async def script(wire):
+        await wire.send(frame(TEXT, b"good"))
+        assert (await wire.receive()).payload == b"good/answer"
+        await wire.send(frame(TEXT, b"bad\xff"))
+        assert parse_close((await wire.receive()).payload)[0] == 1007
+
+    ws, msg = await bot((await scripted(script)).replace("ws://", "http://"))
+    assert msg.tp is wsclient.MsgType.error
+    assert msg.data is ws.exception()
+    await ws.close()
+
+
+@both_session_bots
+async def test_the_session_bot_connects(serve, bot):
+    async def handler(peer):
+        await peer.send(await peer.recv() + peer.request.path)
+        await peer.wait_closed()
+
+    port = await serve(handler)
+    session, ws = await bot(f"http://localhost:{port}/endpoint")
+    await ws.send_str("hello, ")
+    assert await ws.receive() == (wsclient.MsgType.text, "hello, /endpoint", "")
+    await session.close()
+    assert ws.close_code == 1001
+
+
+@types.coroutine
+def everything(url):
+    ws = yield from wsclient.ws_connect(url)
+    for sending in (
+        ws.send_str("1"),
+        ws.send_bytes(b"2"),
+        ws.send_json(3),
+        ws.ping(),
+        ws.pong(),
+    ):
+        yield from sending
+    received = []
+    received.append((yield from ws.receive_str()))
+    received.append((yield from ws.receive_bytes()))
+    received.append((yield from ws.receive_json()))
+    ws.send_str("4")
+    received.append((yield from ws.receive()))
+    ws.send_str("5")
+    received.append((yield from ws.receive_many()))
+    closed = yield from ws.close()
+    return received, closed
+
+
+async def test_everything_that_can_be_awaited_can_be_yielded_from(serve):
+    port = await serve(echo_messages)
+    received, closed = await everything(f"http://localhost:{port}/")
+    assert received == ["1", b"2", 3, (1, "4", ""), [(1, "5", "")]]
+    assert closed is True

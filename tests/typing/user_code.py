@@ -1,0 +1,210 @@
+"""Code as users write it; never run, only read by mypy and pyright, in strict mode.
+
+`assert_type` makes a stub that loses a type an error, and both checkers complain of a comment
+that ignores nothing, so what users do must stay accepted and what they must not stay refused.
+"""
+
+import asyncio
+import json
+import ssl
+import types
+from collections.abc import Generator
+from typing import Any, assert_type
+
+from yarl import URL
+
+import wsclient
+from wsclient import (
+    ClientSession,
+    ClientWebSocketResponse,
+    ClientWSTimeout,
+    HandshakeResponse,
+    Message,
+    MsgType,
+    TCPConnector,
+    framing,
+    ws_connect,
+)
+
+
+class Logged(ClientWebSocketResponse):
+    """A response class of the user's own, which overrides coroutines with ``async def``."""
+
+    received = 0
+
+    async def receive(self, timeout: float | None = None) -> Message:
+        self.received += 1
+        return await super().receive(timeout)
+
+    async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
+        return await super().close(code=code, message=message)
+
+
+async def connecting() -> None:
+    ws = await ws_connect("ws://localhost/")
+    assert_type(ws, ClientWebSocketResponse)
+    async with ws_connect(URL("ws://localhost/")) as ws:
+        assert_type(ws, ClientWebSocketResponse)
+    async with ws as same:
+        assert_type(same, ClientWebSocketResponse)
+    task = asyncio.create_task(ws_connect("ws://localhost/"))
+    assert_type(await task, ClientWebSocketResponse)
+    assert_type(await asyncio.wait_for(ws_connect("ws://localhost/"), 1), ClientWebSocketResponse)
+
+    connector = TCPConnector(ssl=ssl.create_default_context())
+    async with ClientSession(connector=connector, headers=[("Authorization", "x")]) as session:
+        assert_type(await session.ws_connect("ws://localhost/"), ClientWebSocketResponse)
+        async with session.ws_connect("ws://localhost/") as ws:
+            assert_type(ws, ClientWebSocketResponse)
+
+
+async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
+    await ws_connect(
+        "wss://localhost/",
+        protocols=("chat", "superchat"),
+        timeout=ClientWSTimeout(ws_receive=30, ws_close=5),
+        connector=TCPConnector(),
+        ws_response_class=ClientWebSocketResponse,
+        autoclose=False,
+        autoping=False,
+        loop=loop,
+        receive_timeout=1.5,
+        heartbeat=20,
+        origin="https://example.org",
+        headers={"X-Key": "value"},
+        ssl=False,
+        server_hostname="example.org",
+        max_msg_size=0,
+        decode_text=False,
+        connect_timeout=None,
+    )
+    await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
+    await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def response_class() -> None:
+    ws = await ws_connect("ws://localhost/", ws_response_class=Logged)
+    assert_type(ws, Logged)
+    async with ws_connect("ws://localhost/", ws_response_class=Logged) as ws:
+        assert_type(ws, Logged)
+        assert_type(ws.received, int)
+    async with ClientSession(ws_response_class=Logged) as session:
+        assert_type(await session.ws_connect("ws://localhost/", ws_response_class=Logged), Logged)
+    await ws_connect("ws://localhost/", ws_response_class=str)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+
+
+async def sending(ws: ClientWebSocketResponse) -> None:
+    ws.send_str("hello")
+    ws.send_bytes(b"hello")
+    ws.send_json({"a": 1})
+    ws.ping()
+    ws.pong()
+    assert_type(await ws.send_str("hello"), None)
+    await ws.send_bytes(bytearray(b"hello"))
+    await ws.send_bytes(memoryview(b"hello"))
+    await ws.send_json([1], dumps=json.dumps)
+    await ws.ping("text")
+    await ws.pong(b"bytes")
+    await asyncio.gather(ws.send_str("a"), ws.send_bytes(b"b"))
+    await asyncio.wait_for(ws.send_str("a"), 1)
+    assert_type(await asyncio.create_task(ws.send_str("a")), None)
+    ws.send_str(b"bytes")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ws.send_bytes("text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def receiving(ws: ClientWebSocketResponse) -> None:
+    assert_type(await ws.receive(), Message)
+    assert_type(await ws.receive(1.5), Message)
+    assert_type(await ws.receive(timeout=1), Message)
+    assert_type(await asyncio.wait_for(ws.receive(), 1), Message)
+    assert_type(await asyncio.create_task(ws.receive()), Message)
+    first, second = await asyncio.gather(ws.receive(), ws.send_str("a"))
+    assert_type(first, Message)
+    assert_type(second, None)
+    assert_type(await ws.receive_many(), list[Message])
+    assert_type(ws.receive_nowait(), Message | None)
+    assert_type(await ws.receive_str(), str)
+    assert_type(await ws.receive_bytes(timeout=1), bytes)
+    assert_type(await ws.receive_json(loads=json.loads), Any)
+    async for msg in ws:
+        assert_type(msg, Message)
+    ws.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
+
+
+def messages(msg: Message) -> str:
+    assert_type(msg.tp, MsgType)
+    assert_type(msg.type, MsgType)
+    assert_type(msg.data, Any)
+    assert_type(msg.extra, Any)
+    assert_type(msg.json(), Any)
+    assert_type(msg[1:], tuple[Any, ...])
+    tp, data, extra = msg
+    assert_type(len(msg), int)
+    assert_type(hash(msg), int)
+    assert_type(msg == (tp, data, extra), bool)
+    assert_type(wsclient.WSMessage(MsgType.text, "data", ""), Message)
+    msg.data = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    match msg:
+        case Message(MsgType.text, str(text)):
+            return text
+        case Message(tp=wsclient.WSMsgType.CLOSED, data=int(code)):
+            assert_type(code, int)
+        case _:
+            pass
+    return ""
+
+
+async def state(ws: ClientWebSocketResponse) -> None:
+    assert_type(ws.closed, bool)
+    assert_type(ws.protocol, str | None)
+    assert_type(ws.close_code, int | None)
+    assert_type(ws.close_reason, str | None)
+    assert_type(ws.exception(), BaseException | None)
+    assert_type(ws.latency, float | None)
+    assert_type(ws.buffered_amount, int)
+    assert_type(ws.response, HandshakeResponse)
+    assert_type(ws.response.status, int)
+    assert_type(ws.response.headers["Server"], str)
+    assert_type(ws.response.url, URL)
+    assert_type(ws.get_extra_info("peername"), Any)
+    assert_type(await ws.close(code=wsclient.WSCloseCode.GOING_AWAY, message="bye"), bool)
+    ws.closed = True  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
+    await ws.close(1000)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
+async def errors() -> None:
+    try:
+        await ws_connect("ws://localhost/")
+    except wsclient.WSServerHandshakeError as error:
+        assert_type(error.status, int)
+        assert_type(error.body, bytes)
+    except wsclient.ClientConnectorError as error:
+        assert_type(error.host, str)
+    except wsclient.ClientError:
+        pass
+
+
+@types.coroutine
+def of_its_time() -> Generator[Any, Any, None]:
+    """A coroutine as they were written for aiohttp 0.17."""
+    session = ClientSession()
+    ws = yield from session.ws_connect("http://localhost/")
+    assert_type(ws, ClientWebSocketResponse)
+    ws = yield from ws_connect("http://localhost/")
+    yield from ws.receive()
+    yield from ws.send_str("hello")
+    yield from ws.close()
+
+
+def own_transport(data: bytes) -> None:
+    parsed = framing.parse_frame(data, max_size=1024)
+    assert_type(parsed, tuple[framing.Frame, int] | None)
+    if parsed is not None:
+        assert_type(parsed[0].payload, bytes)
+    assert_type(framing.encode_frame(1, memoryview(data), mask=b"abcd"), bytes)
+    assert_type(framing.apply_mask(data, b"abcd"), bytes)
+    assert_type(framing.parse_close(data), tuple[int | None, str])
+    assert_type(framing.MessageParser(max_size=0).feed(data), list[tuple[int, bytes]])
+    assert_type(framing.Utf8Validator().feed(data), bool)
+    framing.encode_frame(1, "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

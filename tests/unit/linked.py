@@ -1,0 +1,104 @@
+"""Both ends of one WebSocket, for tests that take turns between them."""
+
+import asyncio
+import base64
+import contextlib
+import hashlib
+import re
+import socket
+import threading
+
+from tests.conftest import GUID, PING, PONG, frame
+
+from wsclient import ws_connect
+
+TASKS = ("C task", "Python task", "Python task in debug mode")
+
+
+@contextlib.contextmanager
+def tasks_of(kind):
+    """Let the running loop make its tasks of one of `TASKS`."""
+    loop = asyncio.get_running_loop()
+    debug = loop.get_debug()
+    if kind != "C task":
+        loop.set_task_factory(
+            lambda loop, coro, **options: asyncio.tasks._PyTask(coro, loop=loop, **options)
+        )
+    loop.set_debug("debug" in kind)
+    yield
+    loop.set_task_factory(None)
+    loop.set_debug(debug)
+
+
+async def deliver(wire, *frames):
+    """Send frames, and return when the client has read and parsed them."""
+    await wire.send(*frames, frame(PING, b"delivered?"))
+    while True:
+        received = await wire.receive()
+        if (received.opcode, received.payload) == (PONG, b"delivered?"):
+            return
+
+
+async def gone(ws):
+    """Wait until the connection is lost."""
+    lost = ws._connection.wait_lost()
+    if lost is not None:
+        await lost
+
+
+@contextlib.asynccontextmanager
+async def linked(scripted, **options):
+    """Open a WebSocket and yield it with the server's `Wire`; drop both in the end."""
+    wires = asyncio.Queue()
+    over = asyncio.Event()
+
+    async def script(wire):
+        wires.put_nowait(wire)
+        await over.wait()
+
+    ws = await ws_connect(await scripted(script), **options)
+    try:
+        yield ws, await wires.get()
+    finally:
+        over.set()
+        ws._connection.abort()
+        await gone(ws)
+
+
+@contextlib.contextmanager
+def threaded(script):
+    """Serve one connection with `script(sock)` on a thread, and yield the URL.
+
+    For tests that count or block what their event loop does. An error of the script fails the
+    test when the context ends.
+    """
+    failures = []
+
+    def serve():
+        try:
+            sock, _ = listener.accept()
+            with sock:
+                request = b""
+                while b"\r\n\r\n" not in request:
+                    request += sock.recv(65536)
+                key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
+                accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+                sock.sendall(
+                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+                    b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+                )
+                script(sock)
+        except Exception as error:  # noqa: BLE001 - raised below
+            failures.append(error)
+
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        listener.settimeout(10)
+        thread = threading.Thread(target=serve)
+        thread.start()
+        try:
+            yield f"ws://127.0.0.1:{listener.getsockname()[1]}/"
+        finally:
+            thread.join(10)
+    assert not thread.is_alive()
+    if failures:
+        raise failures[0]

@@ -1,0 +1,203 @@
+"""`heartbeat`: a silent server is pinged, a dead one found out, a paused one spared."""
+
+import asyncio
+import threading
+import time
+
+import pytest
+from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+
+from wsclient import ClientConnectionResetError, MsgType, ServerTimeoutError, framing, ws_connect
+
+from .linked import deliver, linked, threaded
+
+# Seconds. A server that is to answer in time gets the longer one.
+SHORT, LONG = 0.02, 0.2
+
+
+@pytest.fixture(autouse=True)
+async def _no_error_in_a_callback():
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    yield
+    assert reported == []
+
+
+async def beats(count, interval=SHORT):
+    """Let the loop's timers run for `count` intervals; nothing else would show that they did."""
+    await asyncio.sleep(count * interval)
+
+
+async def ping_of(wire):
+    ping = await wire.receive()
+    assert ping.opcode == PING
+    return ping
+
+
+async def test_a_server_that_answers_lives_on(scripted):
+    async with linked(scripted, heartbeat=LONG) as (ws, wire):
+        assert ws.latency is None
+        payloads = set()
+        for _ in range(3):
+            ping = await ping_of(wire)
+            payloads.add(ping.payload)
+            await wire.send(frame(PONG, ping.payload))
+        assert len(payloads) == 3, "each ping is told from the others"
+        await deliver(wire, frame(TEXT, b"a"))
+        assert ws.latency > 0
+        assert (await ws.receive()).data == "a"
+
+
+@pytest.mark.parametrize("answer", [frame(TEXT, b"a"), frame(PING), frame(PONG, b"other")])
+async def test_anything_that_comes_is_a_sign_of_life(scripted, answer):
+    async with linked(scripted, heartbeat=LONG) as (ws, wire):
+        for _ in range(2):
+            while (await wire.receive()).opcode != PING:
+                pass
+            await wire.send(answer)
+        await deliver(wire, frame(TEXT, b"last"))
+        assert (await ws.receive_many())[-1].data == "last"
+
+
+@pytest.mark.parametrize("waiting", [False, True])
+async def test_a_dead_server_is_found_out(scripted, waiting):
+    async with linked(scripted, heartbeat=SHORT) as (ws, wire):
+        task = asyncio.create_task(ws.receive()) if waiting else None
+        await wire.send(frame(BINARY, b"before"))
+        await ping_of(wire)
+        assert await wire.receive() is None
+        before = await (task or ws.receive())
+        assert before.data == b"before"
+        error = await ws.receive()
+        assert error.tp is MsgType.error
+        assert type(error.data) is ServerTimeoutError
+        assert error.data is ws.exception()
+        for _ in range(2):
+            closed = await ws.receive()
+            assert (closed.tp, closed.data) == (MsgType.closed, 1006)
+        assert ws.close_code == 1006
+        with pytest.raises(ClientConnectionResetError):
+            ws.send_str("late")
+
+
+@pytest.mark.parametrize("pinged", [False, True])
+async def test_reading_that_the_user_paused_kills_nobody(scripted, pinged):
+    async with linked(scripted, heartbeat=SHORT) as (ws, wire):
+        if pinged:
+            await ping_of(wire)
+        ws.pause_reading()
+        await wire.send(frame(TEXT, b"a"))
+        await beats(10)
+        assert ws.exception() is None
+        assert ws.receive_nowait() is None
+        ws.resume_reading()
+        assert (await ws.receive()).data == "a"
+
+
+async def test_a_full_inbox_kills_nobody(scripted):
+    async with linked(scripted, heartbeat=SHORT) as (ws, wire):
+        sent = asyncio.create_task(wire.send(*[frame(BINARY, bytes(4096))] * 1000))
+        while not ws._connection.reading_paused:  # noqa: ASYNC110 - there is no event for it
+            await asyncio.sleep(0)
+        await beats(10)
+        for _ in range(1000):
+            assert (await ws.receive()).tp is MsgType.binary
+        await sent
+
+
+async def test_the_time_of_a_pause_does_not_count(scripted):
+    """Resumed at the very moment at which the server's time would be over."""
+    async with linked(scripted, heartbeat=SHORT) as (ws, wire):
+        await ping_of(wire)
+        ws.pause_reading()
+        await wire.send(frame(TEXT, b"a"))
+        time.sleep(SHORT)  # noqa: ASYNC251 - the loop is to be late
+        ws.resume_reading()
+        assert (await ws.receive()).data == "a"
+
+
+async def test_a_loop_that_is_late_kills_nobody():
+    """The answer waits in the socket while another task takes too long."""
+    pinged, late, answered = threading.Event(), threading.Event(), threading.Event()
+
+    def busy(sock):
+        assert pinged.wait(10)
+        sock.sendall(frame(TEXT, b"be busy"))
+        close(sock, read(sock))
+
+    def steady(sock):
+        ping = read(sock)
+        pinged.set()
+        assert late.wait(10)
+        sock.sendall(frame(PONG, ping.payload) + frame(TEXT, b"a"))
+        answered.set()
+        while (received := read(sock)).opcode != CLOSE:
+            sock.sendall(frame(PONG, received.payload))
+        close(sock, received)
+
+    def read(sock):
+        data = sock.recv(65536)
+        received, size = framing.parse_frame(data)
+        assert size == len(data)
+        return received
+
+    def close(sock, received):
+        sock.sendall(frame(CLOSE, received.payload))
+
+    with threaded(busy) as other, threaded(steady) as url:
+        async with ws_connect(other) as busy_ws, ws_connect(url, heartbeat=LONG) as ws:
+            await busy_ws.receive()
+            late.set()
+            assert answered.wait(10)
+            time.sleep(LONG)  # noqa: ASYNC251 - the loop is to be late
+            assert (await ws.receive()).data == "a"
+
+
+async def test_a_server_that_takes_what_was_queued_before_the_ping_is_alive(scripted):
+    async with linked(scripted, heartbeat=2 * LONG) as (ws, wire):
+        for _ in range(300):
+            ws.send_bytes(bytes(100_000))
+        while ws.buffered_amount > 0:
+            # A slow server: the ping waits in the client's queue for several intervals.
+            assert (await wire.receive()).opcode == BINARY
+            await beats(0.4)
+        while (received := await wire.receive()).opcode == BINARY:
+            pass
+        await wire.send(frame(PONG, received.payload))
+        await deliver(wire, frame(TEXT, b"a"))
+        assert ws.exception() is None
+
+
+@pytest.mark.parametrize("autoclose", [False, True])
+async def test_no_ping_after_the_servers_close(scripted, autoclose):
+    async with linked(scripted, heartbeat=SHORT, autoclose=autoclose) as (ws, wire):
+        await wire.send(frame(TEXT, b"a"), frame(CLOSE, b"\x03\xe8"))
+        await beats(5)
+        assert ws.receive_nowait().data == "a"
+        close = asyncio.create_task(ws.close())
+        received = [frame async for frame in frames(wire)]
+        assert [frame.opcode for frame in received if frame.opcode != PING] == [CLOSE]
+        assert received[-1].opcode == CLOSE
+        await close
+        assert ws.exception() is None
+
+
+async def test_no_ping_and_no_verdict_while_this_side_closes(scripted):
+    async with linked(scripted, heartbeat=SHORT) as (ws, wire):
+        close = asyncio.create_task(ws.close())
+        assert (await wire.receive()).opcode == CLOSE
+        await beats(5)
+        assert ws.exception() is None
+        await wire.send(frame(CLOSE, b"\x03\xe8"))
+        wire.transport.close()
+        assert await close is True
+        assert await wire.receive() is None
+        assert (ws.close_code, ws.exception()) == (1000, None)
+
+
+async def frames(wire):
+    while (received := await wire.receive()) is not None:
+        yield received
+        if received.opcode == CLOSE:
+            wire.transport.close()
+            return
