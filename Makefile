@@ -43,7 +43,7 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
-	$(BIN)/python -m mypy.stubtest wsclient
+	$(BIN)/python -m mypy.stubtest wsclient._core
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --features python -- -D warnings

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
+import time
 from functools import partial
 
 from ._core import Protocol, WebSocketBase
@@ -38,6 +39,9 @@ class Heartbeat:
         self._buffered = 0
         self._loop = asyncio.get_running_loop()
         self._timer = self._loop.call_later(interval, self._beat)
+        lost = connection.wait_lost()
+        if lost is not None:
+            lost.add_done_callback(lambda _: self.stop())
 
     def stop(self) -> None:
         """Ping no more."""
@@ -57,15 +61,17 @@ class Heartbeat:
         self._await_pong()
 
     def _await_pong(self) -> None:
-        self._pinged = self._loop.time()
+        # The clock of `idle_time`; uvloop rounds its own.
+        self._pinged = time.monotonic()
         self._buffered = self._ws.buffered_amount
         self._timer = self._loop.call_later(self._patience, self._check)
 
     def _check(self, *, late: bool = False) -> None:
         if not self._connection.alive:
             return
-        waited = self._loop.time() - self._pinged
-        if self._idle() < waited:
+        idle = self._idle()
+        waited = time.monotonic() - self._pinged
+        if idle < waited:
             self._beat()
         elif (
             self._connection.reading_paused

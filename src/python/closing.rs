@@ -9,6 +9,7 @@ use super::protocol::{Protocol, settle};
 use super::runtime::Kind;
 use super::{error, flow, keys, send};
 use crate::close::{self, CloseFrame, State, code};
+use crate::error::ProtocolError;
 
 /// Seconds that each step of an ending may take that waits for somebody: for messages that came
 /// before the peer's end to be taken and answered; then for the server to close TCP first, as it
@@ -23,6 +24,8 @@ pub struct Ending {
     pub called: bool,
     /// Close code and reason, once they are known.
     pub fate: Option<(u16, String)>,
+    /// How the peer broke the protocol, until [`refuse`] has dealt with it.
+    pub violation: Option<ProtocolError>,
     /// What went wrong, if something did.
     pub exception: Option<Py<PyAny>>,
     /// The transport is gone.
@@ -124,20 +127,18 @@ impl Protocol {
     }
 
     /// Note that the connection failed: one `error` message, then `closed`.
-    pub(super) fn fail(&mut self, py: Python<'_>, exception: PyErr, code: u16) {
-        let reason = exception.value(py).to_string();
-        let exception = exception.into_value(py).into_any();
+    pub(super) fn fail(&mut self, exception: &Bound<'_, PyAny>, reason: String, code: u16) {
         self.ending.fate = Some((code, reason));
-        self.ending.exception = Some(exception.clone_ref(py));
+        self.ending.exception = Some(exception.clone().unbind());
         if !self.ending.called {
-            self.inbox.push(Item::new(Kind::Error, exception), 0);
+            self.inbox.push(Item::new(Kind::Error, exception.clone().unbind()), 0);
         }
     }
 
     /// Whether messages can be sent.
     #[inline]
     pub(super) fn is_open(&self) -> bool {
-        !self.ending.lost
+        !(self.ending.lost || self.ending.abort || self.ending.linger)
             && (self.core.close_state() == State::Open && self.core.is_reading()
                 || self.ending.deferred.is_some())
     }
@@ -150,6 +151,22 @@ impl Protocol {
                 && self.inbox.is_empty()
                 && self.flow.unparsed.is_empty()
     }
+}
+
+/// Fail the connection (§7.1.7) if the peer broke the protocol: tell it why, and the user after
+/// what came before.
+///
+/// Apart from [`Protocol::ingest`], because an exception cannot be made while the connection is
+/// borrowed: Python code may run.
+pub fn refuse(slf: &Bound<'_, Protocol>) {
+    let Some(error) = slf.borrow_mut().ending.violation.take() else {
+        return;
+    };
+    let exception = error::web_socket_error(&error).into_value(slf.py());
+    let mut me = slf.borrow_mut();
+    let at_once = me.inbox.is_empty();
+    me.fail(exception.bind(slf.py()), error.to_string(), error.close_code());
+    me.end_with(CloseFrame::for_error(&error), at_once);
 }
 
 /// See [`Protocol::start_close`].
@@ -165,11 +182,16 @@ pub fn start(
         .to_owned();
     let frame = CloseFrame { code: Some(code), reason };
     close::check(&frame).map_err(PyValueError::new_err)?;
-    let sent = {
+    {
         let mut me = slf.borrow_mut();
         // What has arrived stays to be received; what comes from now on is dropped.
         me.read_to_the_end(slf.py());
-        me.ending.deferred = None;
+    }
+    refuse(slf);
+    let sent = {
+        let mut me = slf.borrow_mut();
+        // If the peer has ended the connection, it is that end which is answered.
+        me.reach_end();
         let half_open = matches!(me.core.close_state(), State::Open | State::CloseReceived);
         let sends = half_open && !me.ending.lost && !me.ending.called;
         me.ending.called = true;

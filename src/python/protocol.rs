@@ -19,7 +19,6 @@ use super::runtime::Kind;
 use super::{closing, flow, keys, scratch, send};
 use crate::close::{self, State};
 use crate::connection::{Connection, Event};
-use crate::error::ProtocolError;
 use crate::frame::{self, Header, Opcode};
 
 /// What to do about frames of the peer that need an answer.
@@ -74,7 +73,10 @@ impl Protocol {
             match self.core.next_event(&mut input) {
                 Ok(Some(event)) => self.handle(py, event),
                 Ok(None) => return,
-                Err(error) => return self.refuse(py, &error),
+                Err(error) => {
+                    self.ending.violation = Some(error);
+                    return;
+                }
             }
         }
     }
@@ -140,14 +142,6 @@ impl Protocol {
         }
     }
 
-    /// Fail the connection (§7.1.7): tell the peer why, and the user after what came before.
-    #[cold]
-    fn refuse(&mut self, py: Python<'_>, error: &ProtocolError) {
-        let at_once = self.inbox.is_empty();
-        self.fail(py, super::error::web_socket_error(error), error.close_code());
-        self.end_with(close::CloseFrame::for_error(error), at_once);
-    }
-
     /// Whether `receive()` would return at once.
     pub(super) fn has_message(&self) -> bool {
         !self.inbox.is_empty() || self.ending.lost
@@ -157,9 +151,7 @@ impl Protocol {
     #[inline]
     pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
         let item = self.inbox.pop();
-        if self.ending.deferred.is_some()
-            && item.as_ref().is_none_or(|item| item.kind == Kind::Error)
-        {
+        if item.as_ref().is_none_or(|item| item.kind == Kind::Error) {
             self.reach_end();
         }
         item.or_else(|| self.ending.closed_message(py))
@@ -221,7 +213,10 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let result = {
         let me = slf.borrow();
-        let quiet = me.owed.is_empty() && !me.flow.changed && !me.ending.acts();
+        let quiet = me.owed.is_empty()
+            && !me.flow.changed
+            && !me.ending.acts()
+            && me.ending.violation.is_none();
         drop(me);
         if quiet { Ok(()) } else { carry_out(slf) }
     };
@@ -237,6 +232,7 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 #[cold]
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);
     if !owed.is_empty() {
         send::write(slf, &PyBytes::new(slf.py(), &owed))?;
@@ -327,6 +323,8 @@ impl Protocol {
         // peer may never read it.
         {
             let mut me = slf.borrow_mut();
+            // The last chance to answer its close frame.
+            me.reach_end();
             me.ending.eof = true;
             me.ending.linger = true;
         }
@@ -377,8 +375,8 @@ impl Protocol {
     ///
     /// Args:
     ///     exception: What the user is told.
-    fn fail_with(slf: &Bound<'_, Self>, exception: Py<PyAny>) -> PyResult<()> {
-        let exception = PyErr::from_value(exception.into_bound(slf.py()));
+    fn fail_with(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        let reason = exception.str()?.to_string();
         {
             let mut me = slf.borrow_mut();
             // What was read before is the user's.
@@ -386,7 +384,7 @@ impl Protocol {
             me.core.abandon();
             me.core.ignore_input();
             me.ending.abort = true;
-            me.fail(slf.py(), exception, close::code::ABNORMAL);
+            me.fail(exception, reason, close::code::ABNORMAL);
         }
         settle(slf)
     }

@@ -11,7 +11,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
-use super::message::Message;
+use super::message::{Item, Message};
 use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
 use super::runtime::Kind;
@@ -216,10 +216,15 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
     let py = protocol.py();
     if wanted == Wanted::All {
         let messages = PyList::empty(py);
-        while let Some(message) = take_one(protocol)? {
-            messages.append(message)?;
-            if protocol.borrow().inbox.is_empty() {
-                break;
+        // Not by `take`: an error among them is not the end before its batch has been answered.
+        loop {
+            let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
+            flow::refill(protocol)?;
+            messages.append(item.into_message(py)?)?;
+        }
+        if messages.is_empty() {
+            if let Some(message) = take_one(protocol)? {
+                messages.append(message)?;
             }
         }
         return Ok(messages.into_any().unbind());
@@ -227,10 +232,7 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
     let Some(item) = protocol.borrow_mut().take(py) else {
         return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
-    if item.kind == Kind::Error {
-        settle(protocol)?;
-    }
-    flow::refill(protocol)?;
+    finish_take(protocol, Some(&item))?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
@@ -241,11 +243,16 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<Message>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
-    if item.as_ref().is_none_or(|item| item.kind == Kind::Error) {
+    finish_take(protocol, item.as_ref())?;
+    item.map(|item| item.into_message(py)).transpose()
+}
+
+/// Do what taking `item` made possible: answer the peer's end, or read on.
+fn finish_take(protocol: &Bound<'_, Protocol>, item: Option<&Item>) -> PyResult<()> {
+    if item.is_none_or(|item| item.kind == Kind::Error) {
         settle(protocol)?;
     }
-    flow::refill(protocol)?;
-    item.map(|item| item.into_message(py)).transpose()
+    flow::refill(protocol)
 }
 
 /// The exception that `throw(exc, value, traceback)` means.

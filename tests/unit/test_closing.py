@@ -32,15 +32,26 @@ async def sent_by_client(wire):
     return frames
 
 
+async def sent_by_client_to_close(wire):
+    """All frames up to the close frame."""
+    frames = []
+    while not frames or frames[-1][0] != CLOSE:
+        received = await wire.receive()
+        frames.append((received.opcode, received.payload))
+    return frames
+
+
 @pytest.mark.parametrize(("payload", "code", "reason"), CLOSES)
 async def test_the_server_closes(scripted, payload, code, reason):
     async with linked(scripted) as (ws, wire):
         task = asyncio.create_task(ws.receive())
         await wire.send(A, frame(CLOSE, payload), B)
         assert (await task).data == "a"
+        task = asyncio.create_task(ws.receive())
         reply = await wire.receive()
         assert (reply.opcode, reply.payload) == (CLOSE, payload[:2])
         wire.transport.close()
+        assert await task == (MsgType.closed, code, reason)
         for _ in range(3):
             assert await ws.receive() == (MsgType.closed, code, reason)
         assert ws.receive_nowait() == (MsgType.closed, code, reason)
@@ -49,6 +60,18 @@ async def test_the_server_closes(scripted, payload, code, reason):
         assert await ws.close() is False
         with pytest.raises(ClientConnectionResetError, match=str(code)):
             ws.send_str("late")
+
+
+async def test_messages_before_the_servers_close_can_be_answered(scripted):
+    async with linked(scripted) as (ws, wire):
+        await wire.send(A, B, frame(CLOSE, b"\x03\xe8"))
+        for _ in range(2):
+            await ws.send_str(2 * (await ws.receive_str()))
+        server = asyncio.create_task(sent_by_client_to_close(wire))
+        task = asyncio.create_task(ws.receive())
+        assert await server == [(TEXT, b"aa"), (TEXT, b"bb"), (CLOSE, b"\x03\xe8")]
+        wire.transport.close()
+        assert await task == (MsgType.closed, 1000, "")
 
 
 async def test_the_servers_close_is_answered_whether_or_not_anyone_receives(scripted):
@@ -254,16 +277,10 @@ async def test_both_sides_close_at_once(scripted):
         close = asyncio.create_task(ws.close(code=4000))
         await asyncio.sleep(0)
         await wire.send(frame(CLOSE, b"\x0f\xa1"))
-        assert await sent_by_client_to_close(wire) == b"\x0f\xa0"
+        assert await sent_by_client_to_close(wire) == [(CLOSE, b"\x0f\xa0")]
         wire.transport.close()
         assert await close is True
         assert ws.close_code == 4001
-
-
-async def sent_by_client_to_close(wire):
-    received = await wire.receive()
-    assert received.opcode == CLOSE
-    return received.payload
 
 
 async def test_a_cancelled_close_drops_the_connection(scripted):
@@ -291,13 +308,13 @@ async def test_async_with_closes_when_its_body_fails(scripted):
     closed = []
 
     async def script(wire):
-        closed.append(await sent_by_client_to_close(wire))
-        await wire.send(frame(CLOSE, closed[0]))
+        closed.extend(await sent_by_client_to_close(wire))
+        await wire.send(frame(CLOSE, b"\x03\xe8"))
 
     with pytest.raises(LookupError):
         async with ws_connect(await scripted(script)) as ws:
             raise LookupError
-    assert closed == [b"\x03\xe8"]
+    assert closed == [(CLOSE, b"\x03\xe8")]
     assert ws.closed
     assert ws.exception() is None
 

@@ -105,8 +105,10 @@ VIOLATIONS = [
 ]
 
 
-@pytest.mark.parametrize("waiting", [False, True])
-@pytest.mark.parametrize(("violation", "code"), VIOLATIONS)
+@pytest.mark.parametrize(
+    ("violation", "code", "waiting"),
+    [(*VIOLATIONS[0], False), *((*violation, True) for violation in VIOLATIONS)],
+)
 async def test_the_server_breaks_the_protocol(scripted, violation, code, waiting):
     async with linked(scripted, max_msg_size=1000) as (ws, wire):
         task = asyncio.create_task(receive_all(ws)) if waiting else None
@@ -240,6 +242,14 @@ async def test_a_full_inbox_outlives_the_connection(scripted, how):
         check_many(messages)
         assert closed == (MsgType.closed, 1006, "")
         assert ws.closed
+
+
+async def test_nothing_leaves_after_an_abort(scripted):
+    async with linked(scripted) as (ws, wire):
+        ws._connection.abort()
+        with contextlib.suppress(ClientConnectionResetError):
+            ws.send_str("late")
+        assert await wire.receive() is None
 
 
 async def test_a_full_inbox_comes_before_the_error(scripted):

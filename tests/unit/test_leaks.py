@@ -14,8 +14,6 @@ from wsclient._core import Receive
 from wsclient.heartbeat import Heartbeat
 from wsclient.response import WebSocketProtocol
 
-from .linked import gone
-
 OURS = (ClientWebSocketResponse, WebSocketProtocol, Receive, Heartbeat)
 
 
@@ -79,9 +77,9 @@ async def aborted(url):
     await drain(ws)
 
 
-async def not_received(url):
-    ws = await ws_connect(url + "close")
-    await gone(ws)
+async def closed_by_both(url):
+    async with ws_connect(url + "close") as ws:
+        await ws.receive()
 
 
 async def left_by_the_server(url):
@@ -101,7 +99,7 @@ WAYS = [
     closed_while_waiting,
     cancelled,
     aborted,
-    not_received,
+    closed_by_both,
     left_by_the_server,
     closed_by_the_server,
     failed_by_the_server,
@@ -158,15 +156,24 @@ async def test_a_cycle_through_its_reader_is_collected(scripted):
     assert dead() is None
 
 
-async def test_a_timer_keeps_no_finished_receive(scripted):
+@pytest.mark.parametrize("end", ["message", "cancel", "timeout"])
+async def test_a_timer_keeps_no_finished_receive(scripted, end):
     ws = await ws_connect(await scripted(echo_once))
-    receive = ws.receive(timeout=3600)
+    if end != "message":
+        await ws.receive()
+    receive = ws.receive(timeout=0.001 if end == "timeout" else 3600)
     dead = weakref.ref(receive)
-    await receive
-    del receive
+    task = asyncio.create_task(receive)
+    await asyncio.sleep(0)
+    if end == "cancel":
+        task.cancel()
+    await asyncio.wait([task])
+    if end == "timeout":
+        assert isinstance(task.exception(), TimeoutError)
+    del receive, task
+    await ws.close()
     gc.collect()
     assert dead() is None
-    await ws.close()
 
 
 async def test_a_collection_in_the_middle_of_a_failure(scripted):

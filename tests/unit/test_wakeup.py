@@ -297,8 +297,7 @@ async def test_what_a_foreign_callback_raises_goes_to_the_exception_handler(scri
     asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
     async with linked(scripted) as (ws, wire):
         receive = ws.receive()
-        receive.send(None)
-        receive.add_done_callback(lambda _: 1 / 0)
+        receive.send(None).add_done_callback(lambda _: 1 / 0)
         await deliver(wire, frame(TEXT, b"a"))
         assert [type(context["exception"]) for context in reported] == [ZeroDivisionError]
         receive.close()
