@@ -113,7 +113,7 @@ async def scripted():
 
         server = await asyncio.start_server(play, "127.0.0.1", 0)
         servers.append(server)
-        return "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
+        return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
 
     yield start
     for server in servers:
@@ -136,4 +136,4 @@ async def echo():
             await ws.send(message)
 
     async with websockets_serve(handler, "127.0.0.1", 0, max_size=None) as server:
-        yield "ws://127.0.0.1:{}/".format(server.sockets[0].getsockname()[1])
+        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"

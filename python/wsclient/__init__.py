@@ -92,7 +92,7 @@ __all__ = [
 
 WSMessage = Message
 # For `case (tp, data, extra):`, which only sequences match.
-Sequence.register(Message)
+Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 if hasattr(os, "register_at_fork"):
     # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).

@@ -1,7 +1,7 @@
 """Every error that `wsclient` raises on its own behalf.
 
 The names and the shape are aiohttp's, so that a bot can change its imports and
-keep its ``except`` clauses::
+keep its ``except`` clauses:
 
     ClientError
      +- ClientConnectionError

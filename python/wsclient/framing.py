@@ -1,10 +1,10 @@
-"""WebSocket framing without I/O, for people who bring their own transport (RFC 6455 §5).
+r"""WebSocket framing without I/O, for people who bring their own transport (RFC 6455 §5).
 
 Example:
     >>> from wsclient import framing
     >>> framing.encode_frame(1, b"hi", mask=False)
-    b'\\x81\\x02hi'
-    >>> framing.MessageParser().feed(b"\\x81\\x02hi")
+    b'\x81\x02hi'
+    >>> framing.MessageParser().feed(b"\x81\x02hi")
     [(1, b'hi')]
 """
 

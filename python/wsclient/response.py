@@ -217,7 +217,9 @@ class ClientWebSocketResponse(WebSocketBase):
         await self.close()
 
     def __repr__(self) -> str:
-        state = "open" if self.close_code is None else f"closed, code {self.close_code}"
+        state = "closing" if self.closed else "open"
+        if self.close_code is not None:
+            state = f"closed, code {self.close_code}"
         return f"<{type(self).__name__} {self._response.url} {state}>"
 
     def __del__(self) -> None:

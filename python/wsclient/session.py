@@ -168,8 +168,8 @@ class ClientSession:
             ssl: True to verify the certificate, False not to, or an `ssl.SSLContext`; the
                 connector's by default.
             server_hostname: The name to verify the certificate for; the URL's host by default.
-            max_msg_size: The largest message to take, in bytes; 0 for no limit. A larger one
-                fails the connection with close code 1009.
+            max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
+                A larger one fails the connection with close code 1009.
             decode_text: Text messages as `str`; if False, as `bytes` that are known to be UTF-8.
             connect_timeout: Seconds for DNS, TCP, TLS and the handshake together; None for no
                 bound.
@@ -188,8 +188,7 @@ class ClientSession:
 
         Mirrors ``aiohttp.ClientSession.ws_connect``.
         """
-        if self._closed:
-            raise RuntimeError("session is closed")
+        self._check_open()
         loop = asyncio.get_running_loop()
         if self._loop is not None and self._loop is not loop:
             raise RuntimeError("session belongs to another event loop than the running one")
@@ -227,8 +226,7 @@ class ClientSession:
             connect_timeout=connect_timeout,
         )
         try:
-            if self._closed:
-                raise RuntimeError("session is closed")
+            self._check_open()
             ws = (ws_response_class or cast("type[_WS]", self._ws_response_class))(
                 connection,
                 opened.response,
@@ -250,6 +248,10 @@ class ClientSession:
             resume_reading(opened.transport)
         self._websockets.add(ws)
         return ws
+
+    def _check_open(self) -> None:
+        if self._closed:
+            raise RuntimeError("session is closed")
 
     async def close(self) -> None:
         """Close the session: its WebSockets, with close code 1001, and a connector of its own."""
@@ -320,7 +322,7 @@ def ws_connect(
         headers: Further header fields.
         ssl: How the certificate is verified.
         server_hostname: The name to verify the certificate for.
-        max_msg_size: The largest message to take, in bytes.
+        max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
         decode_text: Text messages as `str`, else as `bytes`.
         connect_timeout: Seconds for DNS, TCP, TLS and the handshake together.
 

@@ -29,7 +29,7 @@ pub fn not_open(doing: &str, ending: &Ending) -> PyErr {
     let why = match &ending.fate {
         Some((code, reason)) if reason.is_empty() => format!("closed with code {code}"),
         Some((code, reason)) => format!("closed with code {code} ({reason})"),
-        None if ending.called => "closing, close() was called".to_owned(),
+        None if ending.called && !ending.lost => "closing, close() was called".to_owned(),
         None => "lost".to_owned(),
     };
     ClientConnectionResetError::new_err(format!("cannot send {doing}: the connection is {why}"))

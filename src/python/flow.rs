@@ -19,6 +19,7 @@ pub mod pause {
 
 /// The state of both directions.
 #[derive(Default)]
+#[expect(clippy::struct_excessive_bools, reason = "they are independent facts, not one state")]
 pub struct Flow {
     /// What lets a transport read again: their own `resume_reading` is not always enough.
     pub resume_reading: Option<Py<PyAny>>,

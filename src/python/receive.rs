@@ -222,10 +222,10 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
             flow::refill(protocol)?;
             messages.append(item.into_message(py)?)?;
         }
-        if messages.is_empty() {
-            if let Some(message) = take_one(protocol)? {
-                messages.append(message)?;
-            }
+        if messages.is_empty()
+            && let Some(message) = take_one(protocol)?
+        {
+            messages.append(message)?;
         }
         return Ok(messages.into_any().unbind());
     }
