@@ -60,6 +60,10 @@ bench: $(VENV)/.extra-bench ## Time the core's parts, then a round trip beside o
 	cargo bench --bench core -- --quick --noplot --discard-baseline
 	$(BIN)/python benches/compare/echo.py
 
+.PHONY: instructions
+instructions: $(VENV)/.extra-bench ## Count the instructions of a round trip beside other clients (valgrind)
+	$(BIN)/python benches/compare/instructions.py
+
 .PHONY: docs
 docs: $(VENV)/.extra-docs ## Build the documentation into site/
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict

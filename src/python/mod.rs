@@ -8,6 +8,7 @@ mod error;
 mod flow;
 mod framing;
 mod inbox;
+mod ingest;
 mod keys;
 mod message;
 mod pings;

@@ -1,0 +1,95 @@
+//! Events of the core, turned into messages that wait and frames that are owed.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::keys;
+use super::message::Item;
+use super::protocol::Protocol;
+use super::runtime::Kind;
+use crate::close::State;
+use crate::connection::Event;
+use crate::frame::{self, Header, Opcode};
+
+impl Protocol {
+    /// Parse `input` as far as the inbox has room; the rest waits in `flow.unparsed`.
+    ///
+    /// Runs no Python code, so it may be called on the shared read buffer.
+    pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
+        while !input.is_empty() {
+            if self.inbox.is_full() && !self.flow.to_the_end {
+                self.flow.hold(input);
+                return;
+            }
+            match self.core.next_event(&mut input) {
+                Ok(Some(event)) => self.handle(py, event),
+                Ok(None) => return,
+                Err(error) => {
+                    self.ending.violation = Some(error);
+                    return;
+                }
+            }
+        }
+    }
+
+    #[inline]
+    fn handle(&mut self, py: Python<'_>, event: Event<'_>) {
+        match event {
+            Event::Close(frame) => self.peer_closed(py, &frame),
+            // What else comes after this side's close frame is for nobody.
+            _ if self.ending.called => {}
+            Event::Text(payload) => {
+                let text = if self.options.decode_text {
+                    PyString::from_bytes(py, &payload).map(Bound::into_any)
+                } else {
+                    Ok(PyBytes::new(py, &payload).into_any())
+                };
+                match text {
+                    Ok(text) => {
+                        self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
+                    }
+                    // The core has validated it, so this is memory running out.
+                    Err(error) => error.write_unraisable(py, None),
+                }
+            }
+            Event::Binary(payload) => self.push_bytes(py, Kind::Binary, &payload),
+            Event::Ping(payload) if self.options.autoping => self.answer_ping(&payload),
+            Event::Ping(payload) => self.push_bytes(py, Kind::Ping, &payload),
+            Event::Pong(payload) => {
+                self.pings.answered(&payload);
+                if !self.options.autoping {
+                    self.push_bytes(py, Kind::Pong, &payload);
+                }
+            }
+        }
+    }
+
+    fn push_bytes(&mut self, py: Python<'_>, kind: Kind, payload: &[u8]) {
+        let data = PyBytes::new(py, payload).into_any().unbind();
+        self.inbox.push(Item::new(kind, data), payload.len());
+    }
+
+    /// §5.5.3. A peer that sends pings and does not read gets the newest one answered, once it
+    /// reads again; the others would pile up.
+    fn answer_ping(&mut self, payload: &[u8]) {
+        if self.core.close_state() != State::Open || self.ending.lost {
+            return;
+        }
+        if self.flow.write_paused {
+            self.flow.owe_pong(payload);
+        } else {
+            self.owe(Opcode::Pong, payload);
+        }
+    }
+
+    /// Queue a control frame for `settle` to write.
+    pub(super) fn owe(&mut self, opcode: Opcode, payload: &[u8]) {
+        match keys::draw() {
+            Ok(key) => {
+                let header = Header::new(opcode, payload.len(), Some(key));
+                frame::append_frame(&header, payload, &mut self.owed);
+            }
+            Err(_) => self.ending.abort = true,
+        }
+    }
+}
