@@ -1,5 +1,8 @@
 //! Backpressure, both ways: who has paused reading, and who waits for room to write.
 
+use std::ffi::c_ulong;
+
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -27,6 +30,8 @@ pub struct Flow {
     pub write: Option<Py<PyAny>>,
     /// The socket of a transport that can be passed by; see `direct`.
     pub socket: Option<i32>,
+    /// The thread of the event loop.
+    thread: Option<c_ulong>,
     /// The transport may have something queued that has to go out first.
     pub queued: bool,
     /// The transport has more to write than it wants to hold.
@@ -49,6 +54,23 @@ pub struct Flow {
 impl Flow {
     pub fn new(resume_reading: Py<PyAny>) -> Self {
         Self { resume_reading: Some(resume_reading), ..Self::default() }
+    }
+
+    /// Take note of the thread that transport and protocol belong to.
+    pub fn set_thread(&mut self) {
+        self.thread = Some(this_thread());
+    }
+
+    /// A frame from another thread could land inside one of this thread's.
+    #[inline]
+    pub fn check_thread(&self) -> PyResult<()> {
+        if self.thread.is_some_and(|thread| thread != this_thread()) {
+            return Err(PyRuntimeError::new_err(
+                "cannot send from another thread than the event loop's; use \
+                 loop.call_soon_threadsafe(ws.send_str, data)",
+            ));
+        }
+        Ok(())
     }
 
     pub fn pause(&mut self, reason: u8) {
@@ -98,6 +120,11 @@ impl Protocol {
         let unparsed = std::mem::take(&mut self.flow.unparsed);
         self.ingest(py, &unparsed);
     }
+}
+
+fn this_thread() -> c_ulong {
+    // SAFETY: the call has no preconditions.
+    unsafe { pyo3::ffi::PyThread_get_thread_ident() }
 }
 
 /// Tell the transport if reading is to pause or go on.

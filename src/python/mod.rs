@@ -48,6 +48,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &super::Bound<'_, super::PyModule>) {
-        super::slots::install(module.py());
+        super::slots::install::<super::receive::Receive>(module.py());
+        super::slots::install::<super::send::Sent>(module.py());
     }
 }

@@ -198,6 +198,7 @@ impl Protocol {
     /// Take over an open transport (`asyncio.BaseProtocol.connection_made`).
     fn connection_made(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         self.flow.write = Some(transport.getattr("write")?.unbind());
+        self.flow.set_thread();
         self.transport = Some(transport.clone().unbind());
         Ok(())
     }

@@ -15,6 +15,7 @@ use super::message::{Item, Message};
 use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
 use super::runtime::Kind;
+use super::slots::{Awaitable, Poll};
 use super::{flow, runtime, wake};
 
 /// What the awaitable is to return.
@@ -40,13 +41,6 @@ enum State {
     Expired,
     /// Has returned or raised.
     Done,
-}
-
-/// What resuming the awaitable came to.
-pub enum Poll {
-    Ready(Py<PyAny>),
-    /// The future to wait for.
-    Pending(Py<PyAny>),
 }
 
 /// An awaitable for the next message.
@@ -123,9 +117,30 @@ impl Receive {
         Ok(())
     }
 
+    /// Be done. What is returned is to be dropped when no borrow is held: it may be the last
+    /// reference to the response.
+    fn finish(&mut self) -> Option<Py<WebSocketBase>> {
+        self.state = State::Done;
+        self.response.take()
+    }
+
+    /// Wait no longer; what arrives is for another `receive()`.
+    fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (protocol, timer, response) = {
+            let mut me = slf.borrow_mut();
+            (me.protocol.clone_ref(py), me.timer.take(), me.finish())
+        };
+        protocol.bind(py).borrow_mut().stop_reading(slf);
+        drop(response);
+        cancel_timer(py, timer)
+    }
+}
+
+impl Awaitable for Receive {
     /// Return what is wanted, or else go to sleep as the protocol's reader and return the future
     /// to wait for.
-    pub fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
         let mut me = slf.borrow_mut();
         let state = me.state;
@@ -140,7 +155,9 @@ impl Receive {
         let protocol = protocol.bind(py);
         let mut connection = protocol.borrow_mut();
         if state == State::New && connection.has_reader(py)? {
-            me.state = State::Done;
+            let response = me.finish();
+            drop((me, connection));
+            drop(response);
             return Err(concurrent());
         }
         if connection.has_message() {
@@ -148,8 +165,7 @@ impl Receive {
             if connection.spare.is_none() && !connection.ending.lost {
                 connection.spare = Some(slf.clone().unbind());
             }
-            me.state = State::Done;
-            let (wanted, timer, response) = (me.wanted, me.timer.take(), me.response.take());
+            let (wanted, timer, response) = (me.wanted, me.timer.take(), me.finish());
             drop((me, connection));
             cancel_timer(py, timer)?;
             let taken = take(protocol, wanted).map(Poll::Ready);
@@ -158,8 +174,10 @@ impl Receive {
         }
         if state == State::Expired {
             connection.reader = None;
-            me.state = State::Done;
             let seconds = me.timeout.unwrap_or_default();
+            let response = me.finish();
+            drop((me, connection));
+            drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
         if connection.ending.deferred.is_some() {
@@ -186,19 +204,6 @@ impl Receive {
         // What tells a task that this future was yielded by an `await`.
         future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
         Ok(Poll::Pending(future.unbind()))
-    }
-
-    /// Wait no longer; what arrives is for another `receive()`.
-    fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let (protocol, timer, response) = {
-            let mut me = slf.borrow_mut();
-            me.state = State::Done;
-            (me.protocol.clone_ref(py), me.timer.take(), me.response.take())
-        };
-        protocol.bind(py).borrow_mut().stop_reading(slf);
-        drop(response);
-        cancel_timer(py, timer)
     }
 }
 

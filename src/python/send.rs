@@ -9,6 +9,7 @@ use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
 use super::protocol::Protocol;
+use super::slots::{Awaitable, Poll};
 use super::{direct, error, flow, keys};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
@@ -21,6 +22,7 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
         if !me.is_open() {
             return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
         }
+        me.flow.check_thread()?;
         me.flow.socket
     };
     let header = Header::new(opcode, payload.len(), Some(keys::draw()?));
@@ -157,6 +159,36 @@ impl Sent {
     }
 }
 
+impl Awaitable for Sent {
+    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+        let py = slf.py();
+        let (protocol, waiting) = {
+            let mut me = slf.borrow_mut();
+            let Some(protocol) = &me.protocol else {
+                return Ok(Poll::Ready(py.None()));
+            };
+            (protocol.clone_ref(py), me.waiting.take())
+        };
+        let protocol = protocol.bind(py);
+        let mut waiting = match waiting {
+            Some(waiting) => Some(waiting),
+            None => future_iterator(protocol)?,
+        };
+        while let Some(iterator) = waiting {
+            if let Some(future) = iterator.bind(py).clone().next() {
+                slf.borrow_mut().waiting = Some(iterator);
+                return Ok(Poll::Pending(future?.unbind()));
+            }
+            waiting = future_iterator(protocol)?;
+        }
+        let me = protocol.borrow();
+        if me.ending.lost {
+            return Err(error::not_open("more", &me.ending));
+        }
+        Ok(Poll::Ready(py.None()))
+    }
+}
+
 #[pymethods]
 impl Sent {
     fn __await__(slf: Py<Self>) -> Py<Self> {
@@ -167,32 +199,12 @@ impl Sent {
         slf
     }
 
+    /// Replaced by `slots::next`, which does the same.
     fn __next__(slf: &Bound<'_, Self>) -> PyResult<Py<PyAny>> {
-        let py = slf.py();
-        let (protocol, waiting) = {
-            let mut me = slf.borrow_mut();
-            (me.protocol.as_ref().map(|p| p.clone_ref(py)), me.waiting.take())
-        };
-        let Some(protocol) = protocol else {
-            return Err(PyStopIteration::new_err(py.None()));
-        };
-        let protocol = protocol.bind(py);
-        let mut waiting = match waiting {
-            Some(waiting) => Some(waiting),
-            None => future_iterator(protocol)?,
-        };
-        while let Some(iterator) = waiting {
-            if let Some(future) = iterator.bind(py).clone().next() {
-                slf.borrow_mut().waiting = Some(iterator);
-                return Ok(future?.unbind());
-            }
-            waiting = future_iterator(protocol)?;
+        match Self::poll(slf)? {
+            Poll::Ready(value) => Err(PyStopIteration::new_err((value,))),
+            Poll::Pending(future) => Ok(future),
         }
-        let me = protocol.borrow();
-        if me.ending.lost {
-            return Err(error::not_open("more", &me.ending));
-        }
-        Err(PyStopIteration::new_err(py.None()))
     }
 
     fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {

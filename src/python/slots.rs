@@ -1,46 +1,56 @@
-//! Slots of `Receive` that PyO3 cannot fill, or fills at a cost that shows.
+//! Slots of the awaitables that PyO3 cannot fill, or fills at a cost that shows.
 //!
 //! A task resumes its coroutine through `am_send` where the type has it, and `am_send` returns a
 //! value where `__next__` has to raise it in a `StopIteration`. On CPython 3.11, 256-byte echo on
-//! uvloop, the two slots here save 1,100 of 15,600 instructions a round trip.
+//! uvloop, the two slots of `Receive` save 1,100 of 15,600 instructions a round trip.
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi::{self, PyObject, PySendResult};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
 
-use super::receive::{Poll, Receive};
+/// What resuming an awaitable came to.
+pub enum Poll {
+    /// What the `await` returns: neither a tuple nor an exception, which `StopIteration` would take
+    /// for its arguments and itself.
+    Ready(Py<PyAny>),
+    /// The future to wait for.
+    Pending(Py<PyAny>),
+}
+
+/// A class whose instances are awaited.
+pub trait Awaitable: PyTypeInfo {
+    /// Run on from the start, or from where the last future was yielded.
+    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll>;
+}
 
 /// CPython's flag for types with `am_send`; PyO3 does not export it.
 const HAVE_AM_SEND: std::ffi::c_ulong = 1 << 21;
 
-/// Fill the slots; called once, before any `Receive` exists.
-pub fn install(py: Python<'_>) {
-    let class = Receive::type_object_raw(py);
+/// Fill the slots of a class of this module; called before it has instances.
+pub fn install<T: Awaitable>(py: Python<'_>) {
+    let class = T::type_object_raw(py);
     // SAFETY: `class` is a heap type of this module, which nobody uses yet. Heap types embed the
     // async methods that `tp_as_async` points to. The functions have the slots' signatures.
     unsafe {
-        (*class).tp_iternext = Some(next);
+        (*class).tp_iternext = Some(next::<T>);
         if let Some(methods) = (*class).tp_as_async.as_mut() {
-            methods.am_send = Some(send);
+            methods.am_send = Some(send::<T>);
             (*class).tp_flags |= HAVE_AM_SEND;
         }
         ffi::PyType_Modified(class);
     }
 }
 
-/// `PyIter_Send(receive, ...)`: what is sent is always `None`, and ignored as `__next__` would.
-unsafe extern "C" fn send(
+/// `PyIter_Send(awaitable, ...)`: what is sent is always `None`, and ignored as `__next__` would.
+unsafe extern "C" fn send<T: Awaitable>(
     slf: *mut PyObject,
     _value: *mut PyObject,
     result: *mut *mut PyObject,
 ) -> PySendResult {
     Python::attach(|py| {
-        // SAFETY: CPython calls the slot with an instance of the type, attached to the thread.
-        let receive = unsafe { Bound::ref_from_ptr(py, &slf) };
-        // SAFETY: only `Receive` has this slot.
-        let receive = unsafe { receive.cast_unchecked::<Receive>() };
-        let (outcome, object) = match Receive::poll(receive) {
+        // SAFETY: CPython calls the slot with an instance of `T`, attached to the thread.
+        let (outcome, object) = match unsafe { poll::<T>(py, slf) } {
             Ok(Poll::Ready(value)) => (PySendResult::PYGEN_RETURN, value.into_ptr()),
             Ok(Poll::Pending(future)) => (PySendResult::PYGEN_NEXT, future.into_ptr()),
             Err(error) => {
@@ -54,17 +64,12 @@ unsafe extern "C" fn send(
     })
 }
 
-/// `next(receive)`, which CPython 3.12 and later use where 3.11 uses `am_send`.
-unsafe extern "C" fn next(slf: *mut PyObject) -> *mut PyObject {
+/// `next(awaitable)`, which CPython 3.12 and later use where 3.11 uses `am_send`.
+unsafe extern "C" fn next<T: Awaitable>(slf: *mut PyObject) -> *mut PyObject {
     Python::attach(|py| {
         // SAFETY: as in `send`.
-        let receive = unsafe { Bound::ref_from_ptr(py, &slf) };
-        // SAFETY: as in `send`.
-        let receive = unsafe { receive.cast_unchecked::<Receive>() };
-        match Receive::poll(receive) {
+        match unsafe { poll::<T>(py, slf) } {
             Ok(Poll::Pending(future)) => return future.into_ptr(),
-            // A message is no tuple and no exception, so CPython need not make an exception
-            // object of the pair.
             Ok(Poll::Ready(value)) => {
                 let class = py.get_type::<PyStopIteration>();
                 // SAFETY: both are live objects, and the first is an exception class.
@@ -74,4 +79,12 @@ unsafe extern "C" fn next(slf: *mut PyObject) -> *mut PyObject {
         }
         std::ptr::null_mut()
     })
+}
+
+/// # Safety
+/// `slf` points to a live instance of `T`.
+unsafe fn poll<T: Awaitable>(py: Python<'_>, slf: *mut PyObject) -> PyResult<Poll> {
+    // SAFETY: the caller's promise.
+    let awaitable = unsafe { Bound::ref_from_ptr(py, &slf).cast_unchecked::<T>() };
+    T::poll(awaitable)
 }
