@@ -1,5 +1,5 @@
 //! Sending past the transport: while a plain TCP transport has nothing queued, a frame can go from
-//! the buffer it is built in straight to the socket, as the transport would do after some 1,000
+//! the buffer it is built in straight to the socket, as the transport would do after some 500
 //! instructions of its own. What the socket does not take is the transport's to queue.
 
 use std::cell::RefCell;
