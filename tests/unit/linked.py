@@ -48,7 +48,10 @@ async def gone(ws):
 
 @contextlib.asynccontextmanager
 async def linked(scripted, **options):
-    """Open a WebSocket and yield it with the server's `Wire`; drop both in the end."""
+    """Open a WebSocket and yield it with the server's `Wire`; drop both in the end.
+
+    A body that waits for what never comes ends with a TimeoutError.
+    """
     wires = asyncio.Queue()
     over = asyncio.Event()
 
@@ -58,7 +61,8 @@ async def linked(scripted, **options):
 
     ws = await ws_connect(await scripted(script), **options)
     try:
-        yield ws, await wires.get()
+        async with asyncio.timeout(30):
+            yield ws, await wires.get()
     finally:
         over.set()
         ws._connection.abort()
@@ -78,6 +82,7 @@ def threaded(script):
         try:
             sock, _ = listener.accept()
             with sock:
+                sock.settimeout(10)
                 request = b""
                 while b"\r\n\r\n" not in request:
                     request += sock.recv(65536)

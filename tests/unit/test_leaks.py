@@ -110,8 +110,9 @@ WAYS = [
 async def test_connections_leave_nothing(scripted, way):
     url = await scripted(echo_once)
     before, open_before = await alive(), descriptors()
-    for _ in range(60):
-        await way(url)
+    async with asyncio.timeout(60):
+        for _ in range(60):
+            await way(url)
     assert await alive() == before
     assert descriptors() == open_before
 

@@ -49,7 +49,7 @@ def selects_for(url, receive):
     selector = CountingSelector()
 
     async def main():
-        async with ws_connect(url) as ws:
+        async with asyncio.timeout(10), ws_connect(url) as ws:
             await ws.receive()
             before = selector.calls
             await receive(ws)
@@ -334,7 +334,7 @@ def test_what_must_end_the_program_comes_out_of_the_loop(new_loop, error):
         ws, task = loop.run_until_complete(open_and_wait(url))
         go.set()
         with pytest.raises(error):
-            loop.run_forever()
+            loop.run_until_complete(asyncio.sleep(10))
         assert type(task.exception()) is error
         assert loop.run_until_complete(receive_and_close(ws)) == ("b", True)
     loop.close()
