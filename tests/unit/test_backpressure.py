@@ -267,12 +267,10 @@ async def test_pongs_owed_to_a_peer_that_does_not_read_are_bounded(scripted):
         theirs, ours = wire.transport.get_extra_info("socket"), ws.get_extra_info("socket")
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
         ours.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 64 * 1024)
-        largest = 0
         flood = asyncio.create_task(wire.send(pings))
-        while not (ws._connection.reading_paused or flood.done()):
-            largest = max(largest, ws.buffered_amount)
-            await asyncio.sleep(0)
-        assert max(largest, ws.buffered_amount) < 2 * MiB
+        await until(lambda: ws.buffered_amount > 0)
+        assert await stalled(lambda: ws.buffered_amount)
+        assert ws.buffered_amount < 2 * MiB
 
         last = -1
         while last < count - 1:
