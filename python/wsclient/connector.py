@@ -107,25 +107,27 @@ def resume_reading(transport: asyncio.Transport) -> None:
         decrypt()
 
 
-_KNOWN_TRANSPORTS = frozenset({"aiofastnet.selector_transport", "asyncio.selector_events"})
+# aiofastnet has its reads by `loop.add_reader`, and so can anyone; asyncio guards its own.
+_KNOWN_TRANSPORTS = {"aiofastnet.selector_transport": True, "asyncio.selector_events": False}
 
 
-def plain_socket(transport: asyncio.Transport) -> int | None:
-    """Tell which socket may be written to past its transport, while that has nothing queued.
+def plain_socket(transport: asyncio.Transport) -> tuple[int, bool] | None:
+    """Tell which socket may be used past its transport, while that has nothing queued.
 
     Args:
         transport: What `TCPConnector.connect` returned.
 
     Returns:
-        The descriptor, or None: with TLS, or if the transport might hold data back or close the
-        socket before it tells its protocol.
+        The descriptor, and whether `asyncio.loop.add_reader` takes it; or None: with TLS, or if the
+        transport might hold data back or close the socket before it tells its protocol.
     """
     if transport.get_extra_info("sslcontext") is not None:
         return None
-    if type(transport).__module__ not in _KNOWN_TRANSPORTS:
+    readable = _KNOWN_TRANSPORTS.get(type(transport).__module__)
+    if readable is None:
         return None
     sock: socket.socket = transport.get_extra_info("socket")
-    return sock.fileno()
+    return sock.fileno(), readable
 
 
 class _Nothing:

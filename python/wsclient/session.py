@@ -242,10 +242,8 @@ class ClientSession:
         connection.connection_made(opened.transport)
         socket = plain_socket(opened.transport)
         if socket is not None:
-            connection.send_directly(socket)
+            connection.use_socket(*socket)
         connection.feed(opened.trailing)
-        if not connection.reading_paused:
-            resume_reading(opened.transport)
         self._websockets.add(ws)
         return ws
 

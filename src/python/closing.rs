@@ -56,6 +56,11 @@ impl Ending {
                 || self.deferred.is_some() && self.timer.is_none())
     }
 
+    /// Whether anything is known of how it ended.
+    pub fn is_known(&self) -> bool {
+        self.fate.is_some() || self.exception.is_some()
+    }
+
     /// What `receive()` returns for ever after the transport is gone.
     pub fn closed_message(&self, py: Python<'_>) -> Option<Item> {
         self.lost.then(|| {
@@ -238,13 +243,26 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     flow::apply(slf)
 }
 
+/// The peer sends nothing more.
+pub fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    // The transport closes itself, but only after what it has buffered is written, and such a peer
+    // may never read it.
+    {
+        let mut me = slf.borrow_mut();
+        // The last chance to answer its close frame.
+        me.reach_end();
+        me.ending.eof = true;
+        me.ending.linger = true;
+    }
+    settle(slf)
+}
+
 /// See [`Protocol::connection_lost`].
 pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()> {
     let py = slf.py();
     let (known, aborted) = {
         let ending = &slf.borrow().ending;
-        let known = ending.fate.is_some() || ending.exception.is_some();
-        (known, ending.aborted && !ending.eof)
+        (ending.is_known(), ending.aborted && !ending.eof)
     };
     let exception = match cause {
         _ if known => None,

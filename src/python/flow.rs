@@ -6,6 +6,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::direct::{self, Socket};
+use super::future;
 use super::protocol::{Protocol, settle};
 use crate::close::State;
 use crate::frame::Opcode;
@@ -29,7 +31,7 @@ pub struct Flow {
     /// The transport's bound `write`, `None` when it is gone.
     pub write: Option<Py<PyAny>>,
     /// The socket of a transport that can be passed by; see `direct`.
-    pub socket: Option<i32>,
+    pub socket: Option<Socket>,
     /// The thread of the event loop.
     thread: Option<c_ulong>,
     /// The transport may have something queued that has to go out first.
@@ -56,9 +58,12 @@ impl Flow {
         Self { resume_reading: Some(resume_reading), ..Self::default() }
     }
 
-    /// Take note of the thread that transport and protocol belong to.
-    pub fn set_thread(&mut self) {
+    /// Take note of the thread that transport and protocol belong to, and that the transport comes
+    /// paused.
+    pub fn begin(&mut self) {
         self.thread = Some(this_thread());
+        self.told = true;
+        self.changed = true;
     }
 
     /// A frame from another thread could land inside one of this thread's.
@@ -147,7 +152,10 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))
     };
     match (resume, transport) {
-        (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
+        (Some(resume), Some(transport)) => {
+            resume.call1(py, (&transport,))?;
+            direct::take_reads(slf, transport.bind(py))
+        }
         (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
         (_, None) => Ok(()),
     }
@@ -230,11 +238,5 @@ pub fn end(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 /// Finish futures that nobody has finished or cancelled yet.
 pub fn release(py: Python<'_>, futures: Vec<Py<PyAny>>) -> PyResult<()> {
-    for future in futures {
-        let future = future.bind(py);
-        if !future.call_method0("done")?.is_truthy()? {
-            future.call_method1("set_result", (py.None(),))?;
-        }
-    }
-    Ok(())
+    futures.iter().try_for_each(|future| future::finish(future.bind(py)))
 }

@@ -4,6 +4,7 @@ use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::recycle;
 use super::runtime::{self, Kind};
 
 /// What `receive()` returns; unpacks, indexes and compares like the tuple `(tp, data, extra)`.
@@ -35,8 +36,12 @@ impl Item {
     }
 
     pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
-        let extra = self.extra.unwrap_or_else(|| runtime::no_extra(py));
-        Py::new(py, Message { tp: self.kind.member(py)?, data: self.data, extra })
+        let extra = match self.extra {
+            Some(extra) => extra,
+            None => runtime::no_extra(py)?,
+        };
+        let atomic = self.kind != Kind::Error;
+        recycle::message(py, Message::new(self.kind.member(py)?, self.data, extra), atomic)
     }
 }
 
@@ -54,7 +59,7 @@ impl Message {
 
     #[new]
     #[pyo3(signature = (tp, data, extra))]
-    fn new(tp: Py<PyAny>, data: Py<PyAny>, extra: Py<PyAny>) -> Self {
+    pub(super) fn new(tp: Py<PyAny>, data: Py<PyAny>, extra: Py<PyAny>) -> Self {
         Self { tp, data, extra }
     }
 

@@ -7,6 +7,7 @@ mod direct;
 mod error;
 mod flow;
 mod framing;
+mod future;
 mod inbox;
 mod ingest;
 mod keys;
@@ -14,6 +15,7 @@ mod message;
 mod pings;
 mod protocol;
 mod receive;
+mod recycle;
 mod response;
 mod runtime;
 mod scratch;
@@ -47,8 +49,10 @@ mod _core {
     use super::send::Sent;
 
     #[pymodule_init]
-    fn init(module: &super::Bound<'_, super::PyModule>) {
+    fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
+        super::recycle::install(module.py())?;
         super::slots::install::<super::receive::Receive>(module.py());
         super::slots::install::<super::send::Sent>(module.py());
+        Ok(())
     }
 }

@@ -10,13 +10,14 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::closing::Ending;
+use super::direct::{self, Socket};
 use super::flow::Flow;
 use super::inbox::Inbox;
 use super::message::Item;
 use super::pings::Pings;
 use super::receive::Receive;
 use super::runtime::Kind;
-use super::{closing, flow, scratch, send};
+use super::{closing, flow, future, scratch, send};
 use crate::close::{self, State};
 use crate::connection::Connection;
 
@@ -100,7 +101,7 @@ impl Protocol {
     #[cold]
     pub(super) fn new_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
         let event_loop = slf.borrow().event_loop.clone_ref(slf.py());
-        let future = event_loop.bind(slf.py()).call_method0("create_future")?;
+        let future = future::new(event_loop.bind(slf.py()))?;
         slf.borrow_mut().future = Some(future.clone().unbind());
         Ok(future)
     }
@@ -195,23 +196,26 @@ impl Protocol {
         }
     }
 
-    /// Take over an open transport (`asyncio.BaseProtocol.connection_made`).
+    /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused
+    /// until `feed` is called.
     fn connection_made(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
         self.flow.write = Some(transport.getattr("write")?.unbind());
-        self.flow.set_thread();
+        self.flow.begin();
         self.transport = Some(transport.clone().unbind());
         Ok(())
     }
 
-    /// Send past the transport while it has nothing queued; see `direct`.
+    /// Use the socket past the transport where that is possible; see `direct`.
     ///
     /// Args:
     ///     fileno: The descriptor of the transport's TCP socket, not blocking, without TLS.
-    fn send_directly(&mut self, fileno: i32) {
-        self.flow.socket = Some(fileno);
+    ///     reads: Whether the loop lets others than the transport be called for it
+    ///         (`asyncio.loop.add_reader`).
+    fn use_socket(&mut self, fileno: i32, reads: bool) {
+        self.flow.socket = Some(Socket { fileno, reads });
     }
 
-    /// Take bytes that were read before the transport was handed over.
+    /// Take bytes that were read before the transport was handed over, and read on.
     fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
         slf.borrow_mut().ingest(slf.py(), data);
         settle(slf)
@@ -236,18 +240,14 @@ impl Protocol {
         settle(slf)
     }
 
+    /// The loop's callback: the socket has something to read.
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        direct::read_ready(slf)
+    }
+
     /// The peer sends nothing more (`asyncio.Protocol.eof_received`).
     fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        // The transport closes itself, but only after what it has buffered is written, and such a
-        // peer may never read it.
-        {
-            let mut me = slf.borrow_mut();
-            // The last chance to answer its close frame.
-            me.reach_end();
-            me.ending.eof = true;
-            me.ending.linger = true;
-        }
-        settle(slf)?;
+        closing::end_of_file(slf)?;
         Ok(false)
     }
 

@@ -7,7 +7,6 @@
 use pyo3::exceptions::{
     PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
 };
-use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
@@ -16,7 +15,7 @@ use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
 use super::runtime::Kind;
 use super::slots::{Awaitable, Poll};
-use super::{flow, runtime, wake};
+use super::{flow, future, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -201,8 +200,7 @@ impl Awaitable for Receive {
             let timer = event_loop.call_method1(py, "call_later", (seconds, expire))?;
             slf.borrow_mut().timer = Some(timer);
         }
-        // What tells a task that this future was yielded by an `await`.
-        future.setattr(intern!(py, "_asyncio_future_blocking"), true)?;
+        future::set_blocking(&future)?;
         Ok(Poll::Pending(future.unbind()))
     }
 }

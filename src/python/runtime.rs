@@ -102,6 +102,10 @@ impl NoLoop {
 }
 
 /// The `extra` of messages that have none.
-pub fn no_extra(py: Python<'_>) -> Py<PyAny> {
-    PyString::intern(py, "").clone().into_any().unbind()
+#[inline]
+pub fn no_extra(py: Python<'_>) -> PyResult<Py<PyAny>> {
+    static EMPTY: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let empty =
+        EMPTY.get_or_try_init(py, || PyResult::Ok(PyString::new(py, "").into_any().unbind()));
+    empty.map(|empty| empty.clone_ref(py))
 }

@@ -21,17 +21,40 @@ thread_local! {
     static SCRATCH: RefCell<Option<Scratch>> = const { RefCell::new(None) };
 }
 
-/// The buffer for a transport to read into.
-pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
-    SCRATCH.with_borrow_mut(|scratch| {
-        if let Some(scratch) = scratch {
-            return Ok(scratch.view.clone_ref(py));
-        }
+impl Scratch {
+    #[cold]
+    fn new(py: Python<'_>) -> PyResult<Self> {
         let bytes = PyByteArray::new_with(py, SIZE, |_| Ok(()))?;
         // The view holds the bytearray at its place: nothing can resize it any more.
         let view = PyMemoryView::from(&bytes)?;
-        *scratch = Some(Scratch { bytes: bytes.unbind(), view: view.clone().unbind() });
-        Ok(view.unbind())
+        Ok(Self { bytes: bytes.unbind(), view: view.unbind() })
+    }
+
+    fn of_thread<'a>(py: Python<'_>, slot: &'a mut Option<Self>) -> PyResult<&'a Self> {
+        match slot {
+            Some(scratch) => Ok(scratch),
+            None => Ok(slot.insert(Self::new(py)?)),
+        }
+    }
+}
+
+/// The buffer for a transport to read into.
+pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
+    SCRATCH.with_borrow_mut(|slot| Ok(Scratch::of_thread(py, slot)?.view.clone_ref(py)))
+}
+
+/// Fill the buffer by `receive`, which says how many bytes it wrote, and hand those to `parse`.
+/// Neither may call into Python code.
+pub fn fill<E>(
+    py: Python<'_>,
+    receive: impl FnOnce(&mut [u8]) -> Result<usize, E>,
+    parse: impl FnOnce(&[u8]),
+) -> PyResult<Result<usize, E>> {
+    SCRATCH.with_borrow_mut(|slot| {
+        let bytes = Scratch::of_thread(py, slot)?.bytes.bind(py);
+        // SAFETY: as in `read`; nobody else reads the buffer between this call and its return.
+        let bytes = unsafe { bytes.as_bytes_mut() };
+        Ok(receive(bytes).inspect(|length| parse(&bytes[..*length])))
     })
 }
 

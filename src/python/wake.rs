@@ -8,11 +8,10 @@
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
-use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyList};
+use pyo3::types::PyDict;
 
-use super::runtime;
+use super::{future, runtime};
 
 /// What became of the future that a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,8 +30,7 @@ pub enum Future {
 /// loop's exception handler, as for a callback that the loop itself runs.
 pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResult<Future> {
     let py = event_loop.py();
-    let callbacks = future.getattr(intern!(py, "_callbacks"))?;
-    let Some((function, context)) = only_callback(&callbacks)? else {
+    let Some((function, context)) = future::only_callback(future) else {
         return finish(future);
     };
     if runtime::in_task(event_loop)? {
@@ -41,7 +39,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     let Some(entered) = Entered::enter(&context) else {
         return finish(future);
     };
-    future.call_method1(intern!(py, "remove_done_callback"), (&function,))?;
+    future::remove_callback(future, &function)?;
     let result = function.call1((runtime::finished_future(py)?,));
     drop(entered);
     match result {
@@ -62,21 +60,8 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     Ok(Future::Reusable)
 }
 
-/// The callback of a future that has just one, with its context.
-fn only_callback<'py>(
-    callbacks: &Bound<'py, PyAny>,
-) -> PyResult<Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)>> {
-    match callbacks.cast::<PyList>() {
-        Ok(callbacks) if callbacks.len() == 1 => callbacks.get_item(0)?.extract().map(Some),
-        _ => Ok(None),
-    }
-}
-
-/// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
 fn finish(future: &Bound<'_, PyAny>) -> PyResult<Future> {
-    if !future.call_method0("done")?.is_truthy()? {
-        future.call_method1("set_result", (future.py().None(),))?;
-    }
+    future::finish(future)?;
     Ok(Future::Spent)
 }
 

@@ -1,0 +1,119 @@
+//! The `asyncio.Future` that a reader waits for, handled below Python's calls and attributes.
+//!
+//! Each function does what the method or attribute of its name does, by a shorter way; together
+//! they save 900 of 9,800 instructions of a 256-byte echo on uvloop (CPython 3.11).
+
+use std::ffi::{c_int, c_void};
+use std::ptr;
+
+use pyo3::ffi::{self, PyObject};
+use pyo3::prelude::*;
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyDict, PyType};
+
+struct Methods {
+    class: Py<PyType>,
+    /// The descriptor of `_asyncio_future_blocking`.
+    blocking: Py<PyAny>,
+    remove_done_callback: Py<PyAny>,
+}
+
+fn methods(py: Python<'_>) -> PyResult<&'static Methods> {
+    static METHODS: PyOnceLock<Methods> = PyOnceLock::new();
+    METHODS.get_or_try_init(py, || {
+        // The class in C, which a task in C knows; the one in Python behaves otherwise.
+        let class = py.import("_asyncio")?.getattr("Future")?.cast_into::<PyType>()?;
+        Ok(Methods {
+            blocking: class.getattr("_asyncio_future_blocking")?.unbind(),
+            remove_done_callback: class.getattr("remove_done_callback")?.unbind(),
+            class: class.unbind(),
+        })
+    })
+}
+
+/// A future of `event_loop`.
+pub fn new<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
+    let py = event_loop.py();
+    let kwargs = PyDict::new(py);
+    kwargs.set_item("loop", event_loop)?;
+    methods(py)?.class.bind(py).call((), Some(&kwargs))
+}
+
+/// Tell the task, as `Future.__await__` does, that the future it gets was awaited.
+#[inline]
+pub fn set_blocking(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    let blocking = methods(py)?.blocking.as_ptr();
+    // SAFETY: all three are live objects. The slot checks that `future` is an instance of its
+    // class, as it does when `setattr` calls it.
+    let failed = unsafe {
+        match (*ffi::Py_TYPE(blocking)).tp_descr_set {
+            Some(set) => set(blocking, future.as_ptr(), ffi::Py_True()) != 0,
+            None => true,
+        }
+    };
+    if failed { Err(PyErr::fetch(py)) } else { Ok(()) }
+}
+
+/// The one callback of a future that has just one, with its context: that of a task in C. `None`
+/// for any other callback.
+///
+/// `_callbacks` builds a list of tuples to say this. A future shows all that it holds to the
+/// garbage collector, too, and there a task's wake-up is known by its type.
+#[inline]
+pub fn only_callback<'py>(
+    future: &Bound<'py, PyAny>,
+) -> Option<(Bound<'py, PyAny>, Bound<'py, PyAny>)> {
+    struct Held {
+        callback: *mut PyObject,
+        context: *mut PyObject,
+        others: bool,
+    }
+    unsafe extern "C" fn visit(object: *mut PyObject, held: *mut c_void) -> c_int {
+        // SAFETY: `tp_traverse` passes on what it was called with, and calls this with live
+        // objects. The checks look at the types only.
+        unsafe {
+            let held = &mut *held.cast::<Held>();
+            if ffi::PyCFunction_CheckExact(object) != 0 {
+                held.callback = object;
+            } else if ffi::PyContext_CheckExact(object) != 0 {
+                held.context = object;
+            } else if ffi::PyList_CheckExact(object) != 0 {
+                held.others = true;
+            }
+        }
+        0
+    }
+    let mut held = Held { callback: ptr::null_mut(), context: ptr::null_mut(), others: false };
+    // SAFETY: the future is alive, the slot is that of its class, and `visit` fits the slot and
+    // runs no Python code.
+    unsafe {
+        let traverse = (*ffi::Py_TYPE(future.as_ptr())).tp_traverse?;
+        traverse(future.as_ptr(), visit, (&raw mut held).cast());
+    }
+    if held.others || held.callback.is_null() || held.context.is_null() {
+        return None;
+    }
+    let py = future.py();
+    // SAFETY: the future held both a moment ago, and nothing has run since.
+    unsafe {
+        Some((
+            Bound::from_borrowed_ptr(py, held.callback),
+            Bound::from_borrowed_ptr(py, held.context),
+        ))
+    }
+}
+
+/// Take the callback out, so that it is not called again.
+#[inline]
+pub fn remove_callback(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+    methods(future.py())?.remove_done_callback.bind(future.py()).call1((future, callback)).map(drop)
+}
+
+/// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
+pub fn finish(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    if !future.call_method0("done")?.is_truthy()? {
+        future.call_method1("set_result", (future.py().None(),))?;
+    }
+    Ok(())
+}
