@@ -16,8 +16,14 @@ use super::runtime::{self, Kind};
 /// Mirrors `aiohttp.WSMessage`.
 #[pyclass(frozen, sequence, module = "wsclient")]
 pub struct Message {
+    /// The member of `MsgType` that says what arrived; `type` is the same.
+    #[pyo3(get)]
     tp: Py<PyAny>,
+    /// The payload, close code or exception.
+    #[pyo3(get)]
     data: Py<PyAny>,
+    /// The close reason, for close and closed.
+    #[pyo3(get)]
     extra: Py<PyAny>,
 }
 
@@ -46,6 +52,17 @@ impl Item {
 }
 
 impl Message {
+    /// Let the class have `type` as another name for `tp`.
+    pub fn install(py: Python<'_>) -> PyResult<()> {
+        let class = py.get_type::<Self>();
+        class.setattr("type", class.getattr("tp")?)
+    }
+
+    /// The three, as they were given to `new`.
+    pub fn into_fields(self) -> [Py<PyAny>; 3] {
+        [self.tp, self.data, self.extra]
+    }
+
     fn tuple<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyTuple>> {
         PyTuple::new(py, [&self.tp, &self.data, &self.extra])
     }
@@ -61,30 +78,6 @@ impl Message {
     #[pyo3(signature = (tp, data, extra))]
     pub(super) fn new(tp: Py<PyAny>, data: Py<PyAny>, extra: Py<PyAny>) -> Self {
         Self { tp, data, extra }
-    }
-
-    /// The member of `MsgType` that says what arrived.
-    #[getter]
-    fn tp(&self, py: Python<'_>) -> Py<PyAny> {
-        self.tp.clone_ref(py)
-    }
-
-    /// The same as `tp`.
-    #[getter]
-    fn r#type(&self, py: Python<'_>) -> Py<PyAny> {
-        self.tp.clone_ref(py)
-    }
-
-    /// The payload, close code or exception.
-    #[getter]
-    fn data(&self, py: Python<'_>) -> Py<PyAny> {
-        self.data.clone_ref(py)
-    }
-
-    /// The close reason, for close and closed.
-    #[getter]
-    fn extra(&self, py: Python<'_>) -> Py<PyAny> {
-        self.extra.clone_ref(py)
     }
 
     /// Parse `data` as JSON.

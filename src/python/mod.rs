@@ -4,7 +4,9 @@
 
 mod closing;
 mod direct;
+mod entry;
 mod error;
+mod fastcall;
 mod flow;
 mod framing;
 mod future;
@@ -50,7 +52,9 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
+        super::message::Message::install(module.py())?;
         super::recycle::install(module.py())?;
+        super::fastcall::install(module.py())?;
         super::slots::install::<super::receive::Receive>(module.py());
         super::slots::install::<super::send::Sent>(module.py());
         Ok(())

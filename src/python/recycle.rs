@@ -101,15 +101,18 @@ pub fn message(py: Python<'_>, fields: Message, atomic: bool) -> PyResult<Py<Mes
 /// `tp_dealloc` of `Message`.
 unsafe extern "C" fn dealloc(object: *mut PyObject) {
     // SAFETY: CPython calls the slot with an instance that nobody holds any more, attached to the
-    // thread. Its fields are dropped once, and then its memory is kept or freed, once. Instances
-    // of a heap type hold a reference to it.
-    Python::attach(|py| unsafe {
+    // thread, even if PyO3 may not take note of that because Python shuts down: so the fields are
+    // dropped without PyO3. Their memory is kept or freed after that, once. Instances of a heap
+    // type hold a reference to it.
+    unsafe {
         ffi::PyObject_GC_UnTrack(object.cast());
         let class = ffi::Py_TYPE(object);
-        ptr::drop_in_place(fields_of(object));
-        if !push(py, object) {
+        for field in ptr::read(fields_of(object)).into_fields() {
+            ffi::Py_DECREF(field.into_ptr());
+        }
+        if !push(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
         }
         ffi::Py_DECREF(class.cast());
-    });
+    }
 }

@@ -69,7 +69,7 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
     #[pyo3(signature = (timeout = None))]
-    fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+    pub(super) fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
         Self::receive_as(slf, Wanted::One, timeout)
     }
 
@@ -136,7 +136,7 @@ impl WebSocketBase {
     ///     >>> await ws.send_str("hello")
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
-    fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+    pub(super) fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
         send::send(self.connection.bind(data.py()), Opcode::Text, text.as_bytes())
     }
@@ -154,7 +154,7 @@ impl WebSocketBase {
     ///     ClientConnectionResetError: The connection is closed or closing.
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
-    fn send_bytes(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+    pub(super) fn send_bytes(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
         let payload = send::binary(data)?;
         send::send(self.connection.bind(data.py()), Opcode::Binary, &payload)
     }

@@ -2,12 +2,17 @@
 //!
 //! A task resumes its coroutine through `am_send` where the type has it, and `am_send` returns a
 //! value where `__next__` has to raise it in a `StopIteration`. On CPython 3.11, 256-byte echo on
-//! uvloop, the two slots of `Receive` save 1,400 of 15,800 instructions a round trip.
+//! uvloop, the two slots of `Receive` save 1,400 of 15,800 instructions a round trip. `am_await` is
+//! here because PyO3's costs 60 instructions to return its argument, twice a round trip.
+
+use std::ptr;
 
 use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi::{self, PyObject, PySendResult};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
+
+use super::entry;
 
 /// What resuming an awaitable came to.
 pub enum Poll {
@@ -35,11 +40,18 @@ pub fn install<T: Awaitable>(py: Python<'_>) {
     unsafe {
         (*class).tp_iternext = Some(next::<T>);
         if let Some(methods) = (*class).tp_as_async.as_mut() {
+            methods.am_await = Some(itself);
             methods.am_send = Some(send::<T>);
             (*class).tp_flags |= HAVE_AM_SEND;
         }
         ffi::PyType_Modified(class);
     }
+}
+
+/// `awaitable.__await__()`.
+unsafe extern "C" fn itself(slf: *mut PyObject) -> *mut PyObject {
+    // SAFETY: CPython calls the slot with a live object, attached to the thread.
+    unsafe { ffi::Py_NewRef(slf) }
 }
 
 /// `PyIter_Send(awaitable, ...)`: what is sent is always `None`, and ignored as `__next__` would.
@@ -48,36 +60,31 @@ unsafe extern "C" fn send<T: Awaitable>(
     _value: *mut PyObject,
     result: *mut *mut PyObject,
 ) -> PySendResult {
-    Python::attach(|py| {
+    let (outcome, object) = entry::enter((PySendResult::PYGEN_ERROR, ptr::null_mut()), |py| {
         // SAFETY: CPython calls the slot with an instance of `T`, attached to the thread.
-        let (outcome, object) = match unsafe { poll::<T>(py, slf) } {
-            Ok(Poll::Ready(value)) => (PySendResult::PYGEN_RETURN, value.into_ptr()),
-            Ok(Poll::Pending(future)) => (PySendResult::PYGEN_NEXT, future.into_ptr()),
-            Err(error) => {
-                error.restore(py);
-                (PySendResult::PYGEN_ERROR, std::ptr::null_mut())
-            }
-        };
-        // SAFETY: the caller passes a place for the result.
-        unsafe { *result = object };
-        outcome
-    })
+        Ok(match unsafe { poll::<T>(py, slf) }? {
+            Poll::Ready(value) => (PySendResult::PYGEN_RETURN, value.into_ptr()),
+            Poll::Pending(future) => (PySendResult::PYGEN_NEXT, future.into_ptr()),
+        })
+    });
+    // SAFETY: the caller passes a place for the result.
+    unsafe { *result = object };
+    outcome
 }
 
 /// `next(awaitable)`, which CPython 3.12 and later use where 3.11 uses `am_send`.
 unsafe extern "C" fn next<T: Awaitable>(slf: *mut PyObject) -> *mut PyObject {
-    Python::attach(|py| {
+    entry::enter(ptr::null_mut(), |py| {
         // SAFETY: as in `send`.
-        match unsafe { poll::<T>(py, slf) } {
-            Ok(Poll::Pending(future)) => return future.into_ptr(),
-            Ok(Poll::Ready(value)) => {
+        match unsafe { poll::<T>(py, slf) }? {
+            Poll::Pending(future) => Ok(future.into_ptr()),
+            Poll::Ready(value) => {
                 let class = py.get_type::<PyStopIteration>();
                 // SAFETY: both are live objects, and the first is an exception class.
                 unsafe { ffi::PyErr_SetObject(class.as_ptr(), value.as_ptr()) };
+                Ok(ptr::null_mut())
             }
-            Err(error) => error.restore(py),
         }
-        std::ptr::null_mut()
     })
 }
 

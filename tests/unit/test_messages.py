@@ -5,6 +5,8 @@ import gc
 import json
 import operator as op
 import pickle
+import subprocess
+import sys
 import weakref
 
 import pytest
@@ -164,3 +166,35 @@ def test_a_message_in_a_cycle_is_collected():
     del data
     gc.collect()
     assert collected() is None
+
+
+def test_a_message_in_a_cycle_is_collected():
+    class Payload:
+        pass
+
+    payload = Payload()
+    gone = weakref.ref(payload)
+    payload.message = Message(MsgType.error, payload, "")
+    del payload
+    gc.collect()
+    assert gone() is None
+
+
+def test_what_a_message_holds_dies_with_it():
+    class Payload:
+        pass
+
+    payload = Payload()
+    gone = weakref.ref(payload)
+    # More than are kept for their next use.
+    messages = [Message(MsgType.error, payload, "") for _ in range(200)]
+    del payload
+    assert gone() is messages[-1].data
+    del messages
+    assert gone() is None
+
+
+def test_messages_may_outlive_the_modules_at_exit():
+    code = "import wsclient; held = [wsclient.Message(1, 2, 3)]"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, check=True, text=True)
+    assert done.stderr == ""

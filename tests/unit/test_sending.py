@@ -393,3 +393,20 @@ async def test_another_thread_must_not_send(echo):
         loop = asyncio.get_running_loop()
         await asyncio.to_thread(loop.call_soon_threadsafe, ws.send_str, "hello")
         assert (await ws.receive()).data == "hello"
+
+
+async def test_arguments_by_name_and_wrong_ones(sent):
+    ws, received = sent
+    await ws.send_str(data="a")
+    await ws.send_bytes(data=b"b")
+    for call in (ws.send_str, ws.send_bytes):
+        with pytest.raises(TypeError, match="missing 1 required positional argument: 'data'"):
+            call()
+        with pytest.raises(TypeError, match="positional argument"):
+            call("a", "b")
+        with pytest.raises(TypeError, match="unexpected keyword argument"):
+            call("a", other=1)
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        ws.receive(other=1)
+    await ws.close()
+    assert received[:2] == [(TEXT, b"a"), (BINARY, b"b")]

@@ -1,0 +1,120 @@
+//! Short ways into methods on the path of every message.
+//!
+//! PyO3 sorts arguments for all that a signature allows, 110 instructions a call. A call that is
+//! written the usual way (`ws.receive()`, `ws.send_bytes(data)`) takes the short way; every other
+//! goes on to PyO3's, which has the signature, the defaults and the errors.
+
+use std::sync::OnceLock;
+
+use pyo3::ffi::{self, Py_ssize_t, PyCFunctionFastWithKeywords, PyObject};
+use pyo3::prelude::*;
+use pyo3::types::PyType;
+
+use super::entry;
+use super::response::WebSocketBase;
+
+type Method = PyCFunctionFastWithKeywords;
+
+static RECEIVE: OnceLock<Method> = OnceLock::new();
+static SEND_BYTES: OnceLock<Method> = OnceLock::new();
+static SEND_STR: OnceLock<Method> = OnceLock::new();
+
+/// Put the short ways in front; called before the class has instances.
+pub fn install(py: Python<'_>) -> PyResult<()> {
+    let class = py.get_type::<WebSocketBase>();
+    shorten(&class, "receive", receive, &RECEIVE)?;
+    shorten(&class, "send_bytes", send_bytes, &SEND_BYTES)?;
+    shorten(&class, "send_str", send_str, &SEND_STR)
+}
+
+/// Let calls of the method `name` come to `short` first, and keep in `long` where they went.
+fn shorten(
+    class: &Bound<'_, PyType>,
+    name: &str,
+    short: Method,
+    long: &'static OnceLock<Method>,
+) -> PyResult<()> {
+    let descriptor = class.getattr(name)?;
+    // SAFETY: the type is checked. The definition is PyO3's for this class of this module, which
+    // nobody else uses yet; its flags say which member of the union is set, and they stay true.
+    unsafe {
+        if !std::ptr::eq(ffi::Py_TYPE(descriptor.as_ptr()), &raw const ffi::PyMethodDescr_Type) {
+            return Ok(());
+        }
+        let descriptor = descriptor.as_ptr().cast::<ffi::PyMethodDescrObject>();
+        let method = (*descriptor).d_method;
+        if (*method).ml_flags == ffi::METH_FASTCALL | ffi::METH_KEYWORDS {
+            let _ = long.set((*method).ml_meth.PyCFunctionFastWithKeywords);
+            (*method).ml_meth.PyCFunctionFastWithKeywords = short;
+        }
+    }
+    Ok(())
+}
+
+/// Call `short` if there are `N` positional arguments and nothing else, or go the long way.
+///
+/// # Safety
+/// The arguments are those of a method call that CPython makes for an instance of `WebSocketBase`.
+#[inline]
+unsafe fn call<const N: usize, T>(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    nargs: Py_ssize_t,
+    kwnames: *mut PyObject,
+    long: &OnceLock<Method>,
+    short: impl FnOnce(&Bound<'_, WebSocketBase>, &[*mut PyObject; N]) -> PyResult<Py<T>>,
+) -> *mut PyObject {
+    if usize::try_from(nargs) != Ok(N) || !kwnames.is_null() {
+        // SAFETY: the caller's arguments, passed on.
+        return long
+            .get()
+            .map_or(std::ptr::null_mut(), |long| unsafe { long(slf, args, nargs, kwnames) });
+    }
+    entry::enter(std::ptr::null_mut(), |py| {
+        // SAFETY: CPython has checked the class of `slf`, and passes `nargs` live objects.
+        let (slf, args) = unsafe {
+            let slf = Bound::ref_from_ptr(py, &slf).cast_unchecked::<WebSocketBase>();
+            (slf, &*args.cast::<[*mut PyObject; N]>())
+        };
+        short(slf, args).map(Py::into_ptr)
+    })
+}
+
+unsafe extern "C" fn receive(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    nargs: Py_ssize_t,
+    kwnames: *mut PyObject,
+) -> *mut PyObject {
+    let short = |slf: &Bound<'_, _>, []: &[_; 0]| WebSocketBase::receive(slf, None);
+    // SAFETY: called as a method, of the class that it is installed in.
+    unsafe { call(slf, args, nargs, kwnames, &RECEIVE, short) }
+}
+
+unsafe extern "C" fn send_bytes(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    nargs: Py_ssize_t,
+    kwnames: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as in `receive`; `data` is a live object.
+    unsafe {
+        call(slf, args, nargs, kwnames, &SEND_BYTES, |slf, [data]: &[_; 1]| {
+            slf.get().send_bytes(Bound::ref_from_ptr(slf.py(), data))
+        })
+    }
+}
+
+unsafe extern "C" fn send_str(
+    slf: *mut PyObject,
+    args: *const *mut PyObject,
+    nargs: Py_ssize_t,
+    kwnames: *mut PyObject,
+) -> *mut PyObject {
+    // SAFETY: as in `send_bytes`.
+    unsafe {
+        call(slf, args, nargs, kwnames, &SEND_STR, |slf, [data]: &[_; 1]| {
+            slf.get().send_str(Bound::ref_from_ptr(slf.py(), data))
+        })
+    }
+}
