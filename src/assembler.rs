@@ -70,6 +70,17 @@ impl Assembler {
         Ok(Some(opcode))
     }
 
+    /// Whether the frame under way, with a payload of `length` bytes, is all of a binary message.
+    #[must_use]
+    pub fn is_whole_binary(&self, length: u64) -> bool {
+        self.opcode == Some(Opcode::Binary) && self.announced == length && self.payload.is_empty()
+    }
+
+    /// The message under way was gathered elsewhere.
+    pub fn gathered(&mut self) {
+        self.opcode = None;
+    }
+
     /// Keep a piece of a frame's payload, of which `remaining` bytes are still to come.
     ///
     /// # Errors

@@ -24,7 +24,15 @@ pub enum Event<'a> {
     Pong(Cow<'a, [u8]>),
     /// The peer's close frame; it sends nothing more.
     Close(CloseFrame),
+    /// A binary message of one frame and this many bytes has begun, and is not here whole. Who has
+    /// a place for it may gather it there with [`Connection::gather`]; otherwise it comes as
+    /// [`Event::Binary`].
+    Large(usize),
 }
+
+/// The size from which a message is announced by [`Event::Large`]: below, gathering it in the
+/// connection costs less than the caller's doing so.
+pub const LARGE: u64 = 64 * 1024;
 
 /// The frame under way.
 #[derive(Debug, Clone, Copy)]
@@ -155,12 +163,43 @@ impl Connection {
         Some(out)
     }
 
+    /// Take the bytes of the message that [`Event::Large`] announced from the front of `input`.
+    /// They are all there when their lengths add up to the message's; then `next_event` goes on.
+    #[inline]
+    pub fn gather<'a>(&mut self, input: &mut &'a [u8]) -> &'a [u8] {
+        let wanted = self.frame.map_or(0, |frame| frame.remaining);
+        let wanted = usize::try_from(wanted).map_or(input.len(), |wanted| wanted.min(input.len()));
+        let (piece, rest) = input.split_at(wanted);
+        *input = rest;
+        self.gathered(piece.len());
+        piece
+    }
+
+    /// The same for `length` bytes that the caller has read to where they belong.
+    #[inline]
+    pub fn gathered(&mut self, length: usize) {
+        if let Some(frame) = &mut self.frame {
+            frame.remaining = frame.remaining.saturating_sub(length as u64);
+            if frame.remaining == 0 {
+                self.frame = None;
+                self.assembler.gathered();
+            }
+        }
+    }
+
     fn read<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, ProtocolError> {
         loop {
             let frame = match self.frame {
                 Some(frame) => frame,
                 None => match self.next_frame(input)? {
-                    Some(frame) => frame,
+                    Some(frame) => {
+                        if frame.remaining >= LARGE
+                            && let Some(length) = self.announce(frame, input.len())
+                        {
+                            return Ok(Some(Event::Large(length)));
+                        }
+                        frame
+                    }
                     None => return Ok(None),
                 },
             };
@@ -179,6 +218,18 @@ impl Connection {
                 return Ok(event);
             }
         }
+    }
+
+    /// The length of `frame`'s payload, if the frame is all of a binary message and more than the
+    /// `available` bytes.
+    #[cold]
+    fn announce(&mut self, frame: Frame, available: usize) -> Option<usize> {
+        let length = usize::try_from(frame.remaining).ok()?;
+        if !frame.fin || length <= available || !self.assembler.is_whole_binary(frame.remaining) {
+            return None;
+        }
+        self.frame = Some(frame);
+        Some(length)
     }
 
     /// The next frame's header, from `input` and what earlier input began; `None` if it is cut.
@@ -293,6 +344,8 @@ mod tests {
     fn feed(connection: &mut Connection, mut input: &[u8], outcome: &mut Outcome) {
         while outcome.1.is_none() {
             match connection.next_event(&mut input) {
+                // Announced or not, depending on the chunks; the message itself must come.
+                Ok(Some(Event::Large(_))) => {}
                 Ok(Some(event)) => outcome.0.push(owned(event)),
                 Ok(None) => break,
                 Err(error) => outcome.1 = Some(error),
@@ -307,6 +360,7 @@ mod tests {
             Event::Ping(payload) => Event::Ping(payload.into_owned().into()),
             Event::Pong(payload) => Event::Pong(payload.into_owned().into()),
             Event::Close(close) => Event::Close(close),
+            Event::Large(length) => Event::Large(length),
         }
     }
 
@@ -412,6 +466,44 @@ mod tests {
         let error = ProtocolError::MessageTooBig { size: 101, limit: 100 };
         assert_eq!(run(100, &[header]).1, Some(error));
         assert_eq!(run(101, &[header]).1, None);
+    }
+
+    #[test]
+    fn a_large_message_is_gathered_by_the_caller() -> Result<(), ProtocolError> {
+        let payload: Vec<u8> = (0..=255).cycle().take(100_000).collect();
+        let stream =
+            [frame(Opcode::Binary, true, &payload), frame(Opcode::Pong, true, b"after")].concat();
+        for first in [10, 11, 5000, 100_000] {
+            let mut connection = Connection::new(UNLIMITED);
+            let mut gathered = Vec::new();
+            let (mut input, rest) = stream.split_at(first);
+            assert_eq!(connection.next_event(&mut input)?, Some(Event::Large(100_000)));
+            gathered.extend_from_slice(connection.gather(&mut input));
+            assert!(input.is_empty());
+            // Some of it goes past the connection to its place.
+            let (placed, mut rest) = rest.split_at((100_000 - gathered.len()) / 2);
+            gathered.extend_from_slice(placed);
+            connection.gathered(placed.len());
+            gathered.extend_from_slice(connection.gather(&mut rest));
+            assert_eq!(gathered, payload);
+            let after = Event::Pong(b"after".as_slice().into());
+            assert_eq!(connection.next_event(&mut rest)?, Some(after));
+        }
+        Ok(())
+    }
+
+    #[test]
+    fn only_a_whole_binary_message_is_announced() {
+        let long = vec![b'x'; 100_000];
+        for (opcode, fin) in [(Opcode::Text, true), (Opcode::Binary, false)] {
+            let mut connection = Connection::new(UNLIMITED);
+            let stream = frame(opcode, fin, &long);
+            assert_eq!(connection.next_event(&mut &stream[..5000]), Ok(None));
+        }
+        let mut connection = Connection::new(UNLIMITED);
+        let mut whole: &[u8] = &frame(Opcode::Binary, true, &long);
+        let expected = Event::Binary(long.as_slice().into());
+        assert_eq!(connection.next_event(&mut whole), Ok(Some(expected)));
     }
 
     #[test]

@@ -9,9 +9,11 @@
 use std::cell::RefCell;
 use std::ffi::c_void;
 use std::io;
+use std::ptr;
 
 use pyo3::prelude::*;
 
+use super::gathering::Gathering;
 use super::protocol::{Protocol, settle};
 use super::{closing, error, scratch};
 
@@ -65,11 +67,30 @@ pub fn send(socket: Socket, bytes: &[u8]) -> usize {
     usize::try_from(sent).unwrap_or(0)
 }
 
-/// Receive what the socket has; 0 bytes are the end of what the peer sends.
-fn receive(socket: Socket, buffer: &mut [u8]) -> io::Result<usize> {
-    let (pointer, length) = (buffer.as_mut_ptr().cast::<c_void>(), buffer.len());
-    // SAFETY: as in `send`; the slice may be written to.
-    let received = unsafe { libc::recv(socket.fileno, pointer, length, libc::MSG_DONTWAIT) };
+/// Receive what the socket has, up to `missing` bytes to `start` and then the rest to `buffer`; 0
+/// bytes are the end of what the peer sends.
+///
+/// # Safety
+/// `missing` bytes may be written from `start` on.
+unsafe fn receive(
+    socket: Socket,
+    (start, missing): (*mut u8, usize),
+    buffer: &mut [u8],
+) -> io::Result<usize> {
+    let mut parts = [
+        libc::iovec { iov_base: start.cast(), iov_len: missing },
+        libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() },
+    ];
+    // SAFETY: the descriptor is open, as in `send`, and in non-blocking mode; the caller vouches
+    // for the first part, and the second is a slice that may be written to.
+    let received = unsafe {
+        if missing == 0 {
+            let [_, all] = parts;
+            libc::recv(socket.fileno, all.iov_base, all.iov_len, libc::MSG_DONTWAIT)
+        } else {
+            libc::readv(socket.fileno, parts.as_mut_ptr(), 2)
+        }
+    };
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
 
@@ -98,7 +119,7 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             return Ok(());
         };
         me.restart_idle_time();
-        scratch::fill(py, |buffer| receive(socket, buffer), |input| me.ingest(py, input))?
+        scratch::with(py, |buffer| me.read(py, socket, buffer))?
     };
     match received {
         Ok(0) => end_of_file(slf),
@@ -108,7 +129,26 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         {
             Ok(())
         }
-        Err(error) => failed(slf, error),
+        Err(error) => failed(slf, &error),
+    }
+}
+
+impl Protocol {
+    /// Receive once and parse. A large message under way is received to its place, and what follows
+    /// it to `buffer`.
+    fn read(&mut self, py: Python<'_>, socket: Socket, buffer: &mut [u8]) -> io::Result<usize> {
+        let place = self.gathering.as_mut().map_or((ptr::null_mut(), 0), Gathering::rest);
+        // SAFETY: a large message knows where the rest of it goes.
+        let received = unsafe { receive(socket, place, buffer)? };
+        let placed = received.min(place.1);
+        if let Some(gathering) = &mut self.gathering {
+            // SAFETY: they were received a moment ago.
+            unsafe { gathering.written(placed) };
+            self.core.gathered(placed);
+            self.finish_gathering();
+        }
+        self.ingest(py, &buffer[..received - placed]);
+        Ok(received)
     }
 }
 
@@ -119,10 +159,9 @@ fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 }
 
 /// What a transport does when it cannot read.
-fn failed(slf: &Bound<'_, Protocol>, cause: io::Error) -> PyResult<()> {
+fn failed(slf: &Bound<'_, Protocol>, cause: &io::Error) -> PyResult<()> {
     let py = slf.py();
-    let cause = PyErr::from(cause).into_value(py).into_any();
-    let exception = error::lost(py, Some(cause));
+    let exception = error::lost(py, Some(error::from_system(py, cause)?));
     {
         let mut me = slf.borrow_mut();
         if !me.ending.is_known() {

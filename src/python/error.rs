@@ -1,5 +1,8 @@
 //! Errors as Python knows them.
 
+use std::io;
+
+use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
 use super::closing::Ending;
@@ -21,6 +24,13 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>) -> Py<PyAny> {
     let error = ClientConnectionResetError::new_err(format!("connection lost: {cause}"));
     error.set_cause(py, Some(cause));
     error.into_value(py).into_any()
+}
+
+/// The `OSError` that Python's own socket would raise.
+pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<Py<PyAny>> {
+    let number = error.raw_os_error().unwrap_or_default();
+    let text = py.import("os")?.call_method1("strerror", (number,))?;
+    Ok(py.get_type::<PyOSError>().call1((number, text))?.unbind())
 }
 
 /// Something was to be sent, but the connection has ended or is about to.

@@ -307,6 +307,8 @@ impl MessageParser {
                         Event::Ping(payload) => (Opcode::Ping, payload),
                         Event::Pong(payload) => (Opcode::Pong, payload),
                         Event::Close(frame) => (Opcode::Close, frame.payload().into()),
+                        // Left to the core to gather.
+                        Event::Large(_) => continue,
                     };
                     messages.append((opcode as u8, PyBytes::new(py, &payload)))?;
                 }

@@ -3,6 +3,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::gathering::Gathering;
 use super::keys;
 use super::message::Item;
 use super::protocol::Protocol;
@@ -17,9 +18,14 @@ impl Protocol {
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
         while !input.is_empty() {
-            if self.inbox.is_full() && !self.flow.to_the_end {
+            if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
                 self.flow.hold(input);
                 return;
+            }
+            if let Some(gathering) = &mut self.gathering {
+                gathering.append(self.core.gather(&mut input));
+                self.finish_gathering();
+                continue;
             }
             match self.core.next_event(&mut input) {
                 Ok(Some(event)) => self.handle(py, event),
@@ -29,6 +35,16 @@ impl Protocol {
                     return;
                 }
             }
+        }
+    }
+
+    /// Queue the large message, if it is here whole.
+    pub(super) fn finish_gathering(&mut self) {
+        if let Some(whole) = self.gathering.take_if(|gathering| gathering.is_whole())
+            && !self.ending.called
+        {
+            let (data, size) = whole.finish();
+            self.inbox.push(Item::new(Kind::Binary, data), size);
         }
     }
 
@@ -53,6 +69,7 @@ impl Protocol {
                 }
             }
             Event::Binary(payload) => self.push_bytes(py, Kind::Binary, &payload),
+            Event::Large(size) => self.gathering = Gathering::new(py, size),
             Event::Ping(payload) if self.options.autoping => self.answer_ping(&payload),
             Event::Ping(payload) => self.push_bytes(py, Kind::Ping, &payload),
             Event::Pong(payload) => {

@@ -10,6 +10,7 @@ mod fastcall;
 mod flow;
 mod framing;
 mod future;
+mod gathering;
 mod inbox;
 mod ingest;
 mod keys;

@@ -12,6 +12,7 @@ use pyo3::types::PyBytes;
 use super::closing::Ending;
 use super::direct::{self, Socket};
 use super::flow::Flow;
+use super::gathering::Gathering;
 use super::inbox::Inbox;
 use super::message::Item;
 use super::pings::Pings;
@@ -45,6 +46,8 @@ pub struct Protocol {
     pub(super) event_loop: Py<PyAny>,
     pub(super) transport: Option<Py<PyAny>>,
     pub(super) inbox: Inbox,
+    /// A large message that is arriving.
+    pub(super) gathering: Option<Gathering>,
     /// The `receive()` that waits.
     pub(super) reader: Option<Py<Receive>>,
     /// What the reader waits for; used again and again unless it gets finished or cancelled.
@@ -184,6 +187,7 @@ impl Protocol {
             event_loop: r#loop,
             transport: None,
             inbox: Inbox::default(),
+            gathering: None,
             reader: None,
             future: None,
             spare: None,
@@ -235,7 +239,7 @@ impl Protocol {
         {
             let mut me = slf.borrow_mut();
             me.restart_idle_time();
-            scratch::read(py, nbytes, |input| me.ingest(py, input));
+            scratch::with(py, |buffer| me.ingest(py, &buffer[..nbytes.min(buffer.len())]))?;
         }
         settle(slf)
     }
@@ -375,6 +379,7 @@ impl Protocol {
         self.future = None;
         self.spare = None;
         self.inbox = Inbox::default();
+        self.gathering = None;
         self.flow = Flow::default();
         self.ending = Ending::default();
     }

@@ -43,31 +43,14 @@ pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
     SCRATCH.with_borrow_mut(|slot| Ok(Scratch::of_thread(py, slot)?.view.clone_ref(py)))
 }
 
-/// Fill the buffer by `receive`, which says how many bytes it wrote, and hand those to `parse`.
-/// Neither may call into Python code.
-pub fn fill<E>(
-    py: Python<'_>,
-    receive: impl FnOnce(&mut [u8]) -> Result<usize, E>,
-    parse: impl FnOnce(&[u8]),
-) -> PyResult<Result<usize, E>> {
+/// Lend the buffer to `use_buffer`, which must not call into Python code: for parsing what a
+/// transport has read into it, or for reading into it.
+pub fn with<T>(py: Python<'_>, use_buffer: impl FnOnce(&mut [u8]) -> T) -> PyResult<T> {
     SCRATCH.with_borrow_mut(|slot| {
         let bytes = Scratch::of_thread(py, slot)?.bytes.bind(py);
-        // SAFETY: as in `read`; nobody else reads the buffer between this call and its return.
-        let bytes = unsafe { bytes.as_bytes_mut() };
-        Ok(receive(bytes).inspect(|length| parse(&bytes[..*length])))
-    })
-}
-
-/// Hand the first `length` bytes that were read to `parse`, which must not call into Python code.
-pub fn read<T>(py: Python<'_>, length: usize, parse: impl FnOnce(&[u8]) -> T) -> T {
-    SCRATCH.with_borrow(|scratch| {
-        let Some(scratch) = scratch else {
-            return parse(&[]);
-        };
-        // SAFETY: the bytearray cannot be resized while `view` exports it. Nobody writes to it
-        // until `parse` returns: only a transport of this thread does, between `get_buffer` and
-        // `buffer_updated`, and `parse` runs no Python code that could lead there.
-        let bytes = unsafe { scratch.bytes.bind(py).as_bytes() };
-        parse(&bytes[..length.min(bytes.len())])
+        // SAFETY: the bytearray cannot be resized while `view` exports it. Nobody else reads or
+        // writes it until `use_buffer` returns: only a transport of this thread does, between
+        // `get_buffer` and `buffer_updated`, and no Python code runs that could lead there.
+        Ok(use_buffer(unsafe { bytes.as_bytes_mut() }))
     })
 }

@@ -168,18 +168,6 @@ def test_a_message_in_a_cycle_is_collected():
     assert collected() is None
 
 
-def test_a_message_in_a_cycle_is_collected():
-    class Payload:
-        pass
-
-    payload = Payload()
-    gone = weakref.ref(payload)
-    payload.message = Message(MsgType.error, payload, "")
-    del payload
-    gc.collect()
-    assert gone() is None
-
-
 def test_what_a_message_holds_dies_with_it():
     class Payload:
         pass
