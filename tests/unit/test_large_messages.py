@@ -5,6 +5,7 @@ import hashlib
 import resource
 import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -171,8 +172,7 @@ async def test_announced_sizes_take_no_memory(scripted):
 
 
 def resident():
-    with open("/proc/self/statm", encoding="ascii") as statm:
-        return int(statm.read().split()[1]) * resource.getpagesize()
+    return int(Path("/proc/self/statm").read_text().split()[1]) * resource.getpagesize()
 
 
 async def test_a_reset_is_named(scripted):
