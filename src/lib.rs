@@ -2,8 +2,9 @@
 //!
 //! Bytes go in, events come out: [`connection::Connection`] is the way in. Below it stand the parts
 //! that each keep one section of the RFC: [`frame`] (§5.2), [`mask`] (§5.3), [`assembler`] (§5.4),
-//! [`close`] (§7) and [`utf8`] (§8.1). Nothing here knows of sockets, clocks or Python; the binding
-//! that does is in `python`, behind the feature of that name.
+//! [`close`] (§7) and [`utf8`] (§8.1); [`transcode`] makes text of what is UTF-8. Nothing here
+//! knows of sockets, clocks or Python; the binding that does is in `python`, behind the feature of
+//! that name.
 
 pub mod assembler;
 pub mod close;
@@ -13,4 +14,5 @@ pub mod frame;
 pub mod mask;
 #[cfg(feature = "python")]
 mod python;
+pub mod transcode;
 pub mod utf8;

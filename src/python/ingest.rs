@@ -1,7 +1,7 @@
 //! Events of the core, turned into messages that wait and frames that are owed.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyString};
+use pyo3::types::PyBytes;
 
 use super::gathering::Gathering;
 use super::keys;
@@ -55,16 +55,12 @@ impl Protocol {
             // What else comes after this side's close frame is for nobody.
             _ if self.ending.called => {}
             Event::Text(payload) => {
-                let text = if self.options.decode_text {
-                    PyString::from_bytes(py, &payload).map(Bound::into_any)
-                } else {
-                    Ok(PyBytes::new(py, &payload).into_any())
-                };
-                match text {
+                // SAFETY: the core has validated it.
+                match unsafe { self.options.text(py, &payload) } {
                     Ok(text) => {
                         self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
                     }
-                    // The core has validated it, so this is memory running out.
+                    // Memory has run out.
                     Err(error) => error.write_unraisable(py, None),
                 }
             }

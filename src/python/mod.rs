@@ -24,6 +24,7 @@ mod runtime;
 mod scratch;
 mod send;
 mod slots;
+mod text;
 mod wake;
 
 use pyo3::prelude::*;
