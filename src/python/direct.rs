@@ -12,13 +12,17 @@ use std::io;
 use std::ptr;
 
 use pyo3::prelude::*;
+use pyo3::types::PyBytes;
 
 use super::gathering::Gathering;
 use super::protocol::{Protocol, settle};
 use super::{closing, error, scratch};
+use crate::frame::Header;
+use crate::mask::{self, Key};
 
-/// Larger frames are built in a `bytes` object of their own, so that this buffer stays small.
-const LARGEST: usize = 64 * 1024;
+/// Payload bytes that are masked and sent at a time, a multiple of the key's length: what stays in
+/// the processor's cache meanwhile, whatever the size of the message.
+const PIECE: usize = 128 * 1024;
 
 thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
@@ -32,24 +36,6 @@ pub struct Socket {
     pub reads: bool,
 }
 
-/// Build a frame of `size` bytes with `build`, if it is small enough, and give it to `use_frame`.
-pub fn with_frame<T>(
-    size: usize,
-    build: impl FnOnce(&mut [u8]),
-    use_frame: impl FnOnce(&[u8]) -> T,
-) -> Option<T> {
-    if size > LARGEST {
-        return None;
-    }
-    FRAME.with_borrow_mut(|buffer| {
-        if buffer.len() < size {
-            buffer.resize(size, 0);
-        }
-        build(&mut buffer[..size]);
-        Some(use_frame(&buffer[..size]))
-    })
-}
-
 /// A peer that is gone is an error here, not a signal.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
 const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
@@ -59,12 +45,49 @@ const FLAGS: i32 = libc::MSG_DONTWAIT;
 
 /// Send what the socket takes without waiting; returns how many bytes that was. An error counts as
 /// none: the transport will meet it too, and knows what to do.
-pub fn send(socket: Socket, bytes: &[u8]) -> usize {
+fn send(socket: Socket, bytes: &[u8]) -> usize {
     let (pointer, length) = (bytes.as_ptr().cast::<c_void>(), bytes.len());
     // SAFETY: the pointer and length are those of a live slice. The descriptor is the transport's,
     // which is open: a transport tells its protocol that it is lost before it closes it.
     let sent = unsafe { libc::send(socket.fileno, pointer, length, FLAGS) };
     usize::try_from(sent).unwrap_or(0)
+}
+
+/// Build a frame and send what of it the socket takes; returns the rest, if there is one.
+pub fn send_frame(
+    py: Python<'_>,
+    socket: Socket,
+    header: &Header,
+    payload: &[u8],
+    key: Key,
+) -> PyResult<Option<Py<PyBytes>>> {
+    FRAME.with_borrow_mut(|buffer| {
+        let needed = header.encoded_len() + payload.len().min(PIECE);
+        if buffer.len() < needed {
+            buffer.resize(needed, 0);
+        }
+        let (mut built, mut left) = (header.write(buffer), payload);
+        loop {
+            let (piece, more) = left.split_at(left.len().min(PIECE));
+            mask::copy(&mut buffer[built..built + piece.len()], piece, key);
+            built += piece.len();
+            let sent = send(socket, &buffer[..built]);
+            if sent < built {
+                let unsent = &buffer[sent..built];
+                let rest = PyBytes::new_with(py, unsent.len() + more.len(), |out| {
+                    let (first, second) = out.split_at_mut(unsent.len());
+                    first.copy_from_slice(unsent);
+                    mask::copy(second, more, key);
+                    Ok(())
+                })?;
+                return Ok(Some(rest.unbind()));
+            }
+            if more.is_empty() {
+                return Ok(None);
+            }
+            (built, left) = (0, more);
+        }
+    })
 }
 
 /// Receive what the socket has, up to `missing` bytes to `start` and then the rest to `buffer`; 0

@@ -25,27 +25,18 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
         me.flow.check_thread()?;
         me.flow.socket
     };
-    let header = Header::new(opcode, payload.len(), Some(keys::draw()?));
-    let size = header.encoded_len() + payload.len();
-    let build = |out: &mut [u8]| frame::write_frame(&header, payload, out);
+    let key = keys::draw()?;
+    let header = Header::new(opcode, payload.len(), Some(key));
     if let Some(socket) = socket
         && flow::is_drained(slf)?
     {
-        let rest = direct::with_frame(size, build, |frame| {
-            let sent = direct::send(socket, frame);
-            (sent < size).then(|| PyBytes::new(py, &frame[sent..]).unbind())
-        });
-        match rest {
-            Some(None) => return Sent::after_write(slf),
-            Some(Some(rest)) => {
-                write(slf, rest.bind(py))?;
-                return Sent::after_write(slf);
-            }
-            None => {}
+        if let Some(rest) = direct::send_frame(py, socket, &header, payload, key)? {
+            write(slf, rest.bind(py))?;
         }
+        return Sent::after_write(slf);
     }
-    let frame = PyBytes::new_with(py, size, |out| {
-        build(out);
+    let frame = PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
+        frame::write_frame(&header, payload, out);
         Ok(())
     })?;
     write(slf, &frame)?;
