@@ -24,6 +24,9 @@ use crate::mask::{self, Key};
 /// the processor's cache meanwhile, whatever the size of the message.
 const PIECE: usize = 128 * 1024;
 
+/// Bytes that may be read past the end of a large message.
+const AFTER_LARGE: usize = 16 * 1024;
+
 thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
@@ -161,6 +164,9 @@ impl Protocol {
     /// it to `buffer`.
     fn read(&mut self, py: Python<'_>, socket: Socket, buffer: &mut [u8]) -> io::Result<usize> {
         let place = self.gathering.as_mut().map_or((ptr::null_mut(), 0), Gathering::rest);
+        // What follows a large message may be another one, for which the buffer is a detour.
+        let after = if place.1 == 0 { scratch::SIZE } else { AFTER_LARGE };
+        let buffer = &mut buffer[..after];
         // SAFETY: a large message knows where the rest of it goes.
         let received = unsafe { receive(socket, place, buffer)? };
         let placed = received.min(place.1);
