@@ -1,80 +1,106 @@
-"""User-space instructions of one round trip, beside other clients, counted by valgrind.
+"""User-space instructions, counted by valgrind.
 
-Where a time depends on what else the machine does, a count does not: the same client gives the same
-figure on every run. Each client runs twice, for a few and for many round trips; the difference is
-free of what starting costs. System calls count with what they cost in user space only.
+Where a time depends on what else the machine does, a count does not. A peer does a scenario twice,
+for a few and for many times; the difference is free of what starting costs. What a system call does
+in the kernel does not count.
 """
 
 from __future__ import annotations
 
-import argparse
-import asyncio
+import json
 import os
-import platform
 import re
-import shutil
 import subprocess
 import sys
-from importlib.metadata import version
+from concurrent.futures import ThreadPoolExecutor
+from itertools import chain
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-import uvloop
-from echo import BASE, echo_server
-from peers import PEERS
+from native import PROGRAM
+from results import Row
+from scenarios import SCENARIOS
 
-LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-FEW, MANY = 200, 1200
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Iterator
+
+    from scenarios import Wanted
+    from server import Server
+
+COUNTED = Path(__file__).with_name("counted.py")
+VALGRIND = ("valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null")
+FEW = 0.2
+"""The shorter run, as a part of the longer: long enough to be warm."""
 
 
-async def run(peer: str, url: str, size: int, count: int) -> None:
-    """Be the client that is counted."""
-    async with PEERS[peer](url, bytes(size)) as round_trips:
-        await round_trips(count)
-
-
-def count(peer: str, loop: str, url: str, size: int, round_trips: int) -> int:
-    """Count the instructions of a client's whole life."""
-    valgrind = ["valgrind", "--tool=callgrind", "--callgrind-out-file=/dev/null"]
-    child = ["--child", peer, loop, url, str(round_trips), "--size", str(size)]
-    result = subprocess.run(
-        [*valgrind, sys.executable, __file__, *child],
-        check=True,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "PYTHONHASHSEED": "0"},
+def watch(command: list[str], text: str = "") -> tuple[str, dict[int, int]]:
+    """Run a command under valgrind; return its output and each process's count."""
+    # Without hash randomisation the same work takes the same instructions.
+    environment = {**os.environ, "PYTHONHASHSEED": "0"}
+    watched = [*VALGRIND, *command]
+    done = subprocess.run(
+        watched, check=False, capture_output=True, text=True, input=text, env=environment
     )
-    return int(re.search(r"Collected : (\d+)", result.stderr)[1])
+    if done.returncode:
+        raise RuntimeError(f"{' '.join(command)} failed under valgrind:\n{done.stderr}")
+    found = re.findall(r"==(\d+)== Collected : (\d+)", done.stderr)
+    return done.stdout, {int(process): int(count) for process, count in found}
 
 
-def per_round_trip(peer: str, loop: str, url: str, size: int) -> float:
-    """Count what one round trip adds."""
-    few, many = (count(peer, loop, url, size, round_trips) for round_trips in (FEW, MANY))
-    return (many - few) / (MANY - FEW)
+def count_python(
+    server: Server, peer: str, doing: list[tuple[str, str]], repeats: int
+) -> list[Row]:
+    """Count for one peer, in several scenarios and on several loops."""
+    tasks = [
+        [name, loop, server.url(SCENARIOS[name].path, tls=SCENARIOS[name].tls), times]
+        for name, loop in doing
+        for times in lengths(name) * repeats
+    ]
+    command = [sys.executable, str(COUNTED), peer, server.authority, json.dumps(tasks)]
+    output, counts = watch(command)
+    totals = (counts[process] for process in json.loads(output))
+    return [
+        Row(name, loop, "instructions", peer, [each(name, totals) for _ in range(repeats)])
+        for name, loop in doing
+    ]
 
 
-def main() -> None:
-    """Read the command line, count on both event loops, print."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--size", type=int, default=256, help="bytes a message (default: 256)")
-    parser.add_argument("--child", nargs=4, help=argparse.SUPPRESS)
-    options = parser.parse_args()
-    if options.child:
-        peer, loop, url, round_trips = options.child
-        with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-            runner.run(run(peer, url, options.size, int(round_trips)))
-        return
-    if shutil.which("valgrind") is None:
-        parser.error("valgrind is not installed")
-    packages = dict.fromkeys(re.split(r"[. ]", name)[0] for name in [*PEERS, "uvloop"])
-    print(", ".join(f"{name} {version(name)}" for name in packages))
-    print(f"{platform.python_implementation()} {platform.python_version()}, {platform.machine()}")
-    print(f"binary messages of {options.size} bytes")
-    for loop in LOOPS:
-        print(f"\n{loop}\n  {'':20} {'instructions':>12} {'ratio':>7}   per round trip")
-        with echo_server() as url:
-            counts = {name: per_round_trip(name, loop, url, options.size) for name in PEERS}
-        for name, cost in counts.items():
-            print(f"  {name:20} {cost:12,.0f} {cost / counts[BASE]:7.2f}")
+def count_native(server: Server, doing: list[tuple[str, str]], repeats: int) -> list[Row]:
+    """Count for the native client, which has no Python loop: it is the same for both."""
+    counted = {}
+    for name in dict(doing):
+        scenario = SCENARIOS[name]
+        url = server.url(scenario.path, tls=scenario.tls)
+        command = [str(PROGRAM), "echo", url, str(len(scenario.payload))]
+        orders = [f"echo {times}\n" for times in lengths(name) * repeats]
+        totals = (total for order in orders for total in watch(command, order)[1].values())
+        counted[name] = [each(name, totals) for _ in range(repeats)]
+    return [Row(name, loop, "instructions", "native", counted[name]) for name, loop in doing]
 
 
-if __name__ == "__main__":
-    main()
+def lengths(name: str) -> tuple[int, int]:
+    """Return how often a scenario is done in two runs."""
+    many = SCENARIOS[name].measures["instructions"]
+    return round(many * FEW), many
+
+
+def each(name: str, totals: Iterator[int]) -> float:
+    """Compare the next two runs: what does doing the scenario once take?"""
+    few, many = lengths(name)
+    return (-next(totals) + next(totals)) / (many - few)
+
+
+def measure(server: Server, wanted: Iterable[Wanted], repeats: int) -> list[Row]:
+    """Count for all peers; as many at a time as there are cores, since that changes no count."""
+    by_peer: dict[str, list[tuple[str, str]]] = {}
+    for scenario, loop, peers in wanted:
+        for peer in peers:
+            by_peer.setdefault(peer, []).append((scenario, loop))
+
+    def count(peer: str) -> list[Row]:
+        if peer == "native":
+            return count_native(server, by_peer[peer], repeats)
+        return count_python(server, peer, by_peer[peer], repeats)
+
+    with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
+        return list(chain.from_iterable(pool.map(count, by_peer)))
