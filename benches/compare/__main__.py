@@ -5,102 +5,108 @@ from __future__ import annotations
 import argparse
 import os
 import resource
-import shutil
 from pathlib import Path
+from shutil import which
 from typing import TYPE_CHECKING
 
 import clocks
-import instructions
+import counts
 import native
-from report import tables
-from results import machine, save
-from scenarios import SCENARIOS
+from report import tables, verdicts
+from results import machine, save, with_tails
+from scenarios import EVERYONE, SCENARIOS, shorten
 from server import running
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from results import Row
     from scenarios import Wanted
     from server import Server
 
 LOOPS = ("asyncio", "uvloop")
-MEASURES = ("instructions", "cpu", "latency", "memory")
-PEERS = tuple(dict.fromkeys(peer for scenario in SCENARIOS.values() for peer in scenario.peers))
+MEASURES = ("instructions", "allocations", "cpu", "latency", "memory")
 
 
 def arguments() -> argparse.ArgumentParser:
     """Describe the command line."""
     parser = argparse.ArgumentParser(
-        prog="compare",
-        description="Compare wsclient with other clients. All is measured that is not left out; "
-        "each of the first four options may be given more than once.",
+        prog="python benches/compare",
+        description="Compare wsclient with other clients. Each of the first four options may be "
+        "given more than once; what they do not say is not narrowed down.",
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
     )
     for name, choices in {
         "scenario": tuple(SCENARIOS),
         "measure": MEASURES,
         "loop": LOOPS,
-        "peer": PEERS,
+        "peer": EVERYONE,
     }.items():
         parser.add_argument(
             f"--{name}",
-            action="append",
+            action="extend",
+            nargs="+",
             choices=choices,
             metavar=name.upper(),
-            help=f"one of {', '.join(choices)}",
+            help=f"out of {', '.join(choices)}",
+            default=argparse.SUPPRESS,
         )
+    parser.add_argument("--turns", type=int, default=25, help="samples of each time")
+    parser.add_argument("--repeats", type=int, default=1, help="samples of each count")
     parser.add_argument(
-        "--turns",
-        type=int,
-        default=15,
-        help="blocks of each peer where time is measured (default: 15)",
+        "--quick", action="store_true", help="show that it works; the figures mean little"
     )
     parser.add_argument(
-        "--repeats", type=int, default=1, help="counts of each peer's instructions (default: 1)"
+        "--json", type=Path, help="also write the samples here", default=argparse.SUPPRESS
     )
-    parser.add_argument("--json", type=Path, help="also write what was measured to this file")
     return parser
 
 
 def wanted(options: argparse.Namespace, measure: str) -> list[Wanted]:
     """Return who does what for a measure."""
-    found = []
-    for name, scenario in SCENARIOS.items():
-        peers = tuple(peer for peer in scenario.peers if not options.peer or peer in options.peer)
-        if measure in scenario.measures and peers and name in (options.scenario or SCENARIOS):
-            found += [(name, loop, peers) for loop in options.loop or LOOPS]
-    return found
+    scenarios = getattr(options, "scenario", SCENARIOS)
+    peers = getattr(options, "peer", EVERYONE)
+    return [
+        (name, loop, tuple(peer for peer in scenario.peers if peer in peers))
+        for name, scenario in SCENARIOS.items()
+        if name in scenarios and measure in scenario.measures and {*peers} & {*scenario.peers}
+        for loop in getattr(options, "loop", LOOPS)
+    ]
 
 
-def measure_all(options: argparse.Namespace, server: Server, core: int) -> list[Row]:
-    """Measure, and print each table when it is there."""
-    rows: list[Row] = []
-    for measure in options.measure or MEASURES:
-        if measure == "instructions":
-            parts = [instructions.measure(server, wanted(options, measure), options.repeats)]
+def measure_all(options: argparse.Namespace, server: Server, core: int) -> Iterator[list[Row]]:
+    """Measure; give what belongs together when it is there."""
+    for measure in getattr(options, "measure", MEASURES):
+        if measure in counts.TOOLS:
+            yield counts.measure(server, measure, wanted(options, measure), options.repeats)
         else:
-            parts = (
-                clocks.measure(server, measure, each, options.turns, core)
-                for each in wanted(options, measure)
-            )
-        for part in parts:
-            print(f"{tables(part)}\n", flush=True)
-            rows += part
-    return rows
+            for each in wanted(options, measure):
+                yield clocks.measure(server, measure, each, options.turns, core)
 
 
 def main() -> None:
     """Measure what the command line asks for."""
     parser = arguments()
     options = parser.parse_args()
-    if shutil.which("valgrind") is None and "instructions" in (options.measure or MEASURES):
+    if counts.TOOLS.keys() & {*getattr(options, "measure", MEASURES)} and not which("valgrind"):
         parser.error("valgrind is not installed; --measure chooses what can do without")
+    if options.quick:
+        options.turns = 2
+        shorten()
+    # Idle connections are many, here and in the server.
     _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
     resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
     cores = sorted(os.sched_getaffinity(0))
     native.build()
     print("\n".join(f"{name:10} {fact}" for name, fact in machine().items()), end="\n\n")
+    rows: list[Row] = []
     with running(cores[0]) as server:
-        rows = measure_all(options, server, cores[-1])
-    if options.json:
+        for part in measure_all(options, server, cores[-1]):
+            found = with_tails(part)
+            print(tables(found), flush=True)
+            rows += found
+    print(verdicts(rows))
+    if "json" in options:
         save(options.json, rows)
 
 

@@ -10,10 +10,19 @@ import subprocess
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from importlib.metadata import version
+from importlib.util import find_spec
 from pathlib import Path
 from statistics import median, quantiles
 
 PACKAGES = ("wsclient", "picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
+
+
+def spread(samples: list[float]) -> float:
+    """Return half the distance between the quartiles, as a part of the median."""
+    if len(samples) == 1:
+        return 0.0
+    low, _, high = quantiles(samples, n=4)
+    return (high - low) / 2 / median(samples)
 
 
 @dataclass(frozen=True)
@@ -41,25 +50,40 @@ class Row:
 
     @property
     def spread(self) -> float:
-        """Half the distance between the quartiles, as a part of the median."""
-        if len(self.samples) == 1:
-            return 0.0
-        low, _, high = quantiles(self.samples, n=4)
-        return (high - low) / 2 / self.value
+        """See `spread`."""
+        return spread(self.samples)
 
 
 UNITS = {
     "instructions": "user-space instructions",
+    "allocations": "allocations of memory",
     "cpu": "microseconds of CPU time",
     "p50": "microseconds, median",
     "p99": "microseconds, 99th percentile",
+    "p99/p50": "99th percentile over median",
     "memory": "KiB of resident memory",
 }
 
 
-def ratio(row: Row, base: Row) -> float:
-    """Compare two peers, or one in two scenarios: the median of the ratios within a turn."""
-    return median(mine / theirs for mine, theirs in zip(row.samples, base.samples, strict=True))
+def ratios(row: Row, base: Row) -> list[float]:
+    """Compare two peers, or one in two scenarios, within each turn."""
+    return [mine / theirs for mine, theirs in zip(row.samples, base.samples, strict=True)]
+
+
+def with_tails(rows: list[Row]) -> list[Row]:
+    """Add rows that say how much longer than others the slow ones take."""
+    medians = {(row.scenario, row.loop, row.peer): row for row in rows if row.measure == "p50"}
+    return rows + [
+        Row(
+            row.scenario,
+            row.loop,
+            "p99/p50",
+            row.peer,
+            ratios(row, medians[row.scenario, row.loop, row.peer]),
+        )
+        for row in rows
+        if row.measure == "p99"
+    ]
 
 
 def machine() -> dict[str, str]:
@@ -72,7 +96,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "rust": rustc.stdout.split()[1],
-        **{name: version(name) for name in PACKAGES},
+        **{name: version(name) for name in PACKAGES if find_spec(name)},
     }
 
 
