@@ -56,13 +56,13 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 	cargo fmt
 
 .PHONY: bench
-bench: $(VENV)/.extra-bench ## Time the core's parts, then a round trip beside other clients
+bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others
 	cargo bench --bench core -- --quick --noplot --discard-baseline
-	$(BIN)/python benches/compare/echo.py
+	$(BIN)/python benches/compare
 
 .PHONY: instructions
-instructions: $(VENV)/.extra-bench ## Count the instructions of a round trip beside other clients (valgrind)
-	$(BIN)/python benches/compare/instructions.py
+instructions: $(VENV)/.extra-bench ## Count the instructions of an echo beside other clients (valgrind)
+	$(BIN)/python benches/compare --measure instructions --scenario echo
 
 .PHONY: docs
 docs: $(VENV)/.extra-docs ## Build the documentation into site/

@@ -1,0 +1,125 @@
+"""Where wsclient must stand, and where it stands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from statistics import median
+from typing import TYPE_CHECKING
+
+from results import ratios, spread
+from scenarios import WEBSOCKETS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from results import Row
+
+BOTH = ("asyncio", "uvloop")
+OURS = "wsclient"
+BEST = "the best peer"
+
+
+@dataclass(frozen=True)
+class Gate:
+    """A bound on a ratio of two rows, or on a row.
+
+    Attributes:
+        scenario: What this client does.
+        measure: What is compared.
+        limit: The bound.
+        peer: What it is compared with; None for a bound in the measure's unit.
+        base: What the peer does, if not the same.
+        loops: Where it holds.
+    """
+
+    scenario: str
+    measure: str
+    limit: float
+    peer: str | None
+    base: str | None = None
+    loops: tuple[str, ...] = BOTH
+
+    def title(self) -> str:
+        """Say what is compared."""
+        if self.peer is None:
+            return f"{self.scenario}: {self.measure}"
+        if self.base is None:
+            return f"{self.scenario}: {self.measure}, beside {self.peer}"
+        peer = "" if self.peer == OURS else f"{self.peer} in "
+        return f"{self.scenario}: {self.measure}, beside {peer}{self.base}"
+
+
+GATES = {
+    "1": [
+        Gate("echo", "instructions", 1.0, "picows"),
+        Gate("echo", "instructions", 0.55, "picows.websockets", loops=("asyncio",)),
+        Gate("echo", "instructions", 0.4, "aiohttp"),
+        Gate("echo", "instructions", 0.2, "websockets"),
+    ],
+    "2": [Gate("echo-tls", "cpu", 1.0, "picows")],
+    "3": [
+        Gate("push", "instructions", 0.6, "picows"),
+        Gate("push-batches", "instructions", 0.3, "picows", base="push"),
+    ],
+    "4": [
+        Gate("receive-1m", "cpu", 0.6, "picows"),
+        Gate("send-1m", "cpu", 1.0, "bare"),
+        Gate("echo-100k", "cpu", 0.8, "picows"),
+    ],
+    "5": [
+        Gate("echo-ascii", "instructions", 1.15, OURS, base="echo"),
+        Gate("echo-mixed", "instructions", 1.15, OURS, base="echo"),
+        Gate("push-ascii", "instructions", 1.15, OURS, base="push"),
+        Gate("push-mixed", "instructions", 1.15, OURS, base="push"),
+    ],
+    "6": [Gate("idle", "memory", 6.0, None), Gate("open", "cpu", 1.0, "picows")],
+    "7": [Gate("echo", "cpu", 1.5, "native", loops=("uvloop",))],
+    "8": [Gate("tail", "p99/p50", 1.0, BEST)],
+}
+"""The gates by the points of the project's aims."""
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What a gate says of rows.
+
+    Attributes:
+        point: A key of `GATES`.
+        gate: The gate.
+        loop: The event loop.
+        value: The median of the ratios.
+        spread: Half the distance between their quartiles, as a part of it.
+    """
+
+    point: str
+    gate: Gate
+    loop: str
+    value: float
+    spread: float
+
+    @property
+    def holds(self) -> bool:
+        """Whether the bound is kept."""
+        return self.value <= self.gate.limit
+
+
+def judge(rows: list[Row]) -> Iterator[Verdict]:
+    """Apply all gates whose rows are there."""
+    found = {(row.scenario, row.measure, row.loop, row.peer): row for row in rows}
+    for point, gates in GATES.items():
+        for gate in gates:
+            for loop in gate.loops:
+                mine = found.get((gate.scenario, gate.measure, loop, OURS))
+                peers = set(WEBSOCKETS) - {OURS} if gate.peer == BEST else {gate.peer}
+                others = [
+                    found[base, gate.measure, loop, peer]
+                    for base in [gate.base or gate.scenario]
+                    for peer in peers
+                    if (base, gate.measure, loop, peer) in found
+                ]
+                if mine is None or (gate.peer is not None and not others):
+                    continue
+                values = mine.samples
+                if others:
+                    values = ratios(mine, min(others, key=lambda row: row.value))
+                yield Verdict(point, gate, loop, median(values), spread(values))

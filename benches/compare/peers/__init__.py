@@ -1,0 +1,50 @@
+"""The clients that are compared, each brought to one form.
+
+A module of this package is one client. Its `connecting(ssl)` is an async context manager for what
+its connections share; what it gives opens a connection for one action (`Connect`). The result has a
+method of the action's name, which takes a count and returns when all of it is done:
+
+- ``echo``: round trips, one at a time: send the payload, wait for the message that comes back.
+- ``timed_echo``: the same; returns how long each took, in nanoseconds.
+- ``receive``: the server pushes copies of the payload; take them one at a time.
+- ``receive_batches``: the same, all that is there at a time. Only where a client has that.
+- ``send``: send the payload, heeding backpressure; then wait until the server has all of it.
+
+Where the server must be told something beforehand, there is a method ``prepare_`` with that name.
+``close`` closes the connection.
+
+A client that is a process of its own returns the nanoseconds of CPU time it took.
+
+All are set up alike: no compression, no size limit, no heartbeat, no queue limit where that may be
+chosen, and what their documentation names as fastest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from importlib import import_module
+from typing import TYPE_CHECKING, Any, TypeAlias
+
+if TYPE_CHECKING:
+    from contextlib import AbstractAsyncContextManager
+    from ssl import SSLContext
+
+Payload: TypeAlias = bytes | str
+Connect: TypeAlias = Callable[[str, Payload, str], Awaitable[Any]]
+
+MODULES = {
+    "wsclient": "with_wsclient",
+    "picows": "with_picows",
+    "picows.websockets": "with_picows_websockets",
+    "aiohttp": "with_aiohttp",
+    "websockets": "with_websockets",
+    "bare": "with_nothing",
+    "native": "with_native",
+}
+"""Where each peer is; none is imported before it is used, so that none weighs on another."""
+
+
+def connecting(peer: str, ssl: SSLContext | None) -> AbstractAsyncContextManager[Connect]:
+    """Import a peer; give what opens its connections."""
+    module = import_module(f"{__name__}.{MODULES[peer]}")
+    return module.connecting(ssl)

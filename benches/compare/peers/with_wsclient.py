@@ -1,0 +1,48 @@
+"""This package."""
+
+from __future__ import annotations
+
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+import wsclient
+
+from .awaiting import Awaiting
+
+if TYPE_CHECKING:
+    from collections.abc import AsyncIterator
+    from ssl import SSLContext
+
+    from . import Connect, Payload
+
+
+class Connection(Awaiting):
+    """A connection that can be received from in batches."""
+
+    def __init__(self, ws: wsclient.ClientWebSocketResponse, payload: Payload) -> None:
+        send = ws.send_str if isinstance(payload, str) else ws.send_bytes
+        super().__init__(send, ws.send_str, ws.receive, ws.close, payload)
+        self._receive_many = ws.receive_many
+
+    async def receive_batches(self, count: int) -> None:
+        """Have `count` messages pushed; take all that are there at a time."""
+        receive_many = self._receive_many
+        await self._command(str(count))
+        batch = []
+        while count > 0:
+            batch = await receive_many()
+            for message in batch:
+                message.data  # noqa: B018  # what is received is looked at
+            count -= len(batch)
+        self._check(batch[-1])
+
+
+@asynccontextmanager
+async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
+    """Share a session."""
+    async with wsclient.ClientSession() as session:
+
+        async def connect(url: str, payload: Payload, _action: str) -> Connection:
+            return Connection(await session.ws_connect(url, ssl=ssl, max_msg_size=0), payload)
+
+        yield connect

@@ -1,0 +1,125 @@
+"""Does this client take more instructions than it did? python benches/compare/regression.py --help.
+
+Counts a few scenarios and compares them with a baseline that was counted with the same toolchain;
+no clock takes part. Processors hardly matter: valgrind shows programs a processor of its own that
+has the vector instructions of the real one, so that the C library and others choose the same
+routines on all that have those. TLS, large messages and opening are not counted here, because most
+of their instructions are those of other people's code.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import platform
+import subprocess
+import sys
+import sysconfig
+from importlib.metadata import version
+from pathlib import Path
+from shutil import which
+from typing import TypeAlias
+
+import counts
+import native
+from gates import OURS
+from server import running
+
+BASELINE = native.ROOT / "benches/baseline.json"
+SCENARIOS = ("echo", "echo-ascii", "echo-mixed", "push", "push-batches")
+LOOPS = ("asyncio", "uvloop")
+TOLERANCE = 0.03
+"""What a count may grow by: many times what it varies by from run to run, which is about 0.1 %."""
+
+Toolchain: TypeAlias = dict[str, str]
+Counts: TypeAlias = dict[str, float]
+
+
+def vectors() -> str:
+    """Return the widest vector instructions that valgrind would show a program, on x86."""
+    flags = Path("/proc/cpuinfo").read_text().split()
+    return next((name for name in ("avx2", "avx", "sse4_2") if name in flags), "")
+
+
+def toolchain() -> Toolchain:
+    """Describe all that decides what a count is, other than this package's sources."""
+    options = sysconfig.get_config_var("CONFIG_ARGS") or ""
+    optimised = [name for name in ("--enable-optimizations", "--with-lto") if name in options]
+    rustc = subprocess.run(["rustc", "--version"], capture_output=True, text=True, check=True)
+    valgrind = subprocess.run(["valgrind", "--version"], capture_output=True, text=True, check=True)
+    return {
+        "architecture": f"{platform.machine()} {vectors()}".strip(),
+        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "compiler": " ".join([platform.python_compiler(), *optimised]),
+        "libc": " ".join(platform.libc_ver()),
+        "rustc": rustc.stdout.split()[1],
+        "uvloop": version("uvloop"),
+        "aiofastnet": version("aiofastnet"),
+        "valgrind": valgrind.stdout.strip(),
+    }
+
+
+def count() -> Counts:
+    """Count now."""
+    native.build()
+    wanted = [(scenario, loop, (OURS,)) for scenario in SCENARIOS for loop in LOOPS]
+    with running(min(os.sched_getaffinity(0))) as server:
+        rows = counts.measure(server, "instructions", wanted, repeats=1)
+    return {f"{row.scenario}, {row.loop}": round(row.value, 1) for row in rows}
+
+
+def check(before: Counts, now: Counts) -> bool:
+    """Print how the counts have changed; return whether none has grown too much."""
+    within = True
+    for name, value in now.items():
+        change = value / before[name] - 1
+        grown = change > TOLERANCE
+        within &= not grown
+        print(f"{name:24} {value:12,.1f} {change:+8.1%}{'  MORE THAN BEFORE' if grown else ''}")
+    return within
+
+
+def write(baselines: list[dict[str, Toolchain | Counts]]) -> None:
+    """Write the file of baselines."""
+    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
+
+
+def main() -> int:
+    """Check, or make a baseline."""
+    parser = argparse.ArgumentParser(prog="regression.py", description=__doc__)
+    parser.add_argument(
+        "--update", action="store_true", help="make what is counted now this toolchain's baseline"
+    )
+    options = parser.parse_args()
+    if which("valgrind") is None:
+        parser.error("valgrind is not installed")
+    here = toolchain()
+    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else []
+    known = next((known for known in baselines if known["toolchain"] == here), None)
+    if options.update:
+        others = [other for other in baselines if other is not known]
+        write([*others, {"toolchain": here, "instructions": count()}])
+        print(f"wrote {BASELINE}")
+        return 0
+    if known is None:
+        print("Not compared: no baseline was counted with this toolchain.")
+        for other in baselines:
+            differs = [
+                f"{name} {here[name]} here, {theirs} there"
+                for name, theirs in other["toolchain"].items()
+                if here.get(name) != theirs
+            ]
+            print(f"  There is one with another: {'; '.join(differs)}")
+        return 0
+    if check(known["instructions"], count()):
+        return 0
+    print(
+        f"Grown by more than {TOLERANCE:.0%}. If there is a reason, say so in the commit and run "
+        "make instructions-baseline."
+    )
+    return 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,57 @@
+"""What was measured, as tables."""
+
+from __future__ import annotations
+
+from math import floor, log10
+from statistics import median
+from typing import TYPE_CHECKING
+
+from gates import OURS, judge
+from results import UNITS, ratios
+from scenarios import SCENARIOS
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from results import Row
+
+
+def figure(value: float) -> str:
+    """Show three digits, or more before the point."""
+    digits = max(0, 2 - floor(log10(value))) if value > 0 else 0
+    return f"{value:,.{digits}f}"
+
+
+def groups(rows: Iterable[Row]) -> dict[tuple[str, str, str], list[Row]]:
+    """Bring together what is compared: the rows of one scenario, measure and loop."""
+    found: dict[tuple[str, str, str], list[Row]] = {}
+    for row in rows:
+        found.setdefault((row.scenario, row.measure, row.loop), []).append(row)
+    return found
+
+
+def tables(rows: Iterable[Row]) -> str:
+    """Show all rows for a terminal, each peer with its ratio to this client."""
+    lines = []
+    for (name, measure, loop), group in groups(rows).items():
+        scenario = SCENARIOS[name]
+        base = next((row for row in group if row.peer == OURS), group[0])
+        lines += [f"{scenario.title}, {loop}", f"  {UNITS[measure]} per {scenario.unit}"]
+        for row in group:
+            ratio = median(ratios(row, base))
+            lines.append(f"  {row.peer:18} {figure(row.value):>10} ±{row.spread:4.0%} {ratio:8.2f}")
+        lines.append("")
+    return "\n".join(lines)
+
+
+def verdicts(rows: list[Row]) -> str:
+    """Show for a terminal which gates hold."""
+    lines = ["Where wsclient must stand"]
+    for verdict in judge(rows):
+        value, limit = figure(verdict.value), figure(verdict.gate.limit)
+        lines.append(
+            f"  {verdict.point}  {verdict.gate.title():54} {verdict.loop:8}"
+            f"{value:>6} ±{verdict.spread:4.0%}, at most {limit}"
+            f"  {'holds' if verdict.holds else 'MISSED'}"
+        )
+    return "\n".join(lines)

@@ -1,0 +1,141 @@
+"""What the clients are made to do."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, TypeAlias
+
+if TYPE_CHECKING:
+    from peers import Payload
+
+Wanted: TypeAlias = tuple[str, str, tuple[str, ...]]
+"""A scenario, an event loop, and the peers to take part."""
+
+ACTIONS = {
+    "echo": ("echo", "round trip"),
+    "timed_echo": ("echo", "round trip"),
+    "receive": ("push", "message"),
+    "receive_batches": ("push", "message"),
+    "send": ("sink", "message"),
+    "hold": ("echo", "connection"),
+}
+"""What a client can do (see `peers`; ``hold`` opens connections and keeps them): the service of the
+server that it needs, and what there is one of each time."""
+
+WEBSOCKETS = ("wsclient", "picows", "picows.websockets", "aiohttp", "websockets")
+PYTHON = (*WEBSOCKETS, "bare")
+EVERYONE = (*PYTHON, "native")
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """One thing to do, again and again.
+
+    Attributes:
+        title: What it is, for people.
+        action: A key of `ACTIONS`.
+        payload: What is sent, or pushed.
+        peers: Who takes part.
+        measures: What is measured, and how often it is done each time for that.
+        tls: Whether the connection is encrypted.
+    """
+
+    title: str
+    action: str
+    payload: Payload
+    peers: tuple[str, ...]
+    measures: dict[str, int]
+    tls: bool = False
+
+    @property
+    def path(self) -> str:
+        """The service of the server."""
+        return ACTIONS[self.action][0]
+
+    @property
+    def unit(self) -> str:
+        """What there is one of each time."""
+        return ACTIONS[self.action][1]
+
+
+def filled(text: str) -> str:
+    """Repeat text, then spaces, up to the size of a small message in UTF-8."""
+    repeated = text * (SMALL // len(text.encode()))
+    return repeated + " " * (SMALL - len(repeated.encode()))
+
+
+SMALL = 256
+BINARY = bytes(range(SMALL))
+ASCII = filled('{"price":101.25,"size":3} ')
+MIXED = filled("Привет, κόσμε! ")
+BOOK = bytes(100_000)
+MEBIBYTE = bytes(1 << 20)
+
+SCENARIOS = {
+    "echo": Scenario(
+        "Echo of 256 bytes",
+        "echo",
+        BINARY,
+        EVERYONE,
+        {"instructions": 1000, "allocations": 1000, "cpu": 500},
+    ),
+    "echo-tls": Scenario(
+        "Echo of 256 bytes over TLS",
+        "echo",
+        BINARY,
+        PYTHON,
+        {"instructions": 500, "cpu": 300},
+        tls=True,
+    ),
+    "echo-ascii": Scenario(
+        "Echo of 256 bytes of ASCII text", "echo", ASCII, WEBSOCKETS, {"instructions": 1000}
+    ),
+    "echo-mixed": Scenario(
+        "Echo of 256 bytes of non-ASCII text", "echo", MIXED, WEBSOCKETS, {"instructions": 1000}
+    ),
+    "echo-100k": Scenario("Echo of 100,000 bytes", "echo", BOOK, EVERYONE, {"cpu": 100}),
+    "push": Scenario(
+        "256 bytes pushed without pause",
+        "receive",
+        BINARY,
+        PYTHON,
+        {"instructions": 10_000, "allocations": 10_000, "cpu": 30_000},
+    ),
+    "push-batches": Scenario(
+        "256 bytes pushed without pause, taken in batches",
+        "receive_batches",
+        BINARY,
+        ("wsclient",),
+        {"instructions": 10_000, "allocations": 10_000, "cpu": 30_000},
+    ),
+    "push-ascii": Scenario(
+        "256 bytes of ASCII text pushed without pause",
+        "receive",
+        ASCII,
+        WEBSOCKETS,
+        {"instructions": 10_000},
+    ),
+    "push-mixed": Scenario(
+        "256 bytes of non-ASCII text pushed without pause",
+        "receive",
+        MIXED,
+        WEBSOCKETS,
+        {"instructions": 10_000},
+    ),
+    "receive-1m": Scenario("1 MiB received", "receive", MEBIBYTE, PYTHON, {"cpu": 40}),
+    "send-1m": Scenario("1 MiB sent", "send", MEBIBYTE, PYTHON, {"cpu": 40}),
+    "tail": Scenario(
+        "Time that an echo of 256 bytes takes", "timed_echo", BINARY, EVERYONE, {"latency": 1000}
+    ),
+    "open": Scenario(
+        "Opening a connection", "hold", BINARY, PYTHON, {"instructions": 50, "cpu": 20}
+    ),
+    "idle": Scenario("An idle connection", "hold", BINARY, PYTHON, {"memory": 2000}),
+}
+
+
+def shorten() -> None:
+    """Do everything much less often."""
+    for scenario in SCENARIOS.values():
+        for measure, count in scenario.measures.items():
+            scenario.measures[measure] = max(10, count // 20)
