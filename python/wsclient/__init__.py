@@ -37,6 +37,7 @@ from .exceptions import (
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .options import ConnectOptions
 from .response import ClientWebSocketResponse
 from .session import ClientSession, ws_connect
 from .types import (
@@ -71,6 +72,7 @@ __all__ = [
     "ClientSession",
     "ClientWSTimeout",
     "ClientWebSocketResponse",
+    "ConnectOptions",
     "ConnectionTimeoutError",
     "HandshakeResponse",
     "InvalidURL",

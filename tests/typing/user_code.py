@@ -52,7 +52,9 @@ async def connecting() -> None:
     assert_type(await asyncio.wait_for(ws_connect("ws://localhost/"), 1), ClientWebSocketResponse)
 
     connector = TCPConnector(ssl=ssl.create_default_context())
-    async with ClientSession(connector=connector, headers=[("Authorization", "x")]) as session:
+    async with ClientSession(
+        "wss://localhost/", connector=connector, headers=[("Authorization", "x")], heartbeat=20
+    ) as session:
         assert_type(await session.ws_connect("ws://localhost/"), ClientWebSocketResponse)
         async with session.ws_connect("ws://localhost/") as ws:
             assert_type(ws, ClientWebSocketResponse)
@@ -80,6 +82,7 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
     )
     await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
     await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ClientSession(haedres={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 

@@ -15,10 +15,11 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "exceptions"},
+    {"types", "exceptions", "unclosed"},
     {"_core", "fields", "cookies", "proxy"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
+    {"options", "connecting"},
     {"session"},
     {"reconnect", "aiohttp"},
     {"__init__"},

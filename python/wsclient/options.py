@@ -1,0 +1,159 @@
+"""What can be chosen for a connection: one list for all who take it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, TypedDict
+
+from .response import ClientWebSocketResponse
+from .types import ClientWSTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import TypeVar
+
+    from .connector import SSLSetting
+    from .types import LooseHeaders
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _F = TypeVar("_F", bound=Callable[..., object])
+else:
+    from typing import TypeVar
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
+
+__all__ = ["ConnectOptions", "Options", "takes_options"]
+
+MAX_MSG_SIZE = 4 * 1024 * 1024
+
+
+class ConnectOptions(TypedDict, Generic[_WS], total=False):
+    """The keyword arguments of `ws_connect` and `ClientSession`.
+
+    What a call is not given is as the session was given it, and else the default. The names are
+    those of ``aiohttp.ClientSession`` and its ``ws_connect``.
+
+    Attributes:
+        protocols: Subprotocols to offer, preferred ones first; none by default.
+        timeout: Seconds to wait for the server in the closing handshake, 10 by default; None
+            waits without end. Or all limits in one object, a `ClientWSTimeout`.
+        receive_timeout: Seconds that one `receive` may take; None, the default, waits without end.
+        connect_timeout: Seconds for all of opening: DNS, TCP, TLS, handshake, redirects; 10 by
+            default; None for no bound.
+        ws_response_class: The class of the WebSocket, `ClientWebSocketResponse` by default.
+        autoclose: Answer the server's close frame, which is the default. If False, `receive`
+            returns it as a message, and closing is the caller's.
+        autoping: Answer pings, which is the default. If False, `receive` returns pings and pongs.
+        heartbeat: Seconds of silence before a ping; a server silent for half of that again
+            counts as dead. None, the default, sends no pings.
+        origin: Value of ``Origin``; none is sent by default.
+        headers: Further header fields; a call's are added to the session's, and win over them.
+        ssl: True to verify the certificate, False not to, or an `ssl.SSLContext`; None, the
+            default, leaves it to the connector.
+        server_hostname: The name to verify the certificate for; the URL's host by default.
+        max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
+            A larger one fails the connection with close code 1009.
+        decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
+            known to be UTF-8.
+    """
+
+    protocols: Sequence[str]
+    timeout: float | ClientWSTimeout | None
+    receive_timeout: float | None
+    connect_timeout: float | None
+    ws_response_class: type[_WS]
+    autoclose: bool
+    autoping: bool
+    heartbeat: float | None
+    origin: str | None
+    headers: LooseHeaders | None
+    ssl: SSLSetting | None
+    server_hostname: str | None
+    max_msg_size: int
+    decode_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`ConnectOptions` with every value settled; a test holds that the names agree.
+
+    Raises:
+        TypeError: A value has the wrong type.
+        ValueError: A number is negative.
+    """
+
+    protocols: Sequence[str] = ()
+    timeout: float | None = 10.0
+    receive_timeout: float | None = None
+    connect_timeout: float | None = 10.0
+    ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse
+    autoclose: bool = True
+    autoping: bool = True
+    heartbeat: float | None = None
+    origin: str | None = None
+    headers: LooseHeaders | None = None
+    ssl: SSLSetting | None = None
+    server_hostname: str | None = None
+    max_msg_size: int = MAX_MSG_SIZE
+    decode_text: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "receive_timeout", "connect_timeout", "heartbeat"):
+            _check_not_negative(name, getattr(self, name), float | int | None)
+        _check_not_negative("max_msg_size", self.max_msg_size, int)
+
+    def overridden(self, given: Mapping[str, Any]) -> Options:
+        """Settle what a call was given, and take the rest from here.
+
+        Args:
+            given: The call's `ConnectOptions`.
+
+        Raises:
+            TypeError: There is no such option, or a value has the wrong type.
+            ValueError: A number is negative.
+        """
+        unknown = given.keys() - _NAMES
+        if unknown:
+            raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
+        timeout = given.get("timeout")
+        if isinstance(timeout, ClientWSTimeout):
+            limits = {"receive_timeout": timeout.ws_receive, "connect_timeout": timeout.ws_connect}
+            given = {**limits, **given, "timeout": timeout.ws_close}
+        return replace(self, **given)
+
+
+_NAMES = frozenset(field.name for field in fields(Options))
+
+
+def _check_not_negative(name: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    if value is not None and not value >= 0:
+        raise ValueError(f"{name} is {value}, expected at least 0")
+
+
+def takes_options(function: _F) -> _F:
+    """Show the options, with their defaults, in a function's signature.
+
+    Args:
+        function: It has ``**options: Unpack[ConnectOptions]``.
+
+    Returns:
+        The same function.
+    """
+    signature = inspect.signature(function)
+    named = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    types = ConnectOptions.__annotations__
+    named += [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=types[field.name].__forward_arg__,
+        )
+        for field in fields(Options)
+    ]
+    function.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    return function
