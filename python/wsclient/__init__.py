@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ._core import Message, discard_keys
-from .connector import TCPConnector
+from .connector import BaseConnector, TCPConnector, UnixConnector
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -31,15 +31,19 @@ from .exceptions import (
     InvalidURL,
     ServerConnectionError,
     ServerDisconnectedError,
+    ServerFingerprintMismatch,
     ServerTimeoutError,
     TooManyRedirects,
+    UnixClientConnectorError,
     WebSocketError,
     WSMessageTypeError,
     WSServerHandshakeError,
 )
 from .options import ConnectOptions
+from .resolver import AbstractResolver, ResolveResult
 from .response import ClientWebSocketResponse
 from .session import ClientSession, ws_connect
+from .tls import Fingerprint
 from .types import (
     MSG_BINARY,
     MSG_CLOSE,
@@ -61,6 +65,8 @@ __all__ = [
     "MSG_PING",
     "MSG_PONG",
     "MSG_TEXT",
+    "AbstractResolver",
+    "BaseConnector",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -74,15 +80,20 @@ __all__ = [
     "ClientWebSocketResponse",
     "ConnectOptions",
     "ConnectionTimeoutError",
+    "Fingerprint",
     "HandshakeResponse",
     "InvalidURL",
     "Message",
     "MsgType",
+    "ResolveResult",
     "ServerConnectionError",
     "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
     "ServerTimeoutError",
     "TCPConnector",
     "TooManyRedirects",
+    "UnixClientConnectorError",
+    "UnixConnector",
     "WSCloseCode",
     "WSMessage",
     "WSMessageTypeError",

@@ -9,10 +9,12 @@ keep its ``except`` clauses:
      |   |   +- ClientConnectorError
      |   |   |   +- ClientConnectorDNSError
      |   |   |   +- ClientConnectorSSLError
-     |   |   |       +- ClientConnectorCertificateError
+     |   |   |   |   +- ClientConnectorCertificateError
+     |   |   |   +- UnixClientConnectorError
      |   |   +- ClientConnectionResetError (also ConnectionResetError, RuntimeError)
      |   +- ServerConnectionError
      |       +- ServerDisconnectedError
+     |       +- ServerFingerprintMismatch
      |       +- ServerTimeoutError (also TimeoutError)
      |           +- ConnectionTimeoutError
      +- InvalidURL (also ValueError)
@@ -44,8 +46,10 @@ __all__ = [
     "InvalidURL",
     "ServerConnectionError",
     "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
     "ServerTimeoutError",
     "TooManyRedirects",
+    "UnixClientConnectorError",
     "WSMessageTypeError",
     "WSServerHandshakeError",
     "WebSocketError",
@@ -59,10 +63,10 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from ssl import SSLContext
 
     from yarl import URL
 
+    from .tls import SSLSetting
     from .types import HandshakeResponse
 
 
@@ -85,7 +89,7 @@ class ClientConnectorError(ClientOSError):
         host: Host that was asked for, as the URL names it (no brackets around IPv6).
         port: TCP port that was asked for.
         os_error: What the operating system (or `ssl`) reported.
-        step: What was under way: ``"dns"``, ``"tcp"`` or ``"tls"``.
+        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"unix"``.
         ssl: The TLS setting in force; None on a connection without TLS.
     """
 
@@ -96,7 +100,7 @@ class ClientConnectorError(ClientOSError):
         os_error: OSError,
         *,
         step: str = "tcp",
-        ssl: bool | SSLContext | None = None,
+        ssl: SSLSetting | None = None,
     ) -> None:
         super().__init__(os_error.errno, os_error.strerror or str(os_error))
         # What pickle calls the class with; OSError would keep (errno, strerror).
@@ -130,6 +134,23 @@ class ClientConnectorCertificateError(ClientConnectorSSLError):
     """The server's certificate was not accepted: untrusted, expired, or for another host."""
 
 
+class UnixClientConnectorError(ClientConnectorError):
+    """A Unix socket could not be connected to.
+
+    Args:
+        path: The socket's path.
+        os_error: What the operating system reported.
+    """
+
+    def __init__(self, path: str, os_error: OSError) -> None:
+        super().__init__(path, 0, os_error, step="unix")
+        self.args = (path, os_error)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"cannot connect to Unix socket {self.path}: {self.os_error}"
+
+
 class ClientConnectionResetError(ClientOSError, ConnectionResetError, RuntimeError):
     """Something was sent on a connection that is closed or closing.
 
@@ -153,6 +174,30 @@ class ServerDisconnectedError(ServerConnectionError):
         self.message = message
 
 
+class ServerFingerprintMismatch(ServerConnectionError):
+    """The server's certificate is another one than the `Fingerprint` names.
+
+    Args:
+        expected: SHA-256 that the certificate should have had.
+        got: SHA-256 of the certificate that the server has shown.
+        host: Host that was asked for.
+        port: TCP port that was asked for.
+    """
+
+    def __init__(self, expected: bytes, got: bytes, host: str, port: int) -> None:
+        super().__init__(expected, got, host, port)
+        self.expected = expected
+        self.got = got
+        self.host = host
+        self.port = port
+
+    def __str__(self) -> str:
+        return (
+            f"certificate of {self.host}:{self.port} has the fingerprint {self.got.hex()},"
+            f" expected {self.expected.hex()}"
+        )
+
+
 class ServerTimeoutError(ServerConnectionError, TimeoutError):
     """The server did not answer in time."""
 
@@ -162,7 +207,8 @@ class ConnectionTimeoutError(ServerTimeoutError):
 
     Args:
         message: URL, seconds and step in words.
-        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"handshake"``.
+        step: What was under way: ``"limit"`` (waiting until the connector's limits let one more
+            connection be), ``"dns"``, ``"tcp"``, ``"unix"``, ``"tls"`` or ``"handshake"``.
     """
 
     def __init__(self, message: str = "opening timed out", *, step: str = "") -> None:

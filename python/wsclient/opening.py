@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 from yarl import URL
 
-from .connector import ConnectorProtocol, SSLSetting, TCPConnector
 from .exceptions import (
     ClientError,
     ConnectionTimeoutError,
@@ -24,10 +23,15 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .handshake import Extension, Handshake, is_redirect, parse_url
+from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .connector import BaseConnector
+    from .slots import Slot
+    from .tls import SSLSetting
 
 __all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
 
@@ -41,11 +45,12 @@ class Opened:
 
     Attributes:
         transport: The connection, reading paused. Give it its protocol, hand over
-            `trailing`, then call `connector.resume_reading`, without an ``await`` between.
+            `trailing`, then call `transport.resume_reading`, without an ``await`` between.
         response: Head of the 101, with the redirects that led to it.
         subprotocol: The offered subprotocol that the server chose, or None.
         extensions: The offered extensions that the server accepted.
         trailing: Bytes of the WebSocket that arrived with the head of the 101.
+        slot: To be released when the connection is lost; None if the connector has no limits.
     """
 
     transport: asyncio.Transport
@@ -53,6 +58,7 @@ class Opened:
     subprotocol: str | None
     extensions: tuple[Extension, ...]
     trailing: bytes
+    slot: Slot | None
 
 
 class HandshakeProtocol(ConnectorProtocol):
@@ -60,18 +66,16 @@ class HandshakeProtocol(ConnectorProtocol):
 
     Args:
         handshake: What to send and how to read the answer.
-        progress: Called with ``"handshake"`` when the request goes out.
     """
 
-    def __init__(self, handshake: Handshake, progress: Callable[[str], None]) -> None:
+    def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
-        self._progress = progress
         # Carries no outcome, so that one nobody fetches (a cancelled opening) warns of nothing.
         self._finished = asyncio.get_running_loop().create_future()
         self._outcome: HandshakeResponse | BaseException | None = None
 
     async def answer(self) -> HandshakeResponse:
-        """Wait for the server's answer.
+        """Send the request, and wait for the server's answer. There must be a transport.
 
         Returns:
             A verified 101 or a redirect. Reading is paused.
@@ -81,18 +85,13 @@ class HandshakeProtocol(ConnectorProtocol):
             ServerDisconnectedError: The connection was lost before the answer was
                 complete, or right after it.
         """
+        assert self.transport is not None  # noqa: S101 - as documented
+        self.transport.write(self._handshake.request())
         await self._finished
         if isinstance(self._outcome, BaseException):
             raise self._outcome
         assert self._outcome is not None  # noqa: S101 - _settle sets it before _finished
         return self._outcome
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request. Called by the event loop."""
-        super().connection_made(transport)
-        self._progress("handshake")
-        if self.transport is not None:
-            self.transport.write(self._handshake.request())
 
     def data_received(self, data: bytes) -> None:
         """Read the answer. Called by the event loop."""
@@ -104,6 +103,7 @@ class HandshakeProtocol(ConnectorProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Conclude that no more will come. Called by the event loop."""
+        super().connection_lost(exc)
         if self._outcome is None:
             self._read(b"", exc)
         elif not isinstance(self._outcome, BaseException):
@@ -179,7 +179,7 @@ class _Target:
 async def open_websocket(
     url: str | URL,
     *,
-    connector: TCPConnector,
+    connector: BaseConnector,
     protocols: Sequence[str] = (),
     extensions: str | None = None,
     origin: str | None = None,
@@ -262,26 +262,32 @@ async def open_websocket(
 async def _hop(
     target: _Target,
     handshake: Handshake,
-    connector: TCPConnector,
+    connector: BaseConnector,
     ssl: SSLSetting | None,
     progress: Callable[[str], None],
 ) -> Opened:
     """Get one answer; whatever goes wrong, leave no connection behind."""
-    protocol = HandshakeProtocol(handshake, progress)
+    protocol = HandshakeProtocol(handshake)
     try:
         transport = await connector.connect(
             target.url,
-            lambda: protocol,
+            protocol,
             ssl=ssl,
             server_hostname=target.server_hostname,
             progress=progress,
         )
+        progress("handshake")
         response = await protocol.answer()
     except BaseException:
         protocol.abort()
         raise
     return Opened(
-        transport, response, handshake.subprotocol, handshake.extensions, handshake.trailing
+        transport,
+        response,
+        handshake.subprotocol,
+        handshake.extensions,
+        handshake.trailing,
+        protocol.slot,
     )
 
 

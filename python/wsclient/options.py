@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    from .connector import SSLSetting
+    from .tls import SSLSetting
     from .types import LooseHeaders
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
@@ -50,8 +50,8 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             counts as dead. None, the default, sends no pings.
         origin: Value of ``Origin``; none is sent by default.
         headers: Further header fields; a call's are added to the session's, and win over them.
-        ssl: True to verify the certificate, False not to, or an `ssl.SSLContext`; None, the
-            default, leaves it to the connector.
+        ssl: True to verify the certificate, False not to, an `ssl.SSLContext`, or a `Fingerprint`
+            that the certificate must have; None, the default, leaves it to the connector.
         server_hostname: The name to verify the certificate for; the URL's host by default.
         max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
             A larger one fails the connection with close code 1009.

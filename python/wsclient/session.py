@@ -10,20 +10,24 @@ from multidict import CIMultiDict
 from yarl import URL
 
 from .connecting import Connecting
-from .connector import TCPConnector, plain_socket, resume_reading
+from .connector import TCPConnector
 from .opening import open_websocket
 from .options import Options, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker
+from .transport import plain_socket, resume_reading
 from .types import WSCloseCode
 from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from types import TracebackType
     from typing import Self, Unpack
 
     from typing_extensions import TypeVar
 
+    from .connector import BaseConnector
     from .options import ConnectOptions
+    from .slots import Slot
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
 else:
@@ -63,7 +67,7 @@ class ClientSession:
         self,
         base_url: str | URL | None = None,
         *,
-        connector: TCPConnector | None = None,
+        connector: BaseConnector | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         **options: Unpack[ConnectOptions[ClientWebSocketResponse]],
     ) -> None:
@@ -84,7 +88,7 @@ class ClientSession:
         return self._closed
 
     @property
-    def connector(self) -> TCPConnector:
+    def connector(self) -> BaseConnector:
         """What makes the connections."""
         return self._connector
 
@@ -162,11 +166,13 @@ class ClientSession:
         if not connection.reading_paused:
             resume_reading(opened.transport)
         self._websockets.add(ws)
-        self._opened(connection)
+        self._opened(connection, opened.slot)
         return ws
 
-    def _opened(self, connection: WebSocketProtocol) -> None:
-        """Hear of a connection that has just been opened."""
+    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
+        """See to what has to happen when a connection is lost that has just been opened."""
+        if slot is not None:
+            _when_lost(connection, slot.release)
 
     def _absolute(self, url: str | URL) -> str | URL:
         return url if self._base_url is None else self._base_url.join(URL(url))
@@ -231,7 +237,7 @@ class _Disposable(ClientSession):
     """A session for one WebSocket, which ends with it."""
 
     def __init__(
-        self, connector: TCPConnector | None, loop: asyncio.AbstractEventLoop | None
+        self, connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
     ) -> None:
         super().__init__(connector=connector, loop=loop)
         # Its user knows of the WebSocket alone, which warns for itself.
@@ -244,19 +250,24 @@ class _Disposable(ClientSession):
             self._end()
             raise
 
-    def _opened(self, connection: WebSocketProtocol) -> None:
-        lost = connection.wait_lost()
-        if lost is None:
-            self._end()
-        else:
-            lost.add_done_callback(lambda _: self._end())
+    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
+        super()._opened(connection, slot)
+        _when_lost(connection, self._end)
+
+
+def _when_lost(connection: WebSocketProtocol, function: Callable[[], None]) -> None:
+    lost = connection.wait_lost()
+    if lost is None:
+        function()
+    else:
+        lost.add_done_callback(lambda _: function())
 
 
 @takes_options
 def ws_connect(
     url: str | URL,
     *,
-    connector: TCPConnector | None = None,
+    connector: BaseConnector | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
     **options: Unpack[ConnectOptions[_WS]],
 ) -> Connecting[_WS]:
@@ -284,7 +295,7 @@ def ws_connect(
 
 async def _open_alone(
     url: str | URL,
-    connector: TCPConnector | None,
+    connector: BaseConnector | None,
     loop: asyncio.AbstractEventLoop | None,
     given: ConnectOptions[_WS],
     made: Made,

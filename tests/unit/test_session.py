@@ -80,7 +80,7 @@ async def test_origin(server):
         ({"origin": "a\nb"}, ValueError, "header Origin contains a control character"),
         ({"protocols": "chat"}, TypeError, "protocols must be a sequence of str"),
         ({"protocols": ["a b"]}, ValueError, "subprotocol"),
-        ({"ssl": 1}, TypeError, "ssl must be bool or ssl.SSLContext"),
+        ({"ssl": 1}, TypeError, "ssl must be bool, ssl.SSLContext or"),
         ({"timeout": "1"}, TypeError, "timeout"),
         ({"receive_timeout": "1"}, TypeError, "receive_timeout"),
         ({"heartbeat": "1"}, TypeError, "heartbeat"),
