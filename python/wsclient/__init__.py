@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ._core import Message, discard_keys
+from .auth import BasicAuth
 from .connector import BaseConnector, TCPConnector, UnixConnector
 from .exceptions import (
     ClientConnectionError,
@@ -26,7 +27,10 @@ from .exceptions import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientError,
+    ClientHttpProxyError,
     ClientOSError,
+    ClientProxyConnectionError,
+    ClientResponseError,
     ConnectionTimeoutError,
     InvalidURL,
     ServerConnectionError,
@@ -67,6 +71,7 @@ __all__ = [
     "MSG_TEXT",
     "AbstractResolver",
     "BaseConnector",
+    "BasicAuth",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -74,7 +79,10 @@ __all__ = [
     "ClientConnectorError",
     "ClientConnectorSSLError",
     "ClientError",
+    "ClientHttpProxyError",
     "ClientOSError",
+    "ClientProxyConnectionError",
+    "ClientResponseError",
     "ClientSession",
     "ClientWSTimeout",
     "ClientWebSocketResponse",

@@ -23,13 +23,14 @@ from .exceptions import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
-    ServerFingerprintMismatch,
+    ClientProxyConnectionError,
     UnixClientConnectorError,
 )
 from .resolver import AddrInfo, DNSCache, numeric_address
 from .slots import Slots
-from .tls import Fingerprint, SSLSetting, check_ssl, context_of
-from .transport import establish
+from .tls import SSLSetting, check_ssl, context_of
+from .transport import Reached, check_fingerprint
+from .tunnel import open_tunnel
 from .types import is_secure
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
+    from .proxy import Proxy
     from .resolver import AbstractResolver
     from .transport import ConnectorProtocol
 
@@ -57,9 +59,15 @@ class _Endpoint:
     host: str
     port: int
     ssl: SSLSetting | None
+    proxy: URL | None = None
 
     def error(self, step: str, cause: Exception) -> ClientConnectorError:
         """Make the error that tells of a failure."""
+        os_error = cause if isinstance(cause, OSError) else OSError(errno.EINVAL, str(cause))
+        if self.proxy is not None:
+            return ClientProxyConnectionError(
+                self.host, self.port, os_error, step=step, ssl=self.ssl, proxy=self.proxy
+            )
         kind = ClientConnectorError
         if step == "dns":
             kind = ClientConnectorDNSError
@@ -67,12 +75,17 @@ class _Endpoint:
             kind = ClientConnectorCertificateError
         elif isinstance(cause, SSLError):
             kind = ClientConnectorSSLError
-        os_error = cause if isinstance(cause, OSError) else OSError(errno.EINVAL, str(cause))
         return kind(self.host, self.port, os_error, step=step, ssl=self.ssl)
 
 
 class BaseConnector(ABC):
-    """What all connectors have in common. Mirrors ``aiohttp.BaseConnector``; there is no pool."""
+    """What all connectors have in common. Mirrors ``aiohttp.BaseConnector``; there is no pool.
+
+    Attributes:
+        network: Connections go to where URLs say, so that a proxy can be in between.
+    """
+
+    network = True
 
     def __init__(
         self,
@@ -109,6 +122,7 @@ class BaseConnector(ABC):
         *,
         ssl: SSLSetting | None = None,
         server_hostname: str | None = None,
+        proxy: Proxy | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> asyncio.Transport:
         """Connect to the host of a URL.
@@ -118,6 +132,7 @@ class BaseConnector(ABC):
             protocol: What the transport will serve.
             ssl: Instead of the connector's own setting, if not None.
             server_hostname: Name to verify the certificate for, instead of the host.
+            proxy: What to connect through.
             progress: Called with the name of each step as it begins, see
                 `ConnectionTimeoutError`.
 
@@ -131,43 +146,36 @@ class BaseConnector(ABC):
             ServerFingerprintMismatch: It is not the one that a `Fingerprint` names.
             ClientConnectorSSLError: TLS could not be set up.
             ClientConnectorError: No address of the host could be connected to.
+            ClientProxyConnectionError: The proxy could not, or not by the proxy.
+            ClientHttpProxyError: The proxy refuses.
             RuntimeError: The connector is closed, or belongs to another loop.
         """
-        loop = self._check_usable()
+        self._check_usable()
         setting = self._ssl if ssl is None else check_ssl(ssl)
         # "%25" spells the "%" before an IPv6 zone in a URL (RFC 6874 §2).
         host, port = (url.raw_host or "").replace("%25", "%"), url.port or 0
         endpoint = _Endpoint(host, port, setting if is_secure(url) else None)
-        context = context_of(setting) if is_secure(url) else None
         server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
         if self._limited:
             progress("limit")
             protocol.slot = await self._slots.acquire((host, port, is_secure(url)))
         try:
-            sock = await self._dial(endpoint, progress)
-            if context is not None:
-                progress("tls")
-            try:
-                transport = await establish(
-                    loop, protocol, sock, context, server_hostname if context is not None else None
-                )
-            except OSError as error:
-                raise endpoint.error("tcp" if context is None else "tls", error) from error
-            if context is not None:
-                _check_fingerprint(transport, endpoint)
+            reached = await self._reach(endpoint, proxy, progress)
+            return await _finish(reached, protocol, endpoint, server_hostname, progress)
         except BaseException:
             protocol.abort()
             # A transport that was made gives its slot back when it is lost.
             if protocol.transport is None and protocol.slot is not None:
                 protocol.slot.release()
             raise
-        return transport
 
     @abstractmethod
-    async def _dial(self, endpoint: _Endpoint, progress: Callable[[str], None]) -> socket.socket:
-        """Return a connected socket; whatever goes wrong, leave none open."""
+    async def _reach(
+        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+    ) -> Reached:
+        """Connect to where a transport can be put; whatever goes wrong, leave nothing open."""
 
-    def _check_usable(self) -> asyncio.AbstractEventLoop:
+    def _check_usable(self) -> None:
         if self._closed:
             raise RuntimeError("connector is closed")
         loop = asyncio.get_running_loop()
@@ -175,7 +183,6 @@ class BaseConnector(ABC):
             self._loop = loop
         if self._loop is not loop:
             raise RuntimeError("connector belongs to another event loop than the running one")
-        return loop
 
 
 class TCPConnector(BaseConnector):
@@ -245,16 +252,38 @@ class TCPConnector(BaseConnector):
             *socket_options,
         )
 
-    async def _dial(self, endpoint: _Endpoint, progress: Callable[[str], None]) -> socket.socket:
-        host, port = endpoint.host, endpoint.port
-        progress("dns")
+    async def _reach(
+        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+    ) -> Reached:
+        if proxy is None:
+            return Reached(await self._dial(endpoint, progress))
+        progress("proxy")
+        context = context_of(proxy.ssl) if proxy.scheme == "https" else None
+        there = _Endpoint(proxy.host, proxy.port, proxy.ssl if context else None, proxy.url)
+        host = endpoint.host
+        if proxy.scheme == "socks4":  # which knows no names
+            host = await self._ipv4_address(endpoint)
+        sock = await self._dial(there, lambda _: None)
         try:
-            try:  # An address needs no resolver, and so no thread.
-                addresses = numeric_address(host, port, self._family)
-            except (socket.gaierror, UnicodeError):
-                addresses = await self._names.resolve(host, port)
-        except (OSError, UnicodeError) as error:  # UnicodeError: no DNS name can look so
-            raise endpoint.error("dns", error) from error
+            reached = await open_tunnel(sock, proxy, context, host, endpoint.port)
+        except OSError as error:
+            step = "tls" if isinstance(error, SSLError) else "proxy"
+            raise there.error(step, error) from error
+        if endpoint.ssl is not None and reached.early:
+            reached.abort()
+            before = OSError(f"{len(reached.early)} bytes came through the tunnel before TLS")
+            raise there.error("proxy", before)
+        return reached
+
+    async def _ipv4_address(self, endpoint: _Endpoint) -> str:
+        for address in await self._resolve(endpoint):
+            if address[0] == socket.AF_INET:
+                return str(address[4][0])
+        raise endpoint.error("dns", OSError("no IPv4 address, which SOCKS4 needs"))
+
+    async def _dial(self, endpoint: _Endpoint, progress: Callable[[str], None]) -> socket.socket:
+        progress("dns")
+        addresses = await self._resolve(endpoint)
         progress("tcp")
         try:
             return await start_connection(
@@ -265,8 +294,18 @@ class TCPConnector(BaseConnector):
                 loop=self._loop,
             )
         except OSError as error:
-            self._names.forget(host, port)
+            self._names.forget(endpoint.host, endpoint.port)
             raise endpoint.error("tcp", error) from error
+
+    async def _resolve(self, endpoint: _Endpoint) -> Sequence[AddrInfo]:
+        host, port = endpoint.host, endpoint.port
+        try:
+            try:  # An address needs no resolver, and so no thread.
+                return numeric_address(host, port, self._family)
+            except (socket.gaierror, UnicodeError):
+                return await self._names.resolve(host, port)
+        except (OSError, UnicodeError) as error:  # UnicodeError: no DNS name can look so
+            raise endpoint.error("dns", error) from error
 
     def _make_socket(self, address: AddrInfo) -> socket.socket:
         if self._socket_factory is None:
@@ -297,6 +336,8 @@ class UnixConnector(BaseConnector):
         ValueError: A limit is negative.
     """
 
+    network = False
+
     def __init__(
         self,
         path: str,
@@ -314,11 +355,14 @@ class UnixConnector(BaseConnector):
         """The socket's path."""
         return self._path
 
-    async def _dial(
+    async def _reach(
         self,
         endpoint: _Endpoint,  # noqa: ARG002 - there is one socket
+        proxy: Proxy | None,
         progress: Callable[[str], None],
-    ) -> socket.socket:
+    ) -> Reached:
+        if proxy is not None:
+            raise ValueError("a UnixConnector cannot go through a proxy")
         progress("unix")
         sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         try:
@@ -330,13 +374,24 @@ class UnixConnector(BaseConnector):
         except BaseException:
             sock.close()
             raise
-        return sock
+        return Reached(sock)
 
 
-def _check_fingerprint(transport: asyncio.Transport, endpoint: _Endpoint) -> None:
-    if isinstance(endpoint.ssl, Fingerprint):
-        got = endpoint.ssl.of_peer(transport)
-        if got != endpoint.ssl.fingerprint:
-            raise ServerFingerprintMismatch(
-                endpoint.ssl.fingerprint, got, endpoint.host, endpoint.port
-            )
+async def _finish(
+    reached: Reached,
+    protocol: ConnectorProtocol,
+    endpoint: _Endpoint,
+    server_hostname: str,
+    progress: Callable[[str], None],
+) -> asyncio.Transport:
+    """Put a transport on what was reached; whatever goes wrong, leave nothing open."""
+    context = None if endpoint.ssl is None else context_of(endpoint.ssl)
+    if context is not None:
+        progress("tls")
+    try:
+        transport = await reached.establish(protocol, context, server_hostname)
+    except OSError as error:
+        raise endpoint.error("tcp" if context is None else "tls", error) from error
+    if endpoint.ssl is not None:
+        check_fingerprint(endpoint.ssl, transport, endpoint.host, endpoint.port)
+    return transport

@@ -10,6 +10,7 @@ keep its ``except`` clauses:
      |   |   |   +- ClientConnectorDNSError
      |   |   |   +- ClientConnectorSSLError
      |   |   |   |   +- ClientConnectorCertificateError
+     |   |   |   +- ClientProxyConnectionError
      |   |   |   +- UnixClientConnectorError
      |   |   +- ClientConnectionResetError (also ConnectionResetError, RuntimeError)
      |   +- ServerConnectionError
@@ -18,8 +19,10 @@ keep its ``except`` clauses:
      |       +- ServerTimeoutError (also TimeoutError)
      |           +- ConnectionTimeoutError
      +- InvalidURL (also ValueError)
-     +- WSServerHandshakeError
-     |   +- TooManyRedirects
+     +- ClientResponseError
+     |   +- ClientHttpProxyError
+     |   +- WSServerHandshakeError
+     |       +- TooManyRedirects
      +- WebSocketError
      +- WSMessageTypeError (also TypeError)
 
@@ -41,7 +44,10 @@ __all__ = [
     "ClientConnectorError",
     "ClientConnectorSSLError",
     "ClientError",
+    "ClientHttpProxyError",
     "ClientOSError",
+    "ClientProxyConnectionError",
+    "ClientResponseError",
     "ConnectionTimeoutError",
     "InvalidURL",
     "ServerConnectionError",
@@ -111,12 +117,18 @@ class ClientConnectorError(ClientOSError):
         self.step = step
         self.ssl = ssl
 
+    @property
+    def reason(self) -> str:
+        """What `os_error` says, in words."""
+        return str(self.os_error) or type(self.os_error).__name__
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        reason = str(self.os_error) or type(self.os_error).__name__
-        return f"cannot connect to {host}:{self.port}, step {self.step}: {reason}"
+        return f"cannot connect to {host}:{self.port}, step {self.step}: {self.reason}"
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(
+        self,
+    ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
         # An SSLContext cannot be pickled, and its settings are no part of what went wrong.
         plain = self.ssl if isinstance(self.ssl, bool) else None
         return type(self), self.args, {"step": self.step, "ssl": plain}
@@ -132,6 +144,42 @@ class ClientConnectorSSLError(ClientConnectorError):
 
 class ClientConnectorCertificateError(ClientConnectorSSLError):
     """The server's certificate was not accepted: untrusted, expired, or for another host."""
+
+
+class ClientProxyConnectionError(ClientConnectorError):
+    """A proxy could not be connected to, or a SOCKS proxy did not open the way to the server.
+
+    Args:
+        host: The proxy's host.
+        port: The proxy's port.
+        os_error: What the operating system, `ssl` or the proxy reported.
+        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"``, or ``"proxy"``, which is
+            what comes after these.
+        ssl: The TLS setting for the proxy; None if it is spoken to without TLS.
+        proxy: The proxy's URL, without credentials.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        os_error: OSError,
+        *,
+        step: str = "tcp",
+        ssl: SSLSetting | None = None,
+        proxy: URL | None = None,
+    ) -> None:
+        super().__init__(host, port, os_error, step=step, ssl=ssl)
+        self.proxy = proxy
+
+    def __str__(self) -> str:
+        return f"cannot connect by proxy {self.proxy}, step {self.step}: {self.reason}"
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
+        kind, args, state = super().__reduce__()
+        return kind, args, {**state, "proxy": self.proxy}
 
 
 class UnixClientConnectorError(ClientConnectorError):
@@ -208,7 +256,8 @@ class ConnectionTimeoutError(ServerTimeoutError):
     Args:
         message: URL, seconds and step in words.
         step: What was under way: ``"limit"`` (waiting until the connector's limits let one more
-            connection be), ``"dns"``, ``"tcp"``, ``"unix"``, ``"tls"`` or ``"handshake"``.
+            connection be), ``"proxy"`` (all there is to do with one), ``"dns"``, ``"tcp"``,
+            ``"unix"``, ``"tls"`` or ``"handshake"``.
     """
 
     def __init__(self, message: str = "opening timed out", *, step: str = "") -> None:
@@ -234,8 +283,8 @@ class InvalidURL(ClientError, ValueError):
         return f"invalid URL {shown}: {self.description}" if self.description else shown
 
 
-class WSServerHandshakeError(ClientError):
-    """The server's answer does not open a WebSocket (RFC 6455 §4.1).
+class ClientResponseError(ClientError):
+    """The answer to a request was not the one that was needed.
 
     Args:
         message: What came and what was expected.
@@ -271,6 +320,14 @@ class WSServerHandshakeError(ClientError):
 
     def __str__(self) -> str:
         return self.message if self.url is None else f"{self.message}, url={str(self.url)!r}"
+
+
+class ClientHttpProxyError(ClientResponseError):
+    """An HTTP proxy did not open the way to the server; `url` is the proxy's."""
+
+
+class WSServerHandshakeError(ClientResponseError):
+    """The server's answer does not open a WebSocket (RFC 6455 §4.1)."""
 
 
 class TooManyRedirects(WSServerHandshakeError):

@@ -30,6 +30,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from .connector import BaseConnector
+    from .proxy import Proxy
     from .slots import Slot
     from .tls import SSLSetting
 
@@ -186,6 +187,7 @@ async def open_websocket(
     headers: LooseHeaders | None = None,
     ssl: SSLSetting | None = None,
     server_hostname: str | None = None,
+    proxy_for: Callable[[URL], Proxy | None] = lambda _: None,
     connect_timeout: float | None = 10.0,
     max_redirects: int = 10,
 ) -> Opened:
@@ -204,6 +206,7 @@ async def open_websocket(
         headers: Further header fields of the request.
         ssl: Instead of the connector's setting, if not None.
         server_hostname: Name to verify the certificate for, instead of the URL's host.
+        proxy_for: Chooses the proxy for a URL; None for none.
         connect_timeout: Seconds for all of it, redirects included; None for no bound.
         max_redirects: Redirects that are followed.
 
@@ -215,6 +218,7 @@ async def open_websocket(
         ValueError: An argument holds what must not be sent.
         InvalidURL: The URL cannot name a WebSocket.
         ClientConnectorError: No connection; the subclasses say why.
+        ClientHttpProxyError: The proxy refuses.
         ConnectionTimeoutError: Not open in time; its ``step`` says what was under way.
         ServerDisconnectedError: The server closed the connection instead of answering.
         WSServerHandshakeError: The server's answer opens nothing.
@@ -222,6 +226,7 @@ async def open_websocket(
     """
     target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname)
     steps = ["start"]
+    proxy = None
     history: list[HandshakeResponse] = []
     deadline = asyncio.timeout(connect_timeout)
     try:
@@ -234,7 +239,10 @@ async def open_websocket(
                     origin=origin,
                     headers=target.headers,
                 )
-                opened = await _hop(target, handshake, connector, ssl, steps.append)
+                proxy = proxy_for(target.url)
+                opened = await _hop(
+                    target, handshake, connector, ssl=ssl, proxy=proxy, progress=steps.append
+                )
                 response = opened.response
                 if not is_redirect(response):
                     return replace(opened, response=replace(response, history=tuple(history)))
@@ -252,8 +260,9 @@ async def open_websocket(
         # Inside, the operating system's own time limit is a TimeoutError as well.
         if not deadline.expired():
             raise
+        by = "" if proxy is None else f" by proxy {proxy.url}"
         raise ConnectionTimeoutError(
-            f"not open after {connect_timeout} s, step {steps[-1]},"
+            f"not open after {connect_timeout} s, step {steps[-1]}{by},"
             f" url={str(without_credentials(target.url))!r}",
             step=steps[-1],
         ) from error
@@ -263,7 +272,9 @@ async def _hop(
     target: _Target,
     handshake: Handshake,
     connector: BaseConnector,
+    *,
     ssl: SSLSetting | None,
+    proxy: Proxy | None,
     progress: Callable[[str], None],
 ) -> Opened:
     """Get one answer; whatever goes wrong, leave no connection behind."""
@@ -274,6 +285,7 @@ async def _hop(
             protocol,
             ssl=ssl,
             server_hostname=target.server_hostname,
+            proxy=proxy,
             progress=progress,
         )
         progress("handshake")

@@ -6,14 +6,19 @@ import inspect
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
+from .proxy import parse_proxy, proxy_from_environment
 from .response import ClientWebSocketResponse
+from .tls import check_ssl
 from .types import ClientWSTimeout
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import TypeVar
+    from yarl import URL
 
+    from .auth import BasicAuth
+    from .proxy import Proxy
     from .tls import SSLSetting
     from .types import LooseHeaders
 
@@ -53,6 +58,16 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
         ssl: True to verify the certificate, False not to, an `ssl.SSLContext`, or a `Fingerprint`
             that the certificate must have; None, the default, leaves it to the connector.
         server_hostname: The name to verify the certificate for; the URL's host by default.
+        proxy: URL of a proxy: ``http``, ``https`` (TLS with the proxy), ``socks5``, ``socks4a`` or
+            ``socks4``; none by default. The proxy resolves the host's name, but ``socks4`` cannot;
+            ``socks5h`` is the same as ``socks5``. User and password may be in it.
+        proxy_auth: Credentials for the proxy, instead of its URL's.
+        proxy_headers: Header fields for an HTTP proxy.
+        proxy_ssl: As `ssl`, for the TLS with an ``https`` proxy; True by default.
+        trust_env: Where nothing else is said, take the proxy from the environment (``WSS_PROXY``,
+            ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` or, without TLS, ``WS_PROXY``,
+            ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``; the first that is
+            set, and none for the hosts in ``NO_PROXY``). False by default.
         max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
             A larger one fails the connection with close code 1009.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
@@ -71,6 +86,11 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     headers: LooseHeaders | None
     ssl: SSLSetting | None
     server_hostname: str | None
+    proxy: str | URL | None
+    proxy_auth: BasicAuth | None
+    proxy_headers: LooseHeaders | None
+    proxy_ssl: SSLSetting
+    trust_env: bool
     max_msg_size: int
     decode_text: bool
 
@@ -96,6 +116,11 @@ class Options:
     headers: LooseHeaders | None = None
     ssl: SSLSetting | None = None
     server_hostname: str | None = None
+    proxy: str | URL | None = None
+    proxy_auth: BasicAuth | None = None
+    proxy_headers: LooseHeaders | None = None
+    proxy_ssl: SSLSetting = True
+    trust_env: bool = False
     max_msg_size: int = MAX_MSG_SIZE
     decode_text: bool = True
 
@@ -103,6 +128,18 @@ class Options:
         for name in ("timeout", "receive_timeout", "connect_timeout", "heartbeat"):
             _check_not_negative(name, getattr(self, name), float | int | None)
         _check_not_negative("max_msg_size", self.max_msg_size, int)
+
+    def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
+        """Choose the proxy for a URL; see `parse_proxy` for what can be wrong with it.
+
+        Args:
+            url: What is to be connected to, its scheme ``ws`` or ``wss``.
+            network: There may be a proxy that only the environment names.
+        """
+        ssl = check_ssl(self.proxy_ssl)
+        if self.proxy is not None:
+            return parse_proxy(self.proxy, self.proxy_auth, self.proxy_headers, ssl)
+        return proxy_from_environment(url, ssl) if self.trust_env and network else None
 
     def overridden(self, given: Mapping[str, Any]) -> Options:
         """Settle what a call was given, and take the rest from here.

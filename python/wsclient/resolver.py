@@ -157,7 +157,7 @@ class DNSCache:
     async def _look_up(self, host: str, port: int) -> Sequence[AddrInfo]:
         addresses = await self._ask(host, port)
         if not addresses:
-            raise OSError(None, f"resolver returned no address for {host}")
+            raise OSError(f"resolver returned no address for {host}")
         if self._ttl != 0:
             self._known[host, port] = self._clock(), addresses
             if len(self._known) > self._max_size:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from functools import partial
 from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
@@ -108,6 +109,7 @@ class ClientSession:
             TypeError, ValueError: An argument is wrong.
             InvalidURL: `url` cannot name a WebSocket.
             ClientConnectorError: No connection; the subclasses say why.
+            ClientHttpProxyError: The proxy refuses.
             ConnectionTimeoutError: Not open in time.
             ServerDisconnectedError: The server closed the connection instead of answering.
             WSServerHandshakeError: The server's answer opens nothing.
@@ -141,6 +143,7 @@ class ClientSession:
             headers=headers,
             ssl=options.ssl,
             server_hostname=options.server_hostname,
+            proxy_for=partial(options.proxy_for, network=self._connector.network),
             connect_timeout=options.connect_timeout,
         )
         try:

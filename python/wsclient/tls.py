@@ -5,10 +5,7 @@ from __future__ import annotations
 import hashlib
 from functools import cache
 from ssl import CERT_NONE, SSLContext, create_default_context
-from typing import TYPE_CHECKING, TypeAlias
-
-if TYPE_CHECKING:
-    import asyncio
+from typing import TypeAlias
 
 __all__ = ["Fingerprint", "SSLSetting", "check_ssl", "context_of"]
 
@@ -40,15 +37,6 @@ class Fingerprint:
 
     def __repr__(self) -> str:
         return f"Fingerprint({self.fingerprint!r})"
-
-    def of_peer(self, transport: asyncio.Transport) -> bytes:
-        """Return the fingerprint of the certificate that the peer of a transport has shown.
-
-        Args:
-            transport: A transport with TLS.
-        """
-        certificate: bytes = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
-        return hashlib.sha256(certificate).digest()
 
 
 SSLSetting: TypeAlias = bool | SSLContext | Fingerprint

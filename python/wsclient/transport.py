@@ -7,7 +7,11 @@ imported, the loop's own serve.
 from __future__ import annotations
 
 import asyncio
+import hashlib
 from typing import TYPE_CHECKING, Protocol, cast
+
+from .exceptions import ServerFingerprintMismatch
+from .tls import Fingerprint
 
 if TYPE_CHECKING:
     import socket
@@ -15,8 +19,16 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from .slots import Slot
+    from .tls import SSLSetting
 
-__all__ = ["ConnectorProtocol", "establish", "plain_socket", "resume_reading"]
+__all__ = [
+    "ConnectorProtocol",
+    "Reached",
+    "check_fingerprint",
+    "plain_socket",
+    "resume_reading",
+    "start_tls",
+]
 
 
 class _CreateConnection(Protocol):
@@ -56,16 +68,20 @@ class ConnectorProtocol(asyncio.Protocol):
 
     Attributes:
         transport: The transport, from `connection_made` on.
+        early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
     """
 
     transport: asyncio.Transport | None = None
+    early: bytes = b""
     slot: Slot | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport. Called by the event loop, after TLS is up."""
         self.transport = cast("asyncio.Transport", transport)
+        if self.early:
+            self.data_received(self.early)
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Give the slot back. Called by the event loop."""
@@ -99,37 +115,99 @@ def plain_socket(transport: asyncio.Transport) -> int | None:
     return sock.fileno()
 
 
-async def establish(
-    loop: asyncio.AbstractEventLoop,
+async def start_tls(
+    transport: asyncio.Transport,
     protocol: ConnectorProtocol,
-    sock: socket.socket,
-    context: SSLContext | None,
-    server_hostname: str | None,
+    context: SSLContext,
+    server_hostname: str,
 ) -> asyncio.Transport:
-    """Put a transport on a connected socket; on failure or cancellation leave nothing open.
+    """Do TLS over a transport; on failure or cancellation leave nothing open.
 
     Args:
-        loop: The running event loop.
-        protocol: What the transport will serve.
-        sock: It belongs to this function.
-        context: Does TLS; None for none.
-        server_hostname: Name to verify the certificate for; None without TLS.
+        transport: One of the event loop's own; it belongs to this function.
+        protocol: What the new transport will serve; its ``connection_made`` is not called.
+        context: Does TLS.
+        server_hostname: Name to verify the certificate for.
 
     Raises:
         OSError: TLS could not be set up, or the connection was lost.
     """
+    loop = asyncio.get_running_loop()
     try:
-        transport, _ = await _create_connection(
-            loop, lambda: protocol, sock=sock, ssl=context, server_hostname=server_hostname
+        secured = await loop.start_tls(
+            transport, protocol, context, server_hostname=server_hostname
         )
-    except BaseException:
-        # The order matters: abort() takes the descriptor out of the event loop, and only
-        # then may its number be free for another socket. The socket is closed as well,
-        # because a transport whose constructor raised never owned it.
-        protocol.abort()
-        sock.close()
+    except BaseException as error:
+        transport.abort()
+        # CPython up to 3.11.7 and 3.12.1 stumbles over the failure of TLS within TLS that it is
+        # to report (gh-113214).
+        if isinstance(error, TypeError) and isinstance(error.__context__, OSError):
+            raise error.__context__ from None
         raise
-    return transport
+    # uvloop returns a closed one.
+    if secured is None or secured.is_closing():
+        raise ConnectionResetError("connection lost before TLS")
+    return secured
+
+
+class Reached:
+    """A connection that has no transport yet.
+
+    Args:
+        sock: It is connected, and belongs to this object.
+        early: What has been received already.
+    """
+
+    def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+        self._sock = sock
+        self._early = early
+
+    @property
+    def early(self) -> bytes:
+        """What has been received already."""
+        return self._early
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._sock.close()
+
+    async def establish(
+        self,
+        protocol: ConnectorProtocol,
+        context: SSLContext | None,
+        server_hostname: str,
+        *,
+        own: bool = True,
+    ) -> asyncio.Transport:
+        """Put a transport on it; on failure or cancellation leave nothing open.
+
+        Args:
+            protocol: What the transport will serve.
+            context: Does TLS; None for none.
+            server_hostname: Name to verify the certificate for.
+            own: Use the faster transports, if there are any; else those of the event loop.
+
+        Raises:
+            OSError: TLS could not be set up, or the connection was lost.
+        """
+        protocol.early = self.early
+        create = _create_connection if own else _loop_create_connection
+        try:
+            transport, _ = await create(
+                asyncio.get_running_loop(),
+                lambda: protocol,
+                sock=self._sock,
+                ssl=context,
+                server_hostname=None if context is None else server_hostname,
+            )
+        except BaseException:
+            # The order matters: abort() takes the descriptor out of the event loop, and only
+            # then may its number be free for another socket. The socket is closed as well,
+            # because a transport whose constructor raised never owned it.
+            protocol.abort()
+            self._sock.close()
+            raise
+        return transport
 
 
 def resume_reading(transport: asyncio.Transport) -> None:
@@ -147,3 +225,24 @@ def resume_reading(transport: asyncio.Transport) -> None:
     decrypt = getattr(transport, "_retry_ssl_read", None)
     if decrypt is not None:
         decrypt()
+
+
+def check_fingerprint(
+    setting: SSLSetting, transport: asyncio.Transport, host: str, port: int
+) -> None:
+    """Compare the certificate that a peer has shown, if the setting is a `Fingerprint`.
+
+    Args:
+        setting: The setting in force.
+        transport: A transport with TLS.
+        host: Whose certificate it is, for the error.
+        port: And on which port.
+
+    Raises:
+        ServerFingerprintMismatch: It is another certificate.
+    """
+    if isinstance(setting, Fingerprint):
+        certificate: bytes = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        got = hashlib.sha256(certificate).digest()
+        if got != setting.fingerprint:
+            raise ServerFingerprintMismatch(setting.fingerprint, got, host, port)

@@ -26,6 +26,9 @@ EVERY = [
     exc.ClientConnectorDNSError("example.org", 80, REFUSED, step="dns", ssl=True),
     exc.ClientConnectorSSLError("example.org", 443, REFUSED, step="tls", ssl=False),
     exc.ClientConnectorCertificateError("example.org", 443, REFUSED, step="tls", ssl=True),
+    exc.ClientProxyConnectionError(
+        "proxy", 3128, REFUSED, step="tls", ssl=True, proxy=URL("https://proxy:3128")
+    ),
     exc.UnixClientConnectorError("/run/s", FileNotFoundError(errno.ENOENT, "No such file")),
     exc.ClientConnectionResetError("cannot send on a closed connection"),
     exc.ServerConnectionError("a"),
@@ -35,6 +38,8 @@ EVERY = [
     exc.ServerTimeoutError("a"),
     exc.ConnectionTimeoutError("not open after 1 s", step="tls"),
     exc.InvalidURL("ftp://example.org", "unknown scheme"),
+    exc.ClientResponseError("a", status=500),
+    exc.ClientHttpProxyError("proxy answered 407", status=407, headers=CIMultiDict(Server="x")),
     exc.WSServerHandshakeError(
         "server answered 403",
         status=403,
@@ -62,6 +67,7 @@ def test_every_exception_is_tried_here():
         ("ClientConnectorDNSError", ["ClientConnectorError"]),
         ("ClientConnectorSSLError", ["ClientConnectorError"]),
         ("ClientConnectorCertificateError", ["ClientConnectorSSLError"]),
+        ("ClientProxyConnectionError", ["ClientConnectorError"]),
         ("UnixClientConnectorError", ["ClientConnectorError"]),
         ("ClientConnectionResetError", ["ClientOSError", ConnectionResetError, RuntimeError]),
         ("ServerConnectionError", ["ClientConnectionError"]),
@@ -70,7 +76,9 @@ def test_every_exception_is_tried_here():
         ("ServerTimeoutError", ["ServerConnectionError", TimeoutError]),
         ("ConnectionTimeoutError", ["ServerTimeoutError"]),
         ("InvalidURL", ["ClientError", ValueError]),
-        ("WSServerHandshakeError", ["ClientError"]),
+        ("ClientResponseError", ["ClientError"]),
+        ("ClientHttpProxyError", ["ClientResponseError"]),
+        ("WSServerHandshakeError", ["ClientResponseError"]),
         ("TooManyRedirects", ["WSServerHandshakeError"]),
         ("WebSocketError", ["ClientError"]),
         ("WSMessageTypeError", ["ClientError", TypeError]),
