@@ -19,6 +19,7 @@ from importlib.metadata import version
 from ._core import Message, discard_keys
 from .auth import BasicAuth
 from .connector import BaseConnector, TCPConnector, UnixConnector
+from .cookies import CookiePolicy
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -88,6 +89,7 @@ __all__ = [
     "ClientWebSocketResponse",
     "ConnectOptions",
     "ConnectionTimeoutError",
+    "CookiePolicy",
     "Fingerprint",
     "HandshakeResponse",
     "InvalidURL",

@@ -5,19 +5,21 @@ from __future__ import annotations
 import base64
 import binascii
 import logging
-import netrc
 import os
+from netrc import NetrcParseError
+from netrc import netrc as read_netrc
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
 from .fields import basic_authorization
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
     from typing import Self
 
     from yarl import URL
 
-__all__ = ["BasicAuth", "auth_from_netrc"]
+__all__ = ["BasicAuth", "auth_from_netrc", "authorization"]
 
 _logger = logging.getLogger(__name__)
 
@@ -105,6 +107,31 @@ class BasicAuth(_Fields):
         return f"BasicAuth(login={self.login!r}, password=***, encoding={self.encoding!r})"
 
 
+def authorization(
+    url: URL, headers: Mapping[str, str], auth: BasicAuth | None, *, netrc: bool
+) -> str | None:
+    """Choose the value of ``Authorization``, where `headers` and the URL leave it open.
+
+    Args:
+        url: What is to be connected to.
+        headers: The fields that the caller gives.
+        auth: Credentials that go before those in the URL.
+        netrc: Failing all these, look into ``.netrc``.
+
+    Raises:
+        ValueError: Both `auth` and `headers` have one.
+    """
+    given = "Authorization" in headers
+    if auth is not None:
+        if given:
+            raise ValueError("auth and an Authorization header were given, expected one")
+        return auth.encode()
+    if given or url.user is not None or url.password is not None or not netrc:
+        return None
+    found = auth_from_netrc(url.host or "")
+    return None if found is None else found.encode()
+
+
 def auth_from_netrc(host: str) -> BasicAuth | None:
     """Look a host up in the file that ``NETRC`` names, else in ``~/.netrc``.
 
@@ -118,10 +145,10 @@ def auth_from_netrc(host: str) -> BasicAuth | None:
     named = os.environ.get("NETRC")
     try:
         path = Path(named) if named else Path.home() / ".netrc"
-        found = netrc.netrc(str(path)).authenticators(host)
+        found = read_netrc(str(path)).authenticators(host)
     except FileNotFoundError:
         return None
-    except netrc.NetrcParseError as error:
+    except NetrcParseError as error:
         # Its text may quote a password.
         _logger.warning("%s ignored, as its line %s is wrong", error.filename, error.lineno)
         return None

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 from yarl import URL
 
+from .cookies import cookie_header, keep_cookies
 from .exceptions import (
     ClientError,
     ConnectionTimeoutError,
@@ -28,13 +29,14 @@ from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentia
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from http.cookiejar import CookieJar
 
     from .connector import BaseConnector
     from .proxy import Proxy
     from .slots import Slot
     from .tls import SSLSetting
 
-__all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
+__all__ = ["HandshakeProtocol", "Opened", "open_websocket", "same_origin"]
 
 # Meant for one origin: RFC 9110 §15.4 on the fields that a redirect must not carry along.
 _FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Proxy-Authorization", "Host")
@@ -142,12 +144,23 @@ class _Target:
     url: URL
     headers: CIMultiDict[str]
     server_hostname: str | None
+    cookies: str
+
+    def fields(self, jar: CookieJar | None) -> CIMultiDict[str]:
+        """Return the header fields for this hop."""
+        if jar is None:
+            return self.headers
+        fields = self.headers.copy()
+        given = fields.popall("Cookie", ())
+        cookie = cookie_header(jar, self.url, given, self.cookies)
+        if cookie is not None:
+            fields["Cookie"] = cookie
+        return fields
 
     def after(self, response: HandshakeResponse) -> _Target:
         """Return where a redirect leads (RFC 9110 §10.2.2, §15.4)."""
         url = self._location(response)
-        here, there = _origin(self.url), _origin(url)
-        if here == there:
+        if same_origin(self.url, url):
             if url.user is None and url.password is None:
                 url = url.with_user(self.url.user).with_password(self.url.password)
             return replace(self, url=url)
@@ -156,7 +169,7 @@ class _Target:
             headers.popall(name, None)
         same_host = self.url.raw_host == url.raw_host
         return _Target(
-            without_credentials(url), headers, self.server_hostname if same_host else None
+            without_credentials(url), headers, self.server_hostname if same_host else None, ""
         )
 
     def _location(self, response: HandshakeResponse) -> URL:
@@ -188,14 +201,16 @@ async def open_websocket(
     ssl: SSLSetting | None = None,
     server_hostname: str | None = None,
     proxy_for: Callable[[URL], Proxy | None] = lambda _: None,
+    jar: CookieJar | None = None,
+    cookies: str = "",
     connect_timeout: float | None = 10.0,
     max_redirects: int = 10,
 ) -> Opened:
     """Open a WebSocket (RFC 6455 §4.1).
 
     Redirects are followed, but never from TLS to plain text. On the way to another
-    origin (TLS or not, host, port) credentials and cookies are left behind, and on the
-    way to another host `server_hostname` is.
+    origin (TLS or not, host, port) credentials and the caller's cookies are left behind, and on
+    the way to another host `server_hostname` is. The jar's cookies go where RFC 6265 lets them.
 
     Args:
         url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
@@ -207,6 +222,8 @@ async def open_websocket(
         ssl: Instead of the connector's setting, if not None.
         server_hostname: Name to verify the certificate for, instead of the URL's host.
         proxy_for: Chooses the proxy for a URL; None for none.
+        jar: Keeps the cookies that a redirect or the 101 sets, and has those to send.
+        cookies: Cookies to send where the jar has none of their names.
         connect_timeout: Seconds for all of it, redirects included; None for no bound.
         max_redirects: Redirects that are followed.
 
@@ -224,7 +241,7 @@ async def open_websocket(
         WSServerHandshakeError: The server's answer opens nothing.
         TooManyRedirects: More than `max_redirects` redirects.
     """
-    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname)
+    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname, cookies)
     steps = ["start"]
     proxy = None
     history: list[HandshakeResponse] = []
@@ -237,13 +254,15 @@ async def open_websocket(
                     protocols=protocols,
                     extensions=extensions,
                     origin=origin,
-                    headers=target.headers,
+                    headers=target.fields(jar),
                 )
                 proxy = proxy_for(target.url)
                 opened = await _hop(
                     target, handshake, connector, ssl=ssl, proxy=proxy, progress=steps.append
                 )
                 response = opened.response
+                if jar is not None:
+                    keep_cookies(jar, response)
                 if not is_redirect(response):
                     return replace(opened, response=replace(response, history=tuple(history)))
                 opened.transport.abort()
@@ -301,6 +320,11 @@ async def _hop(
         handshake.trailing,
         protocol.slot,
     )
+
+
+def same_origin(one: URL, other: URL) -> bool:
+    """Tell whether two URLs have the same origin (RFC 6454 §5): TLS or not, host, port."""
+    return _origin(one) == _origin(other)
 
 
 def _origin(url: URL) -> tuple[bool, str | None, int | None]:

@@ -6,6 +6,7 @@ import inspect
 from dataclasses import dataclass, fields, replace
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
+from .auth import BasicAuth
 from .proxy import parse_proxy, proxy_from_environment
 from .response import ClientWebSocketResponse
 from .tls import check_ssl
@@ -15,9 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import TypeVar
-    from yarl import URL
+    from yarl import URL, Query
 
-    from .auth import BasicAuth
     from .proxy import Proxy
     from .tls import SSLSetting
     from .types import LooseHeaders
@@ -55,6 +55,12 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             counts as dead. None, the default, sends no pings.
         origin: Value of ``Origin``; none is sent by default.
         headers: Further header fields; a call's are added to the session's, and win over them.
+        params: Query parameters to add to the URL.
+        auth: Name and password, which go before those in a session's URL. They can be in the URL as
+            well; with `trust_env` they are taken from ``.netrc`` otherwise. A bearer token goes
+            into `headers`.
+        max_redirects: Redirects that are followed, 10 by default. None leads from TLS to plain
+            text, or takes credentials to another origin.
         ssl: True to verify the certificate, False not to, an `ssl.SSLContext`, or a `Fingerprint`
             that the certificate must have; None, the default, leaves it to the connector.
         server_hostname: The name to verify the certificate for; the URL's host by default.
@@ -67,7 +73,8 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
         trust_env: Where nothing else is said, take the proxy from the environment (``WSS_PROXY``,
             ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` or, without TLS, ``WS_PROXY``,
             ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``; the first that is
-            set, and none for the hosts in ``NO_PROXY``). False by default.
+            set, and none for the hosts in ``NO_PROXY``), and credentials from the file that
+            ``NETRC`` names or ``~/.netrc``. False by default.
         max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
             A larger one fails the connection with close code 1009.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
@@ -84,6 +91,9 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     heartbeat: float | None
     origin: str | None
     headers: LooseHeaders | None
+    params: Query
+    auth: BasicAuth | None
+    max_redirects: int
     ssl: SSLSetting | None
     server_hostname: str | None
     proxy: str | URL | None
@@ -114,6 +124,9 @@ class Options:
     heartbeat: float | None = None
     origin: str | None = None
     headers: LooseHeaders | None = None
+    params: Query = None
+    auth: BasicAuth | None = None
+    max_redirects: int = 10
     ssl: SSLSetting | None = None
     server_hostname: str | None = None
     proxy: str | URL | None = None
@@ -127,7 +140,10 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("timeout", "receive_timeout", "connect_timeout", "heartbeat"):
             _check_not_negative(name, getattr(self, name), float | int | None)
-        _check_not_negative("max_msg_size", self.max_msg_size, int)
+        for name in ("max_msg_size", "max_redirects"):
+            _check_not_negative(name, getattr(self, name), int)
+        if self.auth is not None and not isinstance(self.auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"auth must be BasicAuth, got {type(self.auth).__name__}")
 
     def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
         """Choose the proxy for a URL; see `parse_proxy` for what can be wrong with it.

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from functools import partial
+from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
 from multidict import CIMultiDict
 from yarl import URL
 
+from .auth import authorization
 from .connecting import Connecting
 from .connector import TCPConnector
-from .opening import open_websocket
+from .cookies import CookiePolicy, join_cookies
+from .handshake import parse_url
+from .opening import open_websocket, same_origin
 from .options import Options, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker
 from .transport import plain_socket, resume_reading
@@ -27,6 +32,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
 
     from .connector import BaseConnector
+    from .cookies import LooseCookies
     from .options import ConnectOptions
     from .slots import Slot
 
@@ -45,9 +51,14 @@ class ClientSession:
     Mirrors ``aiohttp.ClientSession``, of which it has the WebSocket part.
 
     Args:
-        base_url: What relative URLs given to `ws_connect` are relative to.
+        base_url: What relative URLs given to `ws_connect` are relative to. If there is one, the
+            session's `auth` and `cookies` go to its origin only.
         connector: Makes the connections, and is not closed with the session; by default one of
             the session's own, which is.
+        cookies: Cookies that go to whatever server `ws_connect` is told to connect to, but not
+            where redirects lead away from it. Of a name that the server sets, its own is sent.
+        cookie_jar: Keeps the cookies that servers set, and sends them (RFC 6265); by default a
+            new `http.cookiejar.CookieJar` with a `CookiePolicy`.
         loop: The event loop, for callers of aiohttp 0.17; must be the running one when
             connecting.
         options: See `ConnectOptions`; the defaults of every `ws_connect`.
@@ -69,13 +80,16 @@ class ClientSession:
         base_url: str | URL | None = None,
         *,
         connector: BaseConnector | None = None,
+        cookies: LooseCookies | None = None,
+        cookie_jar: CookieJar | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
         **options: Unpack[ConnectOptions[ClientWebSocketResponse]],
     ) -> None:
         self._options = Options().overridden(options)
-        self._base_url = None if base_url is None else URL(base_url)
-        if self._base_url is not None and not self._base_url.absolute:
-            raise ValueError("base_url must be an absolute URL")
+        self._base_url = None if base_url is None else parse_url(base_url)
+        self._cookies = join_cookies(cookies or ())
+        # An empty jar is false.
+        self._cookie_jar = CookieJar(CookiePolicy()) if cookie_jar is None else cookie_jar
         self._connector = connector or TCPConnector(loop=loop)
         self._owns_connector = connector is None
         self._loop = loop
@@ -92,6 +106,11 @@ class ClientSession:
     def connector(self) -> BaseConnector:
         """What makes the connections."""
         return self._connector
+
+    @property
+    def cookie_jar(self) -> CookieJar:
+        """What keeps the cookies that servers set."""
+        return self._cookie_jar
 
     @takes_options
     def ws_connect(self, url: str | URL, **options: Unpack[ConnectOptions[_WS]]) -> Connecting[_WS]:
@@ -132,19 +151,20 @@ class ClientSession:
             decode_text=options.decode_text,
             watch_reads=bool(options.heartbeat),
         )
-        headers: CIMultiDict[str] = CIMultiDict(self._options.headers or ())
-        if "headers" in given:
-            headers.update(CIMultiDict(given["headers"] or ()))
+        target = self._absolute(url)
         opened = await open_websocket(
-            self._absolute(url),
+            target.extend_query(options.params),
             connector=self._connector,
             protocols=options.protocols,
             origin=options.origin,
-            headers=headers,
+            headers=self._headers(target, given),
             ssl=options.ssl,
             server_hostname=options.server_hostname,
             proxy_for=partial(options.proxy_for, network=self._connector.network),
+            jar=self._cookie_jar,
+            cookies=self._cookies if self._is_own(target) else "",
             connect_timeout=options.connect_timeout,
+            max_redirects=options.max_redirects,
         )
         try:
             self._check_open()
@@ -177,8 +197,29 @@ class ClientSession:
         if slot is not None:
             _when_lost(connection, slot.release)
 
-    def _absolute(self, url: str | URL) -> str | URL:
-        return url if self._base_url is None else self._base_url.join(URL(url))
+    def _absolute(self, url: str | URL) -> URL:
+        if self._base_url is not None:
+            # What is wrong with a URL is for parse_url to say, which hides credentials.
+            with contextlib.suppress(ValueError):
+                url = self._base_url.join(URL(url))
+        return parse_url(url)
+
+    def _is_own(self, url: URL) -> bool:
+        return self._base_url is None or same_origin(self._base_url, url)
+
+    def _headers(self, url: URL, given: ConnectOptions[_WS]) -> CIMultiDict[str]:
+        """Add up the session's fields, the call's, and ``Authorization``."""
+        headers: CIMultiDict[str] = CIMultiDict(self._options.headers or ())
+        if "headers" in given:
+            headers.update(CIMultiDict(given["headers"] or ()))
+        auth = given.get("auth")
+        if "auth" not in given and self._is_own(url) and url.user is None and url.password is None:
+            auth = self._options.auth
+        netrc = given.get("trust_env", self._options.trust_env)
+        value = authorization(url, headers, auth, netrc=netrc)
+        if value is not None:
+            headers["Authorization"] = value
+        return headers
 
     def _check_open(self) -> None:
         if self._closed:

@@ -5,6 +5,7 @@ import contextlib
 import hashlib
 import socket
 import ssl
+import threading
 from pathlib import Path
 
 import aiohttp
@@ -302,6 +303,36 @@ async def test_a_lookup_that_nobody_waits_for_is_cancelled():
     await turns()
     assert cancelled.is_set()
     assert asyncio.all_tasks() <= before - {*tasks}
+
+
+async def test_a_lookup_in_a_thread_that_nobody_waits_for(monkeypatch):
+    """The thread cannot be stopped, but what it finds later disturbs nobody."""
+    looked_up, release, failures = threading.Event(), threading.Event(), []
+    getaddrinfo = socket.getaddrinfo
+
+    def slow(host, *args, **kwargs):
+        if host != "example.invalid" or (args and args[-1] & socket.AI_NUMERICHOST):
+            return getaddrinfo(host, *args, **kwargs)
+        looked_up.set()
+        release.wait(10)
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    loop = asyncio.get_running_loop()
+    if "uvloop" in type(loop).__module__:
+        pytest.skip("uvloop has a getaddrinfo of its own")
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    tasks = asyncio.all_tasks()
+    with pytest.raises(ConnectionTimeoutError) as caught:
+        await ws_connect("ws://example.invalid/", connect_timeout=0.05)
+    assert caught.value.step == "dns"
+    await turns()
+    assert asyncio.all_tasks() == tasks
+    assert looked_up.is_set()
+    release.set()
+    await loop.shutdown_default_executor()
+    await turns()
+    assert failures == []
 
 
 async def test_the_next_address_is_tried_while_the_first_is_silent(server):

@@ -94,8 +94,12 @@ async def test_a_wrong_option_of_the_session_is_told_at_once():
         ClientSession(haedres={})
     with pytest.raises(ValueError, match="heartbeat is -1"):
         ClientSession(heartbeat=-1)
-    with pytest.raises(ValueError, match="base_url must be an absolute URL"):
+    with pytest.raises(wsclient.InvalidURL, match="no scheme"):
         ClientSession("/path")
+    with pytest.raises(TypeError, match="auth must be BasicAuth, got tuple"):
+        ClientSession(auth=("a", "b"))
+    with pytest.raises(ValueError, match="max_redirects is -1"):
+        ClientSession(max_redirects=-1)
 
 
 @pytest.mark.parametrize(
