@@ -17,6 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ._core import Message, discard_keys
+from .alone import reconnect, ws_connect
 from .auth import BasicAuth
 from .connector import BaseConnector, TCPConnector, UnixConnector
 from .cookies import CookiePolicy
@@ -47,7 +48,8 @@ from .exceptions import (
 from .options import ConnectOptions
 from .resolver import AbstractResolver, ResolveResult
 from .response import ClientWebSocketResponse
-from .session import ClientSession, ws_connect
+from .retry import ReconnectEvent, backoff, process_exception
+from .session import ClientSession
 from .tls import Fingerprint
 from .types import (
     MSG_BINARY,
@@ -95,6 +97,7 @@ __all__ = [
     "InvalidURL",
     "Message",
     "MsgType",
+    "ReconnectEvent",
     "ResolveResult",
     "ServerConnectionError",
     "ServerDisconnectedError",
@@ -110,6 +113,9 @@ __all__ = [
     "WSMsgType",
     "WSServerHandshakeError",
     "WebSocketError",
+    "backoff",
+    "process_exception",
+    "reconnect",
     "ws_connect",
 ]
 

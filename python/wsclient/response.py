@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .types import HandshakeResponse
 
-__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "remember_maker"]
+__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "remember_maker", "when_lost"]
 
 
 class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -258,3 +258,17 @@ async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     if msg.tp in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration
     return msg
+
+
+def when_lost(connection: CoreProtocol, function: Callable[[], None]) -> None:
+    """Call a function when a connection is lost, or at once if it is.
+
+    Args:
+        connection: The protocol of the transport.
+        function: It is called once.
+    """
+    lost = connection.wait_lost()
+    if lost is None:
+        function()
+    else:
+        lost.add_done_callback(lambda _: function())

@@ -1,4 +1,4 @@
-"""`ws_connect` and `ClientSession`: where a bot starts."""
+"""`ClientSession`: what several connections share."""
 
 from __future__ import annotations
 
@@ -19,13 +19,14 @@ from .cookies import CookiePolicy, join_cookies
 from .handshake import parse_url
 from .opening import open_websocket, same_origin
 from .options import Options, takes_options
-from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker
+from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
+from .retry import backoff, process_exception, reconnecting
 from .transport import plain_socket, resume_reading
 from .types import WSCloseCode
 from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from types import TracebackType
     from typing import Self, Unpack
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from .connector import BaseConnector
     from .cookies import LooseCookies
     from .options import ConnectOptions
+    from .retry import ReconnectEvent
     from .slots import Slot
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
@@ -42,7 +44,7 @@ else:
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
-__all__ = ["ClientSession", "ws_connect"]
+__all__ = ["ClientSession"]
 
 
 class ClientSession:
@@ -138,6 +140,38 @@ class ClientSession:
         """
         return Connecting(self._open(url, options, Made.here()))
 
+    @takes_options
+    def reconnect(
+        self,
+        url: str | URL,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
+        reconnect_delays: Callable[[], Iterable[float]] = backoff,
+        healthy_after: float = 10.0,
+        on_state: Callable[[ReconnectEvent[_WS]], object] | None = None,
+        **options: Unpack[ConnectOptions[_WS]],
+    ) -> AsyncGenerator[_WS, None]:
+        """Connect, and connect again whenever the connection has ended or could not be made.
+
+        Args:
+            url: As for `ws_connect`.
+            process_exception: As for `wsclient.reconnect`, and so are the others.
+            reconnect_delays: Makes the delays.
+            healthy_after: Seconds after which they begin anew.
+            on_state: Is told what happens.
+            options: See `ConnectOptions`.
+
+        Returns:
+            An asynchronous iterator over open WebSockets, see `wsclient.reconnect`.
+        """
+        return reconnecting(
+            lambda: self.ws_connect(url, **options),
+            process_exception=process_exception,
+            reconnect_delays=reconnect_delays,
+            healthy_after=healthy_after,
+            on_state=on_state,
+        )
+
     async def _open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
         self._check_open()
         loop = self._check_loop()
@@ -195,7 +229,7 @@ class ClientSession:
     def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
         """See to what has to happen when a connection is lost that has just been opened."""
         if slot is not None:
-            _when_lost(connection, slot.release)
+            when_lost(connection, slot.release)
 
     def _absolute(self, url: str | URL) -> URL:
         if self._base_url is not None:
@@ -275,73 +309,3 @@ class ClientSession:
     def __del__(self) -> None:
         if self._made is not None and not self._closed:
             warn_unclosed(self, repr(self), self._made)
-
-
-class _Disposable(ClientSession):
-    """A session for one WebSocket, which ends with it."""
-
-    def __init__(
-        self, connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
-    ) -> None:
-        super().__init__(connector=connector, loop=loop)
-        # Its user knows of the WebSocket alone, which warns for itself.
-        self._made = None
-
-    async def open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
-        try:
-            return await self._open(url, given, made)
-        except BaseException:
-            self._end()
-            raise
-
-    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
-        super()._opened(connection, slot)
-        _when_lost(connection, self._end)
-
-
-def _when_lost(connection: WebSocketProtocol, function: Callable[[], None]) -> None:
-    lost = connection.wait_lost()
-    if lost is None:
-        function()
-    else:
-        lost.add_done_callback(lambda _: function())
-
-
-@takes_options
-def ws_connect(
-    url: str | URL,
-    *,
-    connector: BaseConnector | None = None,
-    loop: asyncio.AbstractEventLoop | None = None,
-    **options: Unpack[ConnectOptions[_WS]],
-) -> Connecting[_WS]:
-    """Open a WebSocket, with a session of its own that ends with it.
-
-    Args:
-        url: ``ws``, ``wss``, ``http`` or ``https`` URL.
-        connector: Makes the connection, and is not closed with it.
-        loop: The event loop, for callers of aiohttp 0.17; must be the running one.
-        options: See `ConnectOptions`.
-
-    Returns:
-        Await it, or use it in ``async with``, which closes the WebSocket at its end.
-
-    Raises:
-        ClientError: As for `ClientSession.ws_connect`.
-
-    Example:
-        >>> ws = await ws_connect("ws://localhost:8080/")
-
-    Mirrors ``aiohttp.ws_connect`` of aiohttp 0.17.
-    """
-    return Connecting(_open_alone(url, connector, loop, options, Made.here()))
-
-
-async def _open_alone(
-    url: str | URL,
-    connector: BaseConnector | None,
-    loop: asyncio.AbstractEventLoop | None,
-    given: ConnectOptions[_WS],
-    made: Made,
-) -> _WS:
-    return await _Disposable(connector, loop).open(url, given, made)

@@ -21,9 +21,9 @@ PYTHON_LAYERS = (
     {"transport", "tunnel"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
-    {"options", "connecting"},
+    {"options", "connecting", "retry"},
     {"session"},
-    {"reconnect", "aiohttp"},
+    {"alone", "aiohttp"},
     {"__init__"},
     {"testing", "demo", "cli", "__main__"},
 )
