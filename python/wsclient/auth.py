@@ -35,9 +35,9 @@ class BasicAuth(_Fields):
 
     ``repr`` leaves out the password.
 
-    Args:
+    Attributes:
         login: User name.
-        password: Password.
+        password: Password, empty by default.
         encoding: What makes bytes of both, latin1 by default.
 
     Raises:
