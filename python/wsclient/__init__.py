@@ -17,7 +17,10 @@ from collections.abc import Sequence
 from importlib.metadata import version
 
 from ._core import Message, discard_keys
-from .connector import TCPConnector
+from .alone import reconnect, ws_connect
+from .auth import BasicAuth
+from .connector import BaseConnector, TCPConnector, UnixConnector
+from .cookies import CookiePolicy
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -26,19 +29,28 @@ from .exceptions import (
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientError,
+    ClientHttpProxyError,
     ClientOSError,
+    ClientProxyConnectionError,
+    ClientResponseError,
     ConnectionTimeoutError,
     InvalidURL,
     ServerConnectionError,
     ServerDisconnectedError,
+    ServerFingerprintMismatch,
     ServerTimeoutError,
     TooManyRedirects,
+    UnixClientConnectorError,
     WebSocketError,
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .options import ConnectOptions
+from .resolver import AbstractResolver, ResolveResult
 from .response import ClientWebSocketResponse
-from .session import ClientSession, ws_connect
+from .retry import ReconnectEvent, backoff, process_exception
+from .session import ClientSession
+from .tls import Fingerprint
 from .types import (
     MSG_BINARY,
     MSG_CLOSE,
@@ -60,6 +72,9 @@ __all__ = [
     "MSG_PING",
     "MSG_PONG",
     "MSG_TEXT",
+    "AbstractResolver",
+    "BaseConnector",
+    "BasicAuth",
     "ClientConnectionError",
     "ClientConnectionResetError",
     "ClientConnectorCertificateError",
@@ -67,26 +82,40 @@ __all__ = [
     "ClientConnectorError",
     "ClientConnectorSSLError",
     "ClientError",
+    "ClientHttpProxyError",
     "ClientOSError",
+    "ClientProxyConnectionError",
+    "ClientResponseError",
     "ClientSession",
     "ClientWSTimeout",
     "ClientWebSocketResponse",
+    "ConnectOptions",
     "ConnectionTimeoutError",
+    "CookiePolicy",
+    "Fingerprint",
     "HandshakeResponse",
     "InvalidURL",
     "Message",
     "MsgType",
+    "ReconnectEvent",
+    "ResolveResult",
     "ServerConnectionError",
     "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
     "ServerTimeoutError",
     "TCPConnector",
     "TooManyRedirects",
+    "UnixClientConnectorError",
+    "UnixConnector",
     "WSCloseCode",
     "WSMessage",
     "WSMessageTypeError",
     "WSMsgType",
     "WSServerHandshakeError",
     "WebSocketError",
+    "backoff",
+    "process_exception",
+    "reconnect",
     "ws_connect",
 ]
 

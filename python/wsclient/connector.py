@@ -1,7 +1,6 @@
-"""From a URL to a connected transport: name resolution, TCP and TLS.
+"""From a URL to a connected transport: limits, name resolution, TCP, TLS.
 
-Nothing here knows HTTP or WebSocket. `aiofastnet` makes the transports, because its
-TLS costs about half of asyncio's; where it cannot be imported, the loop's own serve.
+Nothing here knows HTTP or WebSocket.
 """
 
 from __future__ import annotations
@@ -9,9 +8,10 @@ from __future__ import annotations
 import asyncio
 import errno
 import socket
-from functools import cache
-from ssl import CERT_NONE, SSLCertVerificationError, SSLContext, SSLError, create_default_context
-from typing import TYPE_CHECKING, Any, Protocol, TypeAlias, cast
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from ssl import SSLCertVerificationError, SSLError
+from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import (
     addr_to_addr_infos,  # pyright: ignore[reportUnknownVariableType]
@@ -23,149 +23,81 @@ from .exceptions import (
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
+    ClientProxyConnectionError,
+    UnixClientConnectorError,
 )
+from .resolver import AddrInfo, DNSCache, numeric_address
+from .slots import Slots
+from .tls import SSLSetting, check_ssl, context_of
+from .transport import Reached, check_fingerprint
+from .tunnel import open_tunnel
 from .types import is_secure
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable, Generator, Sequence
+    from collections.abc import Callable, Generator, Iterable, Sequence
 
     from yarl import URL
 
-__all__ = ["ConnectorProtocol", "SSLSetting", "TCPConnector", "resume_reading"]
+    from .proxy import Proxy
+    from .resolver import AbstractResolver
+    from .transport import ConnectorProtocol
 
-SSLSetting: TypeAlias = bool | SSLContext
-"""True: verify as browsers do. False: TLS without verification. A context: as it is."""
-
-_AddrInfo: TypeAlias = tuple[int, int, int, str, tuple[Any, ...]]
-
-
-class _CreateConnection(Protocol):
-    def __call__(
-        self,
-        loop: asyncio.AbstractEventLoop,
-        protocol_factory: Callable[[], asyncio.Protocol],
-        *,
-        sock: socket.socket,
-        ssl: SSLContext | None,
-        server_hostname: str | None,
-    ) -> Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]: ...
-
-
-async def _loop_create_connection(
-    loop: asyncio.AbstractEventLoop,
-    protocol_factory: Callable[[], asyncio.Protocol],
-    *,
-    sock: socket.socket,
-    ssl: SSLContext | None,
-    server_hostname: str | None,
-) -> tuple[asyncio.Transport, asyncio.Protocol]:
-    return await loop.create_connection(
-        protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname
-    )
-
-
-_create_connection: _CreateConnection
-try:
-    from aiofastnet import create_connection as _create_connection
-except ImportError:
-    _create_connection = _loop_create_connection
-
-
-class ConnectorProtocol(asyncio.Protocol):
-    """A protocol that knows its transport, so that a connection can be aborted half-made.
-
-    Attributes:
-        transport: The transport, from `connection_made` on.
-    """
-
-    transport: asyncio.Transport | None = None
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport. Called by the event loop, after TLS is up."""
-        self.transport = cast("asyncio.Transport", transport)
-
-    def abort(self) -> None:
-        """Drop the connection at once; harmless when there is none."""
-        if self.transport is not None:
-            self.transport.abort()
-
-
-def resume_reading(transport: asyncio.Transport) -> None:
-    """Let a paused transport read again, including what it had read already.
-
-    Where pausing happened inside a read callback, aiofastnet (1.2) keeps the rest of what
-    it read undecrypted. On resuming it looks at the socket first: a silent socket leaves
-    that rest where it is, a busy one finds its buffer full and loses the connection.
-
-    Args:
-        transport: What `TCPConnector.connect` returned. Its protocol may be called
-            before this function returns.
-    """
-    transport.resume_reading()
-    decrypt = getattr(transport, "_retry_ssl_read", None)
-    if decrypt is not None:
-        decrypt()
-
-
-# aiofastnet has its reads by `loop.add_reader`, and so can anyone; asyncio guards its own.
-_KNOWN_TRANSPORTS = {"aiofastnet.selector_transport": True, "asyncio.selector_events": False}
-
-
-def plain_socket(transport: asyncio.Transport) -> tuple[int, bool] | None:
-    """Tell which socket may be used past its transport, while that has nothing queued.
-
-    Args:
-        transport: What `TCPConnector.connect` returned.
-
-    Returns:
-        The descriptor, and whether `asyncio.loop.add_reader` takes it; or None: with TLS, or if the
-        transport might hold data back or close the socket before it tells its protocol.
-    """
-    if transport.get_extra_info("sslcontext") is not None:
-        return None
-    readable = _KNOWN_TRANSPORTS.get(type(transport).__module__)
-    if readable is None:
-        return None
-    sock: socket.socket = transport.get_extra_info("socket")
-    return sock.fileno(), readable
+__all__ = ["BaseConnector", "TCPConnector", "UnixConnector"]
 
 
 class _Nothing:
-    """What `TCPConnector.close` returns: ``await`` takes it, dropping it warns of nothing."""
+    """What `BaseConnector.close` returns: ``await`` takes it, dropping it warns of nothing."""
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
 
 
-class TCPConnector:
-    """Makes connections. Mirrors ``aiohttp.TCPConnector``; no pool, one connection a call.
+@dataclass(frozen=True, slots=True)
+class _Endpoint:
+    """Who is connected to, and what errors say of it."""
 
-    Args:
-        ssl: How TLS is verified where `connect` is not told; see `SSLSetting`.
-        family: `socket.AF_INET` or `socket.AF_INET6` to insist on one; 0 for both.
-        local_addr: Own IP address and port to connect from; port 0 for any.
-        happy_eyeballs_delay: Seconds after which the next address is tried beside the
-            first (RFC 8305 §5); None tries them one after the other.
-        loop: The event loop, for callers of aiohttp 0.17. It must be the running one
-            when `connect` is called.
+    host: str
+    port: int
+    ssl: SSLSetting | None
+    proxy: URL | None = None
 
-    Raises:
-        TypeError: `ssl` is neither `bool` nor `ssl.SSLContext`.
+    def error(self, step: str, cause: Exception) -> ClientConnectorError:
+        """Make the error that tells of a failure."""
+        os_error = cause if isinstance(cause, OSError) else OSError(errno.EINVAL, str(cause))
+        if self.proxy is not None:
+            return ClientProxyConnectionError(
+                self.host, self.port, os_error, step=step, ssl=self.ssl, proxy=self.proxy
+            )
+        kind = ClientConnectorError
+        if step == "dns":
+            kind = ClientConnectorDNSError
+        elif isinstance(cause, SSLCertVerificationError):
+            kind = ClientConnectorCertificateError
+        elif isinstance(cause, SSLError):
+            kind = ClientConnectorSSLError
+        return kind(self.host, self.port, os_error, step=step, ssl=self.ssl)
+
+
+class BaseConnector(ABC):
+    """What all connectors have in common. Mirrors ``aiohttp.BaseConnector``; there is no pool.
+
+    Attributes:
+        network: Connections go to where URLs say, so that a proxy can be in between.
     """
+
+    network = True
 
     def __init__(
         self,
         *,
-        ssl: SSLSetting = True,
-        family: int = 0,
-        local_addr: tuple[str, int] | None = None,
-        happy_eyeballs_delay: float | None = 0.25,
-        loop: asyncio.AbstractEventLoop | None = None,
+        ssl: SSLSetting,
+        limit: int,
+        limit_per_host: int,
+        loop: asyncio.AbstractEventLoop | None,
     ) -> None:
-        self._ssl = _check_ssl(ssl)
-        self._family = family
-        self._local: Sequence[_AddrInfo] | None = addr_to_addr_infos(local_addr)
-        self._delay = happy_eyeballs_delay
+        self._ssl = check_ssl(ssl)
+        self._limited = bool(limit or limit_per_host)
+        self._slots = Slots(limit, limit_per_host)
         self._loop = loop
         self._closed = False
 
@@ -186,141 +118,280 @@ class TCPConnector:
     async def connect(
         self,
         url: URL,
-        protocol_factory: Callable[[], ConnectorProtocol],
+        protocol: ConnectorProtocol,
         *,
         ssl: SSLSetting | None = None,
         server_hostname: str | None = None,
+        proxy: Proxy | None = None,
         progress: Callable[[str], None] = lambda _: None,
     ) -> asyncio.Transport:
         """Connect to the host of a URL.
 
         Args:
             url: What ``parse_url`` returned; ``wss`` always gets TLS, ``ws`` never.
-            protocol_factory: Makes the protocol that the transport will serve.
+            protocol: What the transport will serve.
             ssl: Instead of the connector's own setting, if not None.
             server_hostname: Name to verify the certificate for, instead of the host.
-            progress: Called with ``"dns"``, ``"tcp"`` and ``"tls"`` as each step begins.
+            proxy: What to connect through.
+            progress: Called with the name of each step as it begins, see
+                `ConnectionTimeoutError`.
 
         Returns:
-            The transport, TLS established, ``connection_made`` called.
+            The transport, TLS established, ``connection_made`` called. Nothing is left open
+            when this raises or is cancelled.
 
         Raises:
             ClientConnectorDNSError: The host has no address.
             ClientConnectorCertificateError: The server's certificate is not accepted.
+            ServerFingerprintMismatch: It is not the one that a `Fingerprint` names.
             ClientConnectorSSLError: TLS could not be set up.
             ClientConnectorError: No address of the host could be connected to.
+            ClientProxyConnectionError: The proxy could not, or not by the proxy.
+            ClientHttpProxyError: The proxy refuses.
             RuntimeError: The connector is closed, or belongs to another loop.
         """
-        loop = self._check_usable()
-        setting = self._ssl if ssl is None else _check_ssl(ssl)
-        context = self._context(setting) if is_secure(url) else None
+        self._check_usable()
+        setting = self._ssl if ssl is None else check_ssl(ssl)
         # "%25" spells the "%" before an IPv6 zone in a URL (RFC 6874 §2).
         host, port = (url.raw_host or "").replace("%25", "%"), url.port or 0
-        shown = None if context is None else setting
-
-        progress("dns")
+        endpoint = _Endpoint(host, port, setting if is_secure(url) else None)
+        server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
+        if self._limited:
+            progress("limit")
+            protocol.slot = await self._slots.acquire((host, port, is_secure(url)))
         try:
-            addresses = await self._resolve(host, port)
-        except (OSError, UnicodeError) as error:  # UnicodeError: no DNS name can look so
-            cause = error if isinstance(error, OSError) else OSError(errno.EINVAL, str(error))
-            raise ClientConnectorDNSError(host, port, cause, step="dns", ssl=shown) from error
+            reached = await self._reach(endpoint, proxy, progress)
+            return await _finish(reached, protocol, endpoint, server_hostname, progress)
+        except BaseException:
+            protocol.abort()
+            # A transport that was made gives its slot back when it is lost.
+            if protocol.transport is None and protocol.slot is not None:
+                protocol.slot.release()
+            raise
 
-        progress("tcp")
-        try:
-            sock = await start_connection(
-                addresses,
-                local_addr_infos=self._local,
-                happy_eyeballs_delay=self._delay,
-                loop=loop,
-            )
-        except OSError as error:
-            raise ClientConnectorError(host, port, error, step="tcp", ssl=shown) from error
+    @abstractmethod
+    async def _reach(
+        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+    ) -> Reached:
+        """Connect to where a transport can be put; whatever goes wrong, leave nothing open."""
 
-        if context is not None:
-            progress("tls")
-            server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
-        try:
-            return await _establish(
-                loop,
-                protocol_factory(),
-                sock=sock,
-                ssl=context,
-                server_hostname=None if context is None else server_hostname,
-            )
-        except SSLCertVerificationError as error:
-            raise ClientConnectorCertificateError(
-                host, port, error, step="tls", ssl=shown
-            ) from error
-        except SSLError as error:
-            raise ClientConnectorSSLError(host, port, error, step="tls", ssl=shown) from error
-        except OSError as error:
-            step = "tcp" if context is None else "tls"
-            raise ClientConnectorError(host, port, error, step=step, ssl=shown) from error
-
-    def _check_usable(self) -> asyncio.AbstractEventLoop:
+    def _check_usable(self) -> None:
         if self._closed:
             raise RuntimeError("connector is closed")
         loop = asyncio.get_running_loop()
-        if self._loop is not None and self._loop is not loop:
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
             raise RuntimeError("connector belongs to another event loop than the running one")
-        return loop
-
-    async def _resolve(self, host: str, port: int) -> Sequence[_AddrInfo]:
-        # The protocol is named because aiofastnet sets TCP_NODELAY only on a socket
-        # that was made for IPPROTO_TCP.
-        wanted = {
-            "family": self._family,
-            "type": socket.SOCK_STREAM,
-            "proto": socket.IPPROTO_TCP,
-        }
-        try:  # An address needs no resolver, and so no thread.
-            return socket.getaddrinfo(host, port, flags=socket.AI_NUMERICHOST, **wanted)
-        except (socket.gaierror, UnicodeError):
-            loop = asyncio.get_running_loop()
-            return await loop.getaddrinfo(host, port, **wanted)
-
-    def _context(self, setting: SSLSetting) -> SSLContext:
-        if isinstance(setting, SSLContext):
-            return setting
-        return _default_context(setting)
 
 
-@cache
-def _default_context(verify: bool) -> SSLContext:
-    # Loading the certificate authorities takes milliseconds: once for the process.
-    context = create_default_context()
-    # RFC 8441 (WebSocket in HTTP/2) is another protocol than the one we speak.
-    context.set_alpn_protocols(["http/1.1"])
-    if not verify:
-        context.check_hostname = False
-        context.verify_mode = CERT_NONE
-    return context
+class TCPConnector(BaseConnector):
+    """Makes TCP connections. Mirrors ``aiohttp.TCPConnector``; no pool, one connection a call.
 
+    Several sessions may share a connector, within the event loop that it first connects in.
 
-async def _establish(
-    loop: asyncio.AbstractEventLoop,
-    protocol: ConnectorProtocol,
-    *,
-    sock: socket.socket,
-    ssl: SSLContext | None,
-    server_hostname: str | None,
-) -> asyncio.Transport:
-    """Put a transport on a connected socket; on failure or cancellation leave nothing open."""
-    try:
-        transport, _ = await _create_connection(
-            loop, lambda: protocol, sock=sock, ssl=ssl, server_hostname=server_hostname
+    Args:
+        ssl: How TLS is verified where a call is not told: True as browsers do, False not at all,
+            an `ssl.SSLContext`, or a `Fingerprint`.
+        family: `socket.AF_INET` or `socket.AF_INET6` to insist on one; 0 for both.
+        local_addr: Own IP address and port to connect from; port 0 for any.
+        limit: Connections that may be open at once; who wants one more waits, within
+            ``connect_timeout``. 0 for any number.
+        limit_per_host: The same for one endpoint: host, port, TLS or not.
+        use_dns_cache: Remember the addresses of names.
+        ttl_dns_cache: Seconds to remember them for; None for ever.
+        dns_cache_max_size: Names to remember; the oldest make room.
+        resolver: Looks names up, as aiohttp's resolvers do; the system's ``getaddrinfo`` by
+            default. Whoever made it closes it.
+        happy_eyeballs_delay: Seconds after which the next address is tried beside the
+            first (RFC 8305 §5); None tries them one after the other.
+        socket_factory: Makes a socket from an element of what ``socket.getaddrinfo`` returns.
+        socket_options: Level, option and value for each ``setsockopt`` before connecting.
+            ``TCP_NODELAY`` and ``SO_KEEPALIVE`` are on unless these say otherwise.
+        force_close: For callers of aiohttp; without a pool, every connection ends closed.
+        loop: The event loop, for callers of aiohttp 0.17. It must be the running one
+            when connecting.
+
+    Raises:
+        TypeError: `ssl` is none of the above.
+        ValueError: A limit is negative.
+    """
+
+    def __init__(
+        self,
+        *,
+        ssl: SSLSetting = True,
+        family: int = 0,
+        local_addr: tuple[str, int] | None = None,
+        limit: int = 0,
+        limit_per_host: int = 0,
+        use_dns_cache: bool = True,
+        ttl_dns_cache: float | None = 10,
+        dns_cache_max_size: int = 1000,
+        resolver: AbstractResolver | None = None,
+        happy_eyeballs_delay: float | None = 0.25,
+        socket_factory: Callable[[AddrInfo], socket.socket] | None = None,
+        socket_options: Iterable[tuple[int, int, int | bytes]] = (),
+        force_close: bool = False,  # noqa: ARG002 - as documented
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(ssl=ssl, limit=limit, limit_per_host=limit_per_host, loop=loop)
+        self._family = family
+        self._local: Sequence[AddrInfo] | None = addr_to_addr_infos(local_addr)
+        self._names = DNSCache(
+            resolver,
+            family=family,
+            ttl=ttl_dns_cache if use_dns_cache else 0,
+            max_size=dns_cache_max_size,
         )
-    except BaseException:
-        # The order matters: abort() takes the descriptor out of the event loop, and only
-        # then may its number be free for another socket. The socket is closed as well,
-        # because a transport whose constructor raised never owned it.
-        protocol.abort()
-        sock.close()
-        raise
+        self._delay = happy_eyeballs_delay
+        self._socket_factory = socket_factory
+        self._socket_options = (
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
+            (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
+            *socket_options,
+        )
+
+    async def _reach(
+        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+    ) -> Reached:
+        if proxy is None:
+            return Reached(await self._dial(endpoint, progress))
+        progress("proxy")
+        context = context_of(proxy.ssl) if proxy.scheme == "https" else None
+        there = _Endpoint(proxy.host, proxy.port, proxy.ssl if context else None, proxy.url)
+        host = endpoint.host
+        if proxy.scheme == "socks4":  # which knows no names
+            host = await self._ipv4_address(endpoint)
+        sock = await self._dial(there, lambda _: None)
+        try:
+            reached = await open_tunnel(sock, proxy, context, host, endpoint.port)
+        except OSError as error:
+            step = "tls" if isinstance(error, SSLError) else "proxy"
+            raise there.error(step, error) from error
+        if endpoint.ssl is not None and reached.early:
+            reached.abort()
+            before = OSError(f"{len(reached.early)} bytes came through the tunnel before TLS")
+            raise there.error("proxy", before)
+        return reached
+
+    async def _ipv4_address(self, endpoint: _Endpoint) -> str:
+        for address in await self._resolve(endpoint):
+            if address[0] == socket.AF_INET:
+                return str(address[4][0])
+        raise endpoint.error("dns", OSError("no IPv4 address, which SOCKS4 needs"))
+
+    async def _dial(self, endpoint: _Endpoint, progress: Callable[[str], None]) -> socket.socket:
+        progress("dns")
+        addresses = await self._resolve(endpoint)
+        progress("tcp")
+        try:
+            return await start_connection(
+                addresses,
+                local_addr_infos=self._local,
+                happy_eyeballs_delay=self._delay,
+                socket_factory=self._make_socket,
+                loop=self._loop,
+            )
+        except OSError as error:
+            self._names.forget(endpoint.host, endpoint.port)
+            raise endpoint.error("tcp", error) from error
+
+    async def _resolve(self, endpoint: _Endpoint) -> Sequence[AddrInfo]:
+        host, port = endpoint.host, endpoint.port
+        try:
+            try:  # An address needs no resolver, and so no thread.
+                return numeric_address(host, port, self._family)
+            except (socket.gaierror, UnicodeError):
+                return await self._names.resolve(host, port)
+        except (OSError, UnicodeError) as error:  # UnicodeError: no DNS name can look so
+            raise endpoint.error("dns", error) from error
+
+    def _make_socket(self, address: AddrInfo) -> socket.socket:
+        if self._socket_factory is None:
+            sock = socket.socket(*address[:3])
+        else:
+            sock = self._socket_factory(address)
+        try:
+            for option in self._socket_options:
+                sock.setsockopt(*option)
+        except BaseException:
+            sock.close()
+            raise
+        return sock
+
+
+class UnixConnector(BaseConnector):
+    """Connects to a Unix socket, whatever host a URL names. Mirrors ``aiohttp.UnixConnector``.
+
+    Args:
+        path: The socket's path.
+        ssl: How TLS is verified where a call is not told, see `TCPConnector`.
+        limit: Connections that may be open at once; 0 for any number.
+        limit_per_host: The same for one host and port of the URLs.
+        loop: The event loop, for callers of aiohttp 0.17.
+
+    Raises:
+        TypeError: `ssl` is no setting.
+        ValueError: A limit is negative.
+    """
+
+    network = False
+
+    def __init__(
+        self,
+        path: str,
+        *,
+        ssl: SSLSetting = True,
+        limit: int = 0,
+        limit_per_host: int = 0,
+        loop: asyncio.AbstractEventLoop | None = None,
+    ) -> None:
+        super().__init__(ssl=ssl, limit=limit, limit_per_host=limit_per_host, loop=loop)
+        self._path = path
+
+    @property
+    def path(self) -> str:
+        """The socket's path."""
+        return self._path
+
+    async def _reach(
+        self,
+        endpoint: _Endpoint,  # noqa: ARG002 - there is one socket
+        proxy: Proxy | None,
+        progress: Callable[[str], None],
+    ) -> Reached:
+        if proxy is not None:
+            raise ValueError("a UnixConnector cannot go through a proxy")
+        progress("unix")
+        sock = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+        try:
+            sock.setblocking(False)
+            await asyncio.get_running_loop().sock_connect(sock, self._path)
+        except OSError as error:
+            sock.close()
+            raise UnixClientConnectorError(self._path, error) from error
+        except BaseException:
+            sock.close()
+            raise
+        return Reached(sock)
+
+
+async def _finish(
+    reached: Reached,
+    protocol: ConnectorProtocol,
+    endpoint: _Endpoint,
+    server_hostname: str,
+    progress: Callable[[str], None],
+) -> asyncio.Transport:
+    """Put a transport on what was reached; whatever goes wrong, leave nothing open."""
+    context = None if endpoint.ssl is None else context_of(endpoint.ssl)
+    if context is not None:
+        progress("tls")
+    try:
+        transport = await reached.establish(protocol, context, server_hostname)
+    except OSError as error:
+        raise endpoint.error("tcp" if context is None else "tls", error) from error
+    if endpoint.ssl is not None:
+        check_fingerprint(endpoint.ssl, transport, endpoint.host, endpoint.port)
     return transport
-
-
-def _check_ssl(ssl: object) -> SSLSetting:
-    if not isinstance(ssl, (bool, SSLContext)):
-        raise TypeError(f"ssl must be bool or ssl.SSLContext, got {type(ssl).__name__}")
-    return ssl

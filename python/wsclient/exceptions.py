@@ -9,15 +9,20 @@ keep its ``except`` clauses:
      |   |   +- ClientConnectorError
      |   |   |   +- ClientConnectorDNSError
      |   |   |   +- ClientConnectorSSLError
-     |   |   |       +- ClientConnectorCertificateError
+     |   |   |   |   +- ClientConnectorCertificateError
+     |   |   |   +- ClientProxyConnectionError
+     |   |   |   +- UnixClientConnectorError
      |   |   +- ClientConnectionResetError (also ConnectionResetError, RuntimeError)
      |   +- ServerConnectionError
      |       +- ServerDisconnectedError
+     |       +- ServerFingerprintMismatch
      |       +- ServerTimeoutError (also TimeoutError)
      |           +- ConnectionTimeoutError
      +- InvalidURL (also ValueError)
-     +- WSServerHandshakeError
-     |   +- TooManyRedirects
+     +- ClientResponseError
+     |   +- ClientHttpProxyError
+     |   +- WSServerHandshakeError
+     |       +- TooManyRedirects
      +- WebSocketError
      +- WSMessageTypeError (also TypeError)
 
@@ -39,13 +44,18 @@ __all__ = [
     "ClientConnectorError",
     "ClientConnectorSSLError",
     "ClientError",
+    "ClientHttpProxyError",
     "ClientOSError",
+    "ClientProxyConnectionError",
+    "ClientResponseError",
     "ConnectionTimeoutError",
     "InvalidURL",
     "ServerConnectionError",
     "ServerDisconnectedError",
+    "ServerFingerprintMismatch",
     "ServerTimeoutError",
     "TooManyRedirects",
+    "UnixClientConnectorError",
     "WSMessageTypeError",
     "WSServerHandshakeError",
     "WebSocketError",
@@ -59,10 +69,10 @@ __all__ = [
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
-    from ssl import SSLContext
 
     from yarl import URL
 
+    from .tls import SSLSetting
     from .types import HandshakeResponse
 
 
@@ -85,7 +95,7 @@ class ClientConnectorError(ClientOSError):
         host: Host that was asked for, as the URL names it (no brackets around IPv6).
         port: TCP port that was asked for.
         os_error: What the operating system (or `ssl`) reported.
-        step: What was under way: ``"dns"``, ``"tcp"`` or ``"tls"``.
+        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"unix"``.
         ssl: The TLS setting in force; None on a connection without TLS.
     """
 
@@ -96,7 +106,7 @@ class ClientConnectorError(ClientOSError):
         os_error: OSError,
         *,
         step: str = "tcp",
-        ssl: bool | SSLContext | None = None,
+        ssl: SSLSetting | None = None,
     ) -> None:
         super().__init__(os_error.errno, os_error.strerror or str(os_error))
         # What pickle calls the class with; OSError would keep (errno, strerror).
@@ -107,12 +117,18 @@ class ClientConnectorError(ClientOSError):
         self.step = step
         self.ssl = ssl
 
+    @property
+    def reason(self) -> str:
+        """What `os_error` says, in words."""
+        return str(self.os_error) or type(self.os_error).__name__
+
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        reason = str(self.os_error) or type(self.os_error).__name__
-        return f"cannot connect to {host}:{self.port}, step {self.step}: {reason}"
+        return f"cannot connect to {host}:{self.port}, step {self.step}: {self.reason}"
 
-    def __reduce__(self) -> tuple[object, ...]:
+    def __reduce__(
+        self,
+    ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
         # An SSLContext cannot be pickled, and its settings are no part of what went wrong.
         plain = self.ssl if isinstance(self.ssl, bool) else None
         return type(self), self.args, {"step": self.step, "ssl": plain}
@@ -128,6 +144,59 @@ class ClientConnectorSSLError(ClientConnectorError):
 
 class ClientConnectorCertificateError(ClientConnectorSSLError):
     """The server's certificate was not accepted: untrusted, expired, or for another host."""
+
+
+class ClientProxyConnectionError(ClientConnectorError):
+    """A proxy could not be connected to, or a SOCKS proxy did not open the way to the server.
+
+    Args:
+        host: The proxy's host.
+        port: The proxy's port.
+        os_error: What the operating system, `ssl` or the proxy reported.
+        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"``, or ``"proxy"``, which is
+            what comes after these.
+        ssl: The TLS setting for the proxy; None if it is spoken to without TLS.
+        proxy: The proxy's URL, without credentials.
+    """
+
+    def __init__(
+        self,
+        host: str,
+        port: int,
+        os_error: OSError,
+        *,
+        step: str = "tcp",
+        ssl: SSLSetting | None = None,
+        proxy: URL | None = None,
+    ) -> None:
+        super().__init__(host, port, os_error, step=step, ssl=ssl)
+        self.proxy = proxy
+
+    def __str__(self) -> str:
+        return f"cannot connect by proxy {self.proxy}, step {self.step}: {self.reason}"
+
+    def __reduce__(
+        self,
+    ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
+        kind, args, state = super().__reduce__()
+        return kind, args, {**state, "proxy": self.proxy}
+
+
+class UnixClientConnectorError(ClientConnectorError):
+    """A Unix socket could not be connected to.
+
+    Args:
+        path: The socket's path.
+        os_error: What the operating system reported.
+    """
+
+    def __init__(self, path: str, os_error: OSError) -> None:
+        super().__init__(path, 0, os_error, step="unix")
+        self.args = (path, os_error)
+        self.path = path
+
+    def __str__(self) -> str:
+        return f"cannot connect to Unix socket {self.path}: {self.os_error}"
 
 
 class ClientConnectionResetError(ClientOSError, ConnectionResetError, RuntimeError):
@@ -153,6 +222,30 @@ class ServerDisconnectedError(ServerConnectionError):
         self.message = message
 
 
+class ServerFingerprintMismatch(ServerConnectionError):
+    """The server's certificate is another one than the `Fingerprint` names.
+
+    Args:
+        expected: SHA-256 that the certificate should have had.
+        got: SHA-256 of the certificate that the server has shown.
+        host: Host that was asked for.
+        port: TCP port that was asked for.
+    """
+
+    def __init__(self, expected: bytes, got: bytes, host: str, port: int) -> None:
+        super().__init__(expected, got, host, port)
+        self.expected = expected
+        self.got = got
+        self.host = host
+        self.port = port
+
+    def __str__(self) -> str:
+        return (
+            f"certificate of {self.host}:{self.port} has the fingerprint {self.got.hex()},"
+            f" expected {self.expected.hex()}"
+        )
+
+
 class ServerTimeoutError(ServerConnectionError, TimeoutError):
     """The server did not answer in time."""
 
@@ -162,7 +255,9 @@ class ConnectionTimeoutError(ServerTimeoutError):
 
     Args:
         message: URL, seconds and step in words.
-        step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"handshake"``.
+        step: What was under way: ``"limit"`` (waiting until the connector's limits let one more
+            connection be), ``"proxy"`` (all there is to do with one), ``"dns"``, ``"tcp"``,
+            ``"unix"``, ``"tls"`` or ``"handshake"``.
     """
 
     def __init__(self, message: str = "opening timed out", *, step: str = "") -> None:
@@ -188,8 +283,8 @@ class InvalidURL(ClientError, ValueError):
         return f"invalid URL {shown}: {self.description}" if self.description else shown
 
 
-class WSServerHandshakeError(ClientError):
-    """The server's answer does not open a WebSocket (RFC 6455 §4.1).
+class ClientResponseError(ClientError):
+    """The answer to a request was not the one that was needed.
 
     Args:
         message: What came and what was expected.
@@ -225,6 +320,14 @@ class WSServerHandshakeError(ClientError):
 
     def __str__(self) -> str:
         return self.message if self.url is None else f"{self.message}, url={str(self.url)!r}"
+
+
+class ClientHttpProxyError(ClientResponseError):
+    """An HTTP proxy did not open the way to the server; `url` is the proxy's."""
+
+
+class WSServerHandshakeError(ClientResponseError):
+    """The server's answer does not open a WebSocket (RFC 6455 §4.1)."""
 
 
 class TooManyRedirects(WSServerHandshakeError):

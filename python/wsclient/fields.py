@@ -168,14 +168,15 @@ def check_value(name: str, value: object) -> str:
     return value
 
 
-def basic_authorization(user: str, password: str) -> str:
-    """Make the value of ``Authorization`` from a URL's credentials (RFC 7617 §2).
+def basic_authorization(user: str, password: str, encoding: str = "utf-8") -> str:
+    """Make the value of ``Authorization`` from credentials (RFC 7617 §2).
 
     Args:
         user: User name, which must not hold a colon.
         password: Password, which may be empty.
+        encoding: What makes bytes of both.
 
     Returns:
-        ``Basic`` and both, in UTF-8 and base64.
+        ``Basic`` and both, in base64.
     """
-    return "Basic " + base64.b64encode(f"{user}:{password}".encode()).decode()
+    return "Basic " + base64.b64encode(f"{user}:{password}".encode(encoding)).decode()

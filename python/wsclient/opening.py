@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from multidict import CIMultiDict
 from yarl import URL
 
-from .connector import ConnectorProtocol, SSLSetting, TCPConnector
+from .cookies import cookie_header, keep_cookies
 from .exceptions import (
     ClientError,
     ConnectionTimeoutError,
@@ -24,12 +24,19 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .handshake import Extension, Handshake, is_redirect, parse_url
+from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+    from http.cookiejar import CookieJar
 
-__all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
+    from .connector import BaseConnector
+    from .proxy import Proxy
+    from .slots import Slot
+    from .tls import SSLSetting
+
+__all__ = ["HandshakeProtocol", "Opened", "open_websocket", "same_origin"]
 
 # Meant for one origin: RFC 9110 §15.4 on the fields that a redirect must not carry along.
 _FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Proxy-Authorization", "Host")
@@ -41,11 +48,12 @@ class Opened:
 
     Attributes:
         transport: The connection, reading paused. Give it its protocol, hand over
-            `trailing`, then call `connector.resume_reading`, without an ``await`` between.
+            `trailing`, then call `transport.resume_reading`, without an ``await`` between.
         response: Head of the 101, with the redirects that led to it.
         subprotocol: The offered subprotocol that the server chose, or None.
         extensions: The offered extensions that the server accepted.
         trailing: Bytes of the WebSocket that arrived with the head of the 101.
+        slot: To be released when the connection is lost; None if the connector has no limits.
     """
 
     transport: asyncio.Transport
@@ -53,6 +61,7 @@ class Opened:
     subprotocol: str | None
     extensions: tuple[Extension, ...]
     trailing: bytes
+    slot: Slot | None
 
 
 class HandshakeProtocol(ConnectorProtocol):
@@ -60,18 +69,16 @@ class HandshakeProtocol(ConnectorProtocol):
 
     Args:
         handshake: What to send and how to read the answer.
-        progress: Called with ``"handshake"`` when the request goes out.
     """
 
-    def __init__(self, handshake: Handshake, progress: Callable[[str], None]) -> None:
+    def __init__(self, handshake: Handshake) -> None:
         self._handshake = handshake
-        self._progress = progress
         # Carries no outcome, so that one nobody fetches (a cancelled opening) warns of nothing.
         self._finished = asyncio.get_running_loop().create_future()
         self._outcome: HandshakeResponse | BaseException | None = None
 
     async def answer(self) -> HandshakeResponse:
-        """Wait for the server's answer.
+        """Send the request, and wait for the server's answer. There must be a transport.
 
         Returns:
             A verified 101 or a redirect. Reading is paused.
@@ -81,18 +88,13 @@ class HandshakeProtocol(ConnectorProtocol):
             ServerDisconnectedError: The connection was lost before the answer was
                 complete, or right after it.
         """
+        assert self.transport is not None  # noqa: S101 - as documented
+        self.transport.write(self._handshake.request())
         await self._finished
         if isinstance(self._outcome, BaseException):
             raise self._outcome
         assert self._outcome is not None  # noqa: S101 - _settle sets it before _finished
         return self._outcome
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Send the request. Called by the event loop."""
-        super().connection_made(transport)
-        self._progress("handshake")
-        if self.transport is not None:
-            self.transport.write(self._handshake.request())
 
     def data_received(self, data: bytes) -> None:
         """Read the answer. Called by the event loop."""
@@ -104,6 +106,7 @@ class HandshakeProtocol(ConnectorProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Conclude that no more will come. Called by the event loop."""
+        super().connection_lost(exc)
         if self._outcome is None:
             self._read(b"", exc)
         elif not isinstance(self._outcome, BaseException):
@@ -141,12 +144,23 @@ class _Target:
     url: URL
     headers: CIMultiDict[str]
     server_hostname: str | None
+    cookies: str
+
+    def fields(self, jar: CookieJar | None) -> CIMultiDict[str]:
+        """Return the header fields for this hop."""
+        if jar is None:
+            return self.headers
+        fields = self.headers.copy()
+        given = fields.popall("Cookie", ())
+        cookie = cookie_header(jar, self.url, given, self.cookies)
+        if cookie is not None:
+            fields["Cookie"] = cookie
+        return fields
 
     def after(self, response: HandshakeResponse) -> _Target:
         """Return where a redirect leads (RFC 9110 §10.2.2, §15.4)."""
         url = self._location(response)
-        here, there = _origin(self.url), _origin(url)
-        if here == there:
+        if same_origin(self.url, url):
             if url.user is None and url.password is None:
                 url = url.with_user(self.url.user).with_password(self.url.password)
             return replace(self, url=url)
@@ -155,7 +169,7 @@ class _Target:
             headers.popall(name, None)
         same_host = self.url.raw_host == url.raw_host
         return _Target(
-            without_credentials(url), headers, self.server_hostname if same_host else None
+            without_credentials(url), headers, self.server_hostname if same_host else None, ""
         )
 
     def _location(self, response: HandshakeResponse) -> URL:
@@ -179,21 +193,24 @@ class _Target:
 async def open_websocket(
     url: str | URL,
     *,
-    connector: TCPConnector,
+    connector: BaseConnector,
     protocols: Sequence[str] = (),
     extensions: str | None = None,
     origin: str | None = None,
     headers: LooseHeaders | None = None,
     ssl: SSLSetting | None = None,
     server_hostname: str | None = None,
+    proxy_for: Callable[[URL], Proxy | None] = lambda _: None,
+    jar: CookieJar | None = None,
+    cookies: str = "",
     connect_timeout: float | None = 10.0,
     max_redirects: int = 10,
 ) -> Opened:
     """Open a WebSocket (RFC 6455 §4.1).
 
     Redirects are followed, but never from TLS to plain text. On the way to another
-    origin (TLS or not, host, port) credentials and cookies are left behind, and on the
-    way to another host `server_hostname` is.
+    origin (TLS or not, host, port) credentials and the caller's cookies are left behind, and on
+    the way to another host `server_hostname` is. The jar's cookies go where RFC 6265 lets them.
 
     Args:
         url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
@@ -204,6 +221,9 @@ async def open_websocket(
         headers: Further header fields of the request.
         ssl: Instead of the connector's setting, if not None.
         server_hostname: Name to verify the certificate for, instead of the URL's host.
+        proxy_for: Chooses the proxy for a URL; None for none.
+        jar: Keeps the cookies that a redirect or the 101 sets, and has those to send.
+        cookies: Cookies to send where the jar has none of their names.
         connect_timeout: Seconds for all of it, redirects included; None for no bound.
         max_redirects: Redirects that are followed.
 
@@ -215,13 +235,15 @@ async def open_websocket(
         ValueError: An argument holds what must not be sent.
         InvalidURL: The URL cannot name a WebSocket.
         ClientConnectorError: No connection; the subclasses say why.
+        ClientHttpProxyError: The proxy refuses.
         ConnectionTimeoutError: Not open in time; its ``step`` says what was under way.
         ServerDisconnectedError: The server closed the connection instead of answering.
         WSServerHandshakeError: The server's answer opens nothing.
         TooManyRedirects: More than `max_redirects` redirects.
     """
-    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname)
+    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname, cookies)
     steps = ["start"]
+    proxy = None
     history: list[HandshakeResponse] = []
     deadline = asyncio.timeout(connect_timeout)
     try:
@@ -232,10 +254,15 @@ async def open_websocket(
                     protocols=protocols,
                     extensions=extensions,
                     origin=origin,
-                    headers=target.headers,
+                    headers=target.fields(jar),
                 )
-                opened = await _hop(target, handshake, connector, ssl, steps.append)
+                proxy = proxy_for(target.url)
+                opened = await _hop(
+                    target, handshake, connector, ssl=ssl, proxy=proxy, progress=steps.append
+                )
                 response = opened.response
+                if jar is not None:
+                    keep_cookies(jar, response)
                 if not is_redirect(response):
                     return replace(opened, response=replace(response, history=tuple(history)))
                 opened.transport.abort()
@@ -252,8 +279,9 @@ async def open_websocket(
         # Inside, the operating system's own time limit is a TimeoutError as well.
         if not deadline.expired():
             raise
+        by = "" if proxy is None else f" by proxy {proxy.url}"
         raise ConnectionTimeoutError(
-            f"not open after {connect_timeout} s, step {steps[-1]},"
+            f"not open after {connect_timeout} s, step {steps[-1]}{by},"
             f" url={str(without_credentials(target.url))!r}",
             step=steps[-1],
         ) from error
@@ -262,27 +290,41 @@ async def open_websocket(
 async def _hop(
     target: _Target,
     handshake: Handshake,
-    connector: TCPConnector,
+    connector: BaseConnector,
+    *,
     ssl: SSLSetting | None,
+    proxy: Proxy | None,
     progress: Callable[[str], None],
 ) -> Opened:
     """Get one answer; whatever goes wrong, leave no connection behind."""
-    protocol = HandshakeProtocol(handshake, progress)
+    protocol = HandshakeProtocol(handshake)
     try:
         transport = await connector.connect(
             target.url,
-            lambda: protocol,
+            protocol,
             ssl=ssl,
             server_hostname=target.server_hostname,
+            proxy=proxy,
             progress=progress,
         )
+        progress("handshake")
         response = await protocol.answer()
     except BaseException:
         protocol.abort()
         raise
     return Opened(
-        transport, response, handshake.subprotocol, handshake.extensions, handshake.trailing
+        transport,
+        response,
+        handshake.subprotocol,
+        handshake.extensions,
+        handshake.trailing,
+        protocol.slot,
     )
+
+
+def same_origin(one: URL, other: URL) -> bool:
+    """Tell whether two URLs have the same origin (RFC 6454 §5): TLS or not, host, port."""
+    return _origin(one) == _origin(other)
 
 
 def _origin(url: URL) -> tuple[bool, str | None, int | None]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import warnings
 from typing import TYPE_CHECKING, Any, Protocol
 
 from ._core import Message, Sent, WebSocketBase
@@ -12,6 +11,7 @@ from ._core import Protocol as CoreProtocol
 from .exceptions import ServerTimeoutError, WSMessageTypeError
 from .heartbeat import Heartbeat
 from .types import MsgType
+from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .types import HandshakeResponse
 
-__all__ = ["ClientWebSocketResponse", "WebSocketProtocol"]
+__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "remember_maker", "when_lost"]
 
 
 class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -56,6 +56,8 @@ class ClientWebSocketResponse(WebSocketBase):
         heartbeat: Seconds of silence before a ping; None for no pings.
         receive_timeout: Seconds that `receive` waits where it is not told.
     """
+
+    _made = Made("an unknown place")
 
     def __init__(
         self,
@@ -228,10 +230,22 @@ class ClientWebSocketResponse(WebSocketBase):
         connection = self._connection
         if self.closed or connection.lost or self._loop.is_closed():
             return
-        text = f"unclosed {self!r}"
+        shown = repr(self)
         self._stop_heartbeat()
         connection.abort()
-        warnings.warn(text, ResourceWarning, source=self, stacklevel=2)
+        warn_unclosed(self, shown, self._made)
+
+
+def remember_maker(ws: ClientWebSocketResponse, made: Made) -> None:
+    """Let a WebSocket know who made it, for the warning if it is not closed.
+
+    Not an argument of the class, which users override.
+
+    Args:
+        ws: The WebSocket.
+        made: Who called `ws_connect`.
+    """
+    ws._made = made  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - same module
 
 
 async def _none_or(future: asyncio.Future[None] | None) -> None:
@@ -244,3 +258,17 @@ async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     if msg.tp in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration
     return msg
+
+
+def when_lost(connection: CoreProtocol, function: Callable[[], None]) -> None:
+    """Call a function when a connection is lost, or at once if it is.
+
+    Args:
+        connection: The protocol of the transport.
+        function: It is called once.
+    """
+    lost = connection.wait_lost()
+    if lost is None:
+        function()
+    else:
+        lost.add_done_callback(lambda _: function())

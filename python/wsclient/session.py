@@ -1,29 +1,42 @@
-"""`ws_connect` and `ClientSession`: where a bot starts."""
+"""`ClientSession`: what several connections share."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine
-from functools import wraps
-from typing import TYPE_CHECKING, Any, Generic, ParamSpec, cast
+import contextlib
+from functools import partial
+from http.cookiejar import CookieJar
+from typing import TYPE_CHECKING, cast
 from weakref import WeakSet
 
 from multidict import CIMultiDict
+from yarl import URL
 
-from .connector import SSLSetting, TCPConnector, plain_socket, resume_reading
-from .opening import open_websocket
-from .response import ClientWebSocketResponse, WebSocketProtocol
-from .types import ClientWSTimeout, WSCloseCode
+from .auth import authorization
+from .connecting import Connecting
+from .connector import TCPConnector
+from .cookies import CookiePolicy, join_cookies
+from .handshake import parse_url
+from .opening import open_websocket, same_origin
+from .options import Options, takes_options
+from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
+from .retry import backoff, process_exception, reconnecting
+from .transport import plain_socket, resume_reading
+from .types import WSCloseCode
+from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Sequence
+    from collections.abc import AsyncGenerator, Callable, Iterable
     from types import TracebackType
-    from typing import Self
+    from typing import Self, Unpack
 
     from typing_extensions import TypeVar
-    from yarl import URL
 
-    from .types import LooseHeaders
+    from .connector import BaseConnector
+    from .cookies import LooseCookies
+    from .options import ConnectOptions
+    from .retry import ReconnectEvent
+    from .slots import Slot
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
 else:
@@ -31,213 +44,176 @@ else:
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
-__all__ = ["ClientSession", "Connecting", "ws_connect"]
-
-_P = ParamSpec("_P")
-
-MAX_MSG_SIZE = 4 * 1024 * 1024
-
-
-class Connecting(Coroutine[Any, Any, _WS], Generic[_WS]):
-    """What `ws_connect` returns: await it for the WebSocket, or use it in ``async with``.
-
-    Leaving the ``async with`` closes the WebSocket.
-    """
-
-    def __init__(self, opening: Coroutine[Any, Any, _WS]) -> None:
-        self._opening = opening
-        self._ws: _WS | None = None
-
-    def __await__(self) -> Generator[Any, Any, _WS]:
-        return self._opening.__await__()
-
-    def __iter__(self) -> Generator[Any, Any, _WS]:
-        return self.__await__()
-
-    def send(self, value: Any) -> Any:
-        """Run the coroutine on (`collections.abc.Coroutine.send`)."""
-        return self._opening.send(value)
-
-    def throw(self, *args: Any) -> Any:
-        """Raise in the coroutine (`collections.abc.Coroutine.throw`)."""
-        return self._opening.throw(*args)
-
-    def close(self) -> None:
-        """End the coroutine (`collections.abc.Coroutine.close`)."""
-        self._opening.close()
-
-    async def __aenter__(self) -> _WS:
-        self._ws = await self._opening
-        return await self._ws.__aenter__()
-
-    async def __aexit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if self._ws is not None:
-            await self._ws.__aexit__(exc_type, exc, traceback)
-
-
-def _connecting(
-    function: Callable[_P, Coroutine[Any, Any, _WS]],
-) -> Callable[_P, Connecting[_WS]]:
-    @wraps(function)
-    def connecting(*args: _P.args, **kwargs: _P.kwargs) -> Connecting[_WS]:
-        return Connecting(function(*args, **kwargs))
-
-    return connecting
+__all__ = ["ClientSession"]
 
 
 class ClientSession:
-    """What several connections share: a connector and headers.
+    """What several connections share: a connector and options.
 
     Mirrors ``aiohttp.ClientSession``, of which it has the WebSocket part.
 
     Args:
-        connector: Makes the connections; by default one of the session's own.
-        headers: Header fields for every opening handshake.
-        ws_response_class: The class of the WebSockets.
+        base_url: What relative URLs given to `ws_connect` are relative to. If there is one, the
+            session's `auth` and `cookies` go to its origin only.
+        connector: Makes the connections, and is not closed with the session; by default one of
+            the session's own, which is.
+        cookies: Cookies that go to whatever server `ws_connect` is told to connect to, but not
+            where redirects lead away from it. Of a name that the server sets, its own is sent.
+        cookie_jar: Keeps the cookies that servers set, and sends them (RFC 6265); by default a
+            new `http.cookiejar.CookieJar` with a `CookiePolicy`.
         loop: The event loop, for callers of aiohttp 0.17; must be the running one when
             connecting.
+        options: See `ConnectOptions`; the defaults of every `ws_connect`.
+
+    Raises:
+        TypeError, ValueError: An argument is wrong.
 
     Example:
-        >>> async with ClientSession() as session:
+        >>> async with ClientSession(headers={"Authorization": "Bearer ..."}) as session:
         ...     async with session.ws_connect("wss://example.org/feed") as ws:
         ...         print(await ws.receive())
     """
 
+    _made: Made | None = None
+
+    @takes_options
     def __init__(
         self,
+        base_url: str | URL | None = None,
         *,
-        connector: TCPConnector | None = None,
-        headers: LooseHeaders | None = None,
-        ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse,
+        connector: BaseConnector | None = None,
+        cookies: LooseCookies | None = None,
+        cookie_jar: CookieJar | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
+        **options: Unpack[ConnectOptions[ClientWebSocketResponse]],
     ) -> None:
+        self._options = Options().overridden(options)
+        self._base_url = None if base_url is None else parse_url(base_url)
+        self._cookies = join_cookies(cookies or ())
+        # An empty jar is false.
+        self._cookie_jar = CookieJar(CookiePolicy()) if cookie_jar is None else cookie_jar
         self._connector = connector or TCPConnector(loop=loop)
         self._owns_connector = connector is None
-        self._headers: CIMultiDict[str] = CIMultiDict(headers or ())
-        self._ws_response_class = ws_response_class
         self._loop = loop
         self._websockets: WeakSet[ClientWebSocketResponse] = WeakSet()
         self._closed = False
+        self._made = Made.here()
 
     @property
     def closed(self) -> bool:
         """True after `close`."""
         return self._closed
 
-    @_connecting
-    async def ws_connect(
-        self,
-        url: str | URL,
-        *,
-        protocols: Sequence[str] = (),
-        timeout: float | ClientWSTimeout | None = 10.0,
-        receive_timeout: float | None = None,
-        ws_response_class: type[_WS] | None = None,
-        autoclose: bool = True,
-        autoping: bool = True,
-        heartbeat: float | None = None,
-        origin: str | None = None,
-        headers: LooseHeaders | None = None,
-        ssl: SSLSetting | None = None,
-        server_hostname: str | None = None,
-        max_msg_size: int = MAX_MSG_SIZE,
-        decode_text: bool = True,
-        connect_timeout: float | None = 10.0,
-    ) -> _WS:
+    @property
+    def connector(self) -> BaseConnector:
+        """What makes the connections."""
+        return self._connector
+
+    @property
+    def cookie_jar(self) -> CookieJar:
+        """What keeps the cookies that servers set."""
+        return self._cookie_jar
+
+    @takes_options
+    def ws_connect(self, url: str | URL, **options: Unpack[ConnectOptions[_WS]]) -> Connecting[_WS]:
         """Open a WebSocket.
 
         Args:
-            url: ``ws``, ``wss``, ``http`` or ``https`` URL.
-            protocols: Subprotocols to offer, preferred ones first.
-            timeout: Seconds to wait for the server in the closing handshake, or a
-                `ClientWSTimeout`; None waits without end.
-            receive_timeout: Seconds that one `receive` may take; None waits without end.
-            ws_response_class: The class of the WebSocket; the session's by default.
-            autoclose: Answer the server's close frame. If False, `receive` returns it as a
-                message, and closing is the caller's.
-            autoping: Answer pings. If False, `receive` returns pings and pongs.
-            heartbeat: Seconds of silence before a ping; a server silent for half of that again
-                counts as dead. None sends no pings.
-            origin: Value of ``Origin``.
-            headers: Further header fields; they win over the session's.
-            ssl: True to verify the certificate, False not to, or an `ssl.SSLContext`; the
-                connector's by default.
-            server_hostname: The name to verify the certificate for; the URL's host by default.
-            max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
-                A larger one fails the connection with close code 1009.
-            decode_text: Text messages as `str`; if False, as `bytes` that are known to be UTF-8.
-            connect_timeout: Seconds for DNS, TCP, TLS and the handshake together; None for no
-                bound.
+            url: ``ws``, ``wss``, ``http`` or ``https`` URL, or a reference relative to the
+                session's ``base_url``.
+            options: See `ConnectOptions`; they go before the session's.
 
         Returns:
-            Await it, or use it in ``async with``.
+            Await it, or use it in ``async with``, which closes the WebSocket at its end.
 
         Raises:
             TypeError, ValueError: An argument is wrong.
             InvalidURL: `url` cannot name a WebSocket.
             ClientConnectorError: No connection; the subclasses say why.
+            ClientHttpProxyError: The proxy refuses.
             ConnectionTimeoutError: Not open in time.
             ServerDisconnectedError: The server closed the connection instead of answering.
             WSServerHandshakeError: The server's answer opens nothing.
-            RuntimeError: The session is closed.
+            RuntimeError: The session is closed, or belongs to another event loop.
 
         Mirrors ``aiohttp.ClientSession.ws_connect``.
         """
+        return Connecting(self._open(url, options, Made.here()))
+
+    @takes_options
+    def reconnect(
+        self,
+        url: str | URL,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = process_exception,
+        reconnect_delays: Callable[[], Iterable[float]] = backoff,
+        healthy_after: float = 10.0,
+        on_state: Callable[[ReconnectEvent[_WS]], object] | None = None,
+        **options: Unpack[ConnectOptions[_WS]],
+    ) -> AsyncGenerator[_WS, None]:
+        """Connect, and connect again whenever the connection has ended or could not be made.
+
+        Args:
+            url: As for `ws_connect`.
+            process_exception: As for `wsclient.reconnect`, and so are the others.
+            reconnect_delays: Makes the delays.
+            healthy_after: Seconds after which they begin anew.
+            on_state: Is told what happens.
+            options: See `ConnectOptions`.
+
+        Returns:
+            An asynchronous iterator over open WebSockets, see `wsclient.reconnect`.
+        """
+        return reconnecting(
+            lambda: self.ws_connect(url, **options),
+            process_exception=process_exception,
+            reconnect_delays=reconnect_delays,
+            healthy_after=healthy_after,
+            on_state=on_state,
+        )
+
+    async def _open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
         self._check_open()
-        loop = asyncio.get_running_loop()
-        if self._loop is not None and self._loop is not loop:
-            raise RuntimeError("session belongs to another event loop than the running one")
-        if isinstance(timeout, ClientWSTimeout):
-            close_timeout = timeout.ws_close
-            receive_timeout = timeout.ws_receive if receive_timeout is None else receive_timeout
-        else:
-            close_timeout = timeout
-        for name, seconds in (
-            ("timeout", close_timeout),
-            ("receive_timeout", receive_timeout),
-            ("heartbeat", heartbeat),
-        ):
-            _check_not_negative(name, seconds, float | int | None)
-        _check_not_negative("max_msg_size", max_msg_size, int)
+        loop = self._check_loop()
+        options = self._options.overridden(given)
         connection = WebSocketProtocol(
             loop,
             resume_reading=resume_reading,
-            max_msg_size=max_msg_size,
-            autoclose=autoclose,
-            autoping=autoping,
-            decode_text=decode_text,
-            watch_reads=bool(heartbeat),
+            max_msg_size=options.max_msg_size,
+            autoclose=options.autoclose,
+            autoping=options.autoping,
+            decode_text=options.decode_text,
+            watch_reads=bool(options.heartbeat),
         )
-        fields = self._headers.copy()
-        fields.update(CIMultiDict(headers or ()))
+        target = self._absolute(url)
         opened = await open_websocket(
-            url,
+            target.extend_query(options.params),
             connector=self._connector,
-            protocols=protocols,
-            origin=origin,
-            headers=fields,
-            ssl=ssl,
-            server_hostname=server_hostname,
-            connect_timeout=connect_timeout,
+            protocols=options.protocols,
+            origin=options.origin,
+            headers=self._headers(target, given),
+            ssl=options.ssl,
+            server_hostname=options.server_hostname,
+            proxy_for=partial(options.proxy_for, network=self._connector.network),
+            jar=self._cookie_jar,
+            cookies=self._cookies if self._is_own(target) else "",
+            connect_timeout=options.connect_timeout,
+            max_redirects=options.max_redirects,
         )
         try:
             self._check_open()
-            ws = (ws_response_class or cast("type[_WS]", self._ws_response_class))(
+            ws = cast("type[_WS]", options.ws_response_class)(
                 connection,
                 opened.response,
                 opened.subprotocol,
-                close_timeout=close_timeout,
-                heartbeat=heartbeat,
-                receive_timeout=receive_timeout,
+                close_timeout=options.timeout,
+                heartbeat=options.heartbeat,
+                receive_timeout=options.receive_timeout,
             )
         except BaseException:
             opened.transport.abort()
             raise
+        remember_maker(ws, made)
         opened.transport.set_protocol(connection)
         connection.connection_made(opened.transport)
         socket = plain_socket(opened.transport)
@@ -245,24 +221,73 @@ class ClientSession:
             connection.use_socket(*socket)
         connection.feed(opened.trailing)
         self._websockets.add(ws)
+        self._opened(connection, opened.slot)
         return ws
+
+    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
+        """See to what has to happen when a connection is lost that has just been opened."""
+        if slot is not None:
+            when_lost(connection, slot.release)
+
+    def _absolute(self, url: str | URL) -> URL:
+        if self._base_url is not None:
+            # What is wrong with a URL is for parse_url to say, which hides credentials.
+            with contextlib.suppress(ValueError):
+                url = self._base_url.join(URL(url))
+        return parse_url(url)
+
+    def _is_own(self, url: URL) -> bool:
+        return self._base_url is None or same_origin(self._base_url, url)
+
+    def _headers(self, url: URL, given: ConnectOptions[_WS]) -> CIMultiDict[str]:
+        """Add up the session's fields, the call's, and ``Authorization``."""
+        headers: CIMultiDict[str] = CIMultiDict(self._options.headers or ())
+        if "headers" in given:
+            headers.update(CIMultiDict(given["headers"] or ()))
+        auth = given.get("auth")
+        if "auth" not in given and self._is_own(url) and url.user is None and url.password is None:
+            auth = self._options.auth
+        netrc = given.get("trust_env", self._options.trust_env)
+        value = authorization(url, headers, auth, netrc=netrc)
+        if value is not None:
+            headers["Authorization"] = value
+        return headers
 
     def _check_open(self) -> None:
         if self._closed:
             raise RuntimeError("session is closed")
 
+    def _check_loop(self) -> asyncio.AbstractEventLoop:
+        loop = asyncio.get_running_loop()
+        if self._loop is None:
+            self._loop = loop
+        if self._loop is not loop:
+            raise RuntimeError("session belongs to another event loop than the running one")
+        return loop
+
     async def close(self) -> None:
-        """Close the session: its WebSockets, with close code 1001, and a connector of its own."""
-        self._closed = True
+        """Close the session: its WebSockets, with close code 1001, and a connector of its own.
+
+        Each WebSocket takes its ``timeout`` at most. If this is cancelled, those that are not
+        closed yet are dropped.
+
+        Raises:
+            RuntimeError: The session has connections in another event loop.
+        """
+        if self._websockets:
+            self._check_loop()
+        self._end()
         closing = [ws.close(code=WSCloseCode.GOING_AWAY) for ws in self._websockets]
-        try:
-            outcomes = await asyncio.gather(*closing, return_exceptions=True)
-        finally:
-            if self._owns_connector:
-                self._connector.close()
+        outcomes = await asyncio.gather(*closing, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
                 raise outcome
+
+    def _end(self) -> None:
+        """Open nothing more."""
+        self._closed = True
+        if self._owns_connector:
+            self._connector.close()
 
     async def __aenter__(self) -> Self:
         return self
@@ -275,80 +300,10 @@ class ClientSession:
     ) -> None:
         await self.close()
 
+    def __repr__(self) -> str:
+        state = "closed" if self._closed else f"{len(self._websockets)} WebSockets"
+        return f"<{type(self).__name__} {state}>"
 
-def _check_not_negative(name: str, value: Any, kind: Any) -> None:
-    if not isinstance(value, kind):
-        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-    if value is not None and not value >= 0:
-        raise ValueError(f"{name} is {value}, expected at least 0")
-
-
-def ws_connect(
-    url: str | URL,
-    *,
-    protocols: Sequence[str] = (),
-    timeout: float | ClientWSTimeout | None = 10.0,
-    connector: TCPConnector | None = None,
-    ws_response_class: type[_WS] | None = None,
-    autoclose: bool = True,
-    autoping: bool = True,
-    loop: asyncio.AbstractEventLoop | None = None,
-    receive_timeout: float | None = None,
-    heartbeat: float | None = None,
-    origin: str | None = None,
-    headers: LooseHeaders | None = None,
-    ssl: SSLSetting | None = None,
-    server_hostname: str | None = None,
-    max_msg_size: int = MAX_MSG_SIZE,
-    decode_text: bool = True,
-    connect_timeout: float | None = 10.0,
-) -> Connecting[_WS]:
-    """Open a WebSocket, with a session of its own.
-
-    Args:
-        url: As for `ClientSession.ws_connect`, and so are the parameters not listed here.
-        protocols: Subprotocols to offer, preferred ones first.
-        timeout: Seconds to wait for the server in the closing handshake.
-        connector: Makes the connection.
-        ws_response_class: The class of the WebSocket.
-        autoclose: Answer the server's close frame.
-        autoping: Answer pings.
-        loop: The event loop, for callers of aiohttp 0.17; must be the running one.
-        receive_timeout: Seconds that one `receive` may take.
-        heartbeat: Seconds of silence before a ping.
-        origin: Value of ``Origin``.
-        headers: Further header fields.
-        ssl: How the certificate is verified.
-        server_hostname: The name to verify the certificate for.
-        max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
-        decode_text: Text messages as `str`, else as `bytes`.
-        connect_timeout: Seconds for DNS, TCP, TLS and the handshake together.
-
-    Returns:
-        Await it, or use it in ``async with``.
-
-    Raises:
-        ClientError: As for `ClientSession.ws_connect`.
-
-    Example:
-        >>> ws = await ws_connect("ws://localhost:8080/")
-
-    Mirrors ``aiohttp.ws_connect`` of aiohttp 0.17.
-    """
-    return ClientSession(connector=connector, loop=loop).ws_connect(
-        url,
-        protocols=protocols,
-        timeout=timeout,
-        receive_timeout=receive_timeout,
-        ws_response_class=ws_response_class,
-        autoclose=autoclose,
-        autoping=autoping,
-        heartbeat=heartbeat,
-        origin=origin,
-        headers=headers,
-        ssl=ssl,
-        server_hostname=server_hostname,
-        max_msg_size=max_msg_size,
-        decode_text=decode_text,
-        connect_timeout=connect_timeout,
-    )
+    def __del__(self) -> None:
+        if self._made is not None and not self._closed:
+            warn_unclosed(self, repr(self), self._made)

@@ -92,15 +92,17 @@ class WSCloseCode(IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class ClientWSTimeout:
-    """How long to wait for the peer. Mirrors ``aiohttp.ClientWSTimeout``.
+    """How long to wait for the peer. Mirrors ``aiohttp.ClientWSTimeout``, and adds `ws_connect`.
 
     Attributes:
         ws_receive: Seconds that one ``receive()`` may take; None waits without end.
         ws_close: Seconds that the closing handshake may take; None waits without end.
+        ws_connect: Seconds that opening may take, redirects included; None for no bound.
     """
 
     ws_receive: float | None = None
     ws_close: float | None = 10.0
+    ws_connect: float | None = 10.0
 
 
 @dataclass(frozen=True, slots=True)

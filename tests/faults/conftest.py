@@ -12,8 +12,9 @@ import pytest
 import trustme
 import uvloop
 
-from wsclient.connector import TCPConnector, resume_reading
+from wsclient.connector import TCPConnector
 from wsclient.opening import open_websocket
+from wsclient.transport import resume_reading
 
 FRAMES = b"\x81\x05hello\x82\x7e\x01\x00" + bytes(range(256))
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -106,9 +106,9 @@ async def test_tls_connection_cut_in_the_answer(serve, server_tls, client_tls):
 
 async def test_connection_lost_between_the_101_and_its_use(serve, no_leak):
     class Losing(TCPConnector):
-        async def connect(self, url, protocol_factory, **kwargs):
-            transport = await super().connect(url, protocol_factory, **kwargs)
-            await protocol_factory().answer()
+        async def connect(self, url, protocol, **kwargs):
+            transport = await super().connect(url, protocol, **kwargs)
+            await protocol.answer()
             transport.abort()
             await asyncio.sleep(0.01)
             return transport

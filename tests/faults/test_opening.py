@@ -13,8 +13,8 @@ import websockets
 from websockets.asyncio.server import serve as serve_websockets
 from yarl import URL
 
-from wsclient import connector as connector_module
-from wsclient.connector import TCPConnector, resume_reading
+from wsclient import transport as transport_module
+from wsclient.connector import TCPConnector
 from wsclient.exceptions import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
@@ -24,6 +24,7 @@ from wsclient.exceptions import (
     InvalidURL,
 )
 from wsclient.opening import Opened
+from wsclient.transport import resume_reading
 
 from .conftest import FRAMES, Collect, accept, failure, opening, take_over
 
@@ -118,8 +119,8 @@ async def test_default_tls_offers_http_1_1_only(serve, server_tls):
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_without_aiofastnet(serve, server_tls, client_tls, tls, monkeypatch):
-    fallback = connector_module._loop_create_connection
-    monkeypatch.setattr(connector_module, "_create_connection", fallback)
+    fallback = transport_module._loop_create_connection
+    monkeypatch.setattr(transport_module, "_create_connection", fallback)
     peer = await serve(lambda r: accept(r) + FRAMES, tls=server_tls if tls else None)
     assert await take_over(await opening(peer.url, ssl=client_tls)) == FRAMES
 
@@ -195,7 +196,9 @@ async def test_bad_arguments_send_nothing(serve, kwargs):
 
 
 async def test_ssl_of_a_wrong_type(serve):
-    with pytest.raises(TypeError, match=r"ssl must be bool or ssl\.SSLContext, got str"):
+    with pytest.raises(
+        TypeError, match=r"ssl must be bool, ssl\.SSLContext or Fingerprint, got str"
+    ):
         TCPConnector(ssl="no")
     with pytest.raises(TypeError, match="ssl must be bool"):
         await opening((await serve(b"")).url, ssl=0)
@@ -306,21 +309,34 @@ async def test_ssl_is_harmless_without_tls(serve, client_tls):
 # --- time
 
 
-async def say_nothing(exchange):
-    await exchange.client_leaves()
+class Stuck:
+    """A resolver that never answers."""
+
+    async def resolve(self, host, port=0, family=0):
+        await asyncio.get_running_loop().create_future()
 
 
 @contextlib.asynccontextmanager
-async def stuck_at(step, serve):
+async def stuck_at(step, serve, reached):
     """A URL and a connector whose opening never gets past one step."""
-    connector = TCPConnector()
+
+    async def say_nothing(exchange):
+        reached.set()
+        await exchange.client_leaves()
+
+    connector = TCPConnector(resolver=Stuck(), limit=1 if step == "limit" else 0)
     with contextlib.ExitStack() as stack:
-        if step == "dns":
-
-            async def resolve(host, port):
-                await asyncio.get_running_loop().create_future()
-
-            connector._resolve = resolve
+        if step == "limit":
+            peer = await serve(say_nothing)
+            url = f"ws://u:secret@127.0.0.1:{peer.port}/"
+            first = asyncio.create_task(opening(url, connector=connector))
+            await reached.wait()
+            reached.clear()
+            try:
+                yield url, connector
+            finally:
+                first.cancel()
+        elif step == "dns":
             yield "ws://u:secret@example.invalid/", connector
         elif step == "tcp":
             listening = stack.enter_context(socket.create_server(("127.0.0.1", 0), backlog=0))
@@ -333,15 +349,15 @@ async def stuck_at(step, serve):
             yield f"wss://u:secret@127.0.0.1:{listening.getsockname()[1]}/", connector
         else:
             peer = await serve(say_nothing)
-            yield f"ws://u:secret@localhost:{peer.port}/", connector
+            yield f"ws://u:secret@127.0.0.1:{peer.port}/", connector
 
 
-STEPS = ["dns", "tcp", "tls", "handshake"]
+STEPS = ["limit", "dns", "tcp", "tls", "handshake"]
 
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_time_runs_out(step, serve, no_leak):
-    async with stuck_at(step, serve) as (url, connector), no_leak():
+    async with stuck_at(step, serve, asyncio.Event()) as (url, connector), no_leak():
         error = await failure(ConnectionTimeoutError, url, connector=connector, connect_timeout=0.1)
     assert error.step == step
     assert f"not open after 0.1 s, step {step}, url=" in str(error)
@@ -349,18 +365,18 @@ async def test_time_runs_out(step, serve, no_leak):
 
 @pytest.mark.parametrize("step", STEPS)
 async def test_cancellation_passes_through_and_leaves_nothing(step, serve, no_leak):
-    async with stuck_at(step, serve) as (url, connector), no_leak():
-        reached = asyncio.Event()
+    reached = asyncio.Event()
+    async with stuck_at(step, serve, reached) as (url, connector), no_leak():
+        tasks = asyncio.all_tasks()
         connect = connector.connect
 
-        async def watched(url, protocol_factory, *, progress, **kwargs):
+        async def watched(url, protocol, *, progress, **kwargs):
             def note(name):
                 progress(name)
                 if name == step:
                     reached.set()
 
-            protocol_factory()._progress = note
-            return await connect(url, protocol_factory, progress=note, **kwargs)
+            return await connect(url, protocol, progress=note, **kwargs)
 
         connector.connect = watched
         task = asyncio.create_task(opening(url, connector=connector, connect_timeout=None))
@@ -368,6 +384,9 @@ async def test_cancellation_passes_through_and_leaves_nothing(step, serve, no_le
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+        await asyncio.sleep(0)
+        if step != "handshake":  # there the server's tasks come and go
+            assert asyncio.all_tasks() <= tasks
 
 
 async def test_cancellation_at_every_turn_of_the_loop(serve, server_tls, client_tls, no_leak):

@@ -1,6 +1,7 @@
 """`ws_connect` as the documented page has it: each parameter, what it returns and raises."""
 
 import asyncio
+import contextlib
 import inspect
 
 import pytest
@@ -26,8 +27,10 @@ def connect_by_function(url, **options):
     return ws_connect(url, **options)
 
 
-def connect_by_session(url, **options):
-    return ClientSession().ws_connect(url, **options)
+@contextlib.asynccontextmanager
+async def connect_by_session(url, **options):
+    async with ClientSession() as session, session.ws_connect(url, **options) as ws:
+        yield ws
 
 
 both_ways = pytest.mark.parametrize("connect", [connect_by_function, connect_by_session])
@@ -73,7 +76,8 @@ async def test_a_refused_handshake(serve, connect):
 
     port = await serve(echo_messages, process_request=refuse)
     with pytest.raises(wsclient.WSServerHandshakeError) as caught:
-        await connect(f"http://localhost:{port}/")
+        async with connect(f"http://localhost:{port}/"):
+            pass
     assert caught.value.status == caught.value.code == 403
     assert caught.value.headers["Content-Type"].startswith("text/plain")
     assert caught.value.body == b"not today\n"

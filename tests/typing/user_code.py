@@ -5,12 +5,17 @@ that ignores nothing, so what users do must stay accepted and what they must not
 """
 
 import asyncio
+import contextlib
+import functools
+import http.cookiejar
 import json
+import socket
 import ssl
 import types
 from collections.abc import Generator
 from typing import Any, assert_type
 
+import aiohttp.abc
 from yarl import URL
 
 import wsclient
@@ -52,7 +57,9 @@ async def connecting() -> None:
     assert_type(await asyncio.wait_for(ws_connect("ws://localhost/"), 1), ClientWebSocketResponse)
 
     connector = TCPConnector(ssl=ssl.create_default_context())
-    async with ClientSession(connector=connector, headers=[("Authorization", "x")]) as session:
+    async with ClientSession(
+        "wss://localhost/", connector=connector, headers=[("Authorization", "x")], heartbeat=20
+    ) as session:
         assert_type(await session.ws_connect("ws://localhost/"), ClientWebSocketResponse)
         async with session.ws_connect("ws://localhost/") as ws:
             assert_type(ws, ClientWebSocketResponse)
@@ -80,7 +87,60 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
     )
     await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
     await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ClientSession(haedres={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def reconnecting(session: ClientSession) -> None:
+    async for ws in wsclient.reconnect("ws://localhost/", heartbeat=20, proxy="http://proxy"):
+        assert_type(ws, ClientWebSocketResponse)
+    attempts = session.reconnect(
+        "ws://localhost/",
+        ws_response_class=Logged,
+        process_exception=lambda exc: None if isinstance(exc, OSError) else exc,
+        reconnect_delays=functools.partial(wsclient.backoff, max_delay=10),
+        on_state=note_state,
+    )
+    async with contextlib.aclosing(attempts):
+        async for logged in attempts:
+            assert_type(logged, Logged)
+    wsclient.reconnect("ws://localhost/", process_exception="fatal")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+def note_state(event: wsclient.ReconnectEvent[Logged]) -> None:
+    if event.state == "open":
+        assert_type(event.ws, Logged | None)
+    assert_type(event.delay, float | None)
+
+
+async def sessions_and_connectors() -> None:
+    class Resolver(aiohttp.abc.AbstractResolver):
+        async def resolve(
+            self, host: str, port: int = 0, family: socket.AddressFamily = socket.AF_INET
+        ) -> list[aiohttp.abc.ResolveResult]:
+            raise OSError(host)
+
+        async def close(self) -> None: ...
+
+    connector = TCPConnector(
+        ssl=wsclient.Fingerprint(bytes(32)),
+        resolver=Resolver(),
+        limit=10,
+        socket_options=[(socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0)],
+        socket_factory=lambda address: socket.socket(address[0], address[1], address[2]),
+    )
+    async with ClientSession(
+        connector=connector,
+        cookies={"a": "b"},
+        cookie_jar=http.cookiejar.LWPCookieJar(),
+        auth=wsclient.BasicAuth("me", "password"),
+        timeout=ClientWSTimeout(ws_connect=5),
+        trust_env=True,
+    ) as session:
+        assert_type(session.cookie_jar, http.cookiejar.CookieJar)
+        await session.ws_connect("/", params={"a": 1}, proxy=None, max_redirects=0)
+    ClientSession(connector=wsclient.UnixConnector("/run/server"))
+    ClientSession(auth=("me", "password"))  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
 
 
 async def response_class() -> None:

@@ -80,13 +80,16 @@ async def test_origin(server):
         ({"origin": "a\nb"}, ValueError, "header Origin contains a control character"),
         ({"protocols": "chat"}, TypeError, "protocols must be a sequence of str"),
         ({"protocols": ["a b"]}, ValueError, "subprotocol"),
-        ({"ssl": 1}, TypeError, "ssl must be bool or ssl.SSLContext"),
+        ({"ssl": 1}, TypeError, "ssl must be bool, ssl.SSLContext or"),
         ({"timeout": "1"}, TypeError, "timeout"),
         ({"receive_timeout": "1"}, TypeError, "receive_timeout"),
         ({"heartbeat": "1"}, TypeError, "heartbeat"),
         ({"heartbeat": -1}, ValueError, "heartbeat"),
         ({"max_msg_size": "1"}, TypeError, "max_msg_size"),
         ({"max_msg_size": -1}, ValueError, "max_msg_size"),
+        ({"connect_timeout": "1"}, TypeError, "connect_timeout"),
+        ({"timeout": ClientWSTimeout(ws_connect=-1)}, ValueError, "connect_timeout"),
+        ({"haedres": {}, "x": 1}, TypeError, "unexpected keyword arguments: haedres, x"),
     ],
 )
 async def test_wrong_arguments_reach_no_server(server, options, error, text):
@@ -121,6 +124,7 @@ async def test_extra_info_of_the_transport(server):
 async def test_closing_the_session_closes_its_websockets(server):
     url, received = server
     session = ClientSession()
+    assert repr(session) == "<ClientSession 0 WebSockets>"
     first, second, third = [await session.ws_connect(url) for _ in range(3)]
     await second.close()
     reader = asyncio.create_task(first.receive())
@@ -128,6 +132,7 @@ async def test_closing_the_session_closes_its_websockets(server):
     assert not session.closed
     await session.close()
     assert session.closed
+    assert repr(session) == "<ClientSession closed>"
     assert [ws.close_code for ws in (first, second, third)] == [1001, 1000, 1001]
     assert received.count((CLOSE, encode_close(1001))) == 2
     assert (await reader).tp is MsgType.closing

@@ -1,0 +1,152 @@
+"""`ws_connect` and `reconnect`: with a session of their own."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING
+
+from .connecting import Connecting
+from .options import takes_options
+from .response import ClientWebSocketResponse, when_lost
+from .retry import backoff, process_exception
+from .session import ClientSession
+from .unclosed import Made
+
+if TYPE_CHECKING:
+    import asyncio
+    from collections.abc import AsyncGenerator, Callable, Iterable
+    from typing import Unpack
+
+    from typing_extensions import TypeVar
+    from yarl import URL
+
+    from .connector import BaseConnector
+    from .options import ConnectOptions
+    from .response import WebSocketProtocol
+    from .retry import ReconnectEvent
+    from .slots import Slot
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+else:
+    from typing import TypeVar
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
+
+__all__ = ["reconnect", "ws_connect"]
+
+
+class _Disposable(ClientSession):
+    """A session for one WebSocket, which ends with it."""
+
+    def __init__(
+        self, connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
+    ) -> None:
+        super().__init__(connector=connector, loop=loop)
+        # Its user knows of the WebSocket alone, which warns for itself.
+        self._made = None
+
+    async def open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
+        try:
+            return await self._open(url, given, made)
+        except BaseException:
+            self._end()
+            raise
+
+    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
+        super()._opened(connection, slot)
+        when_lost(connection, self._end)
+
+
+@takes_options
+def ws_connect(
+    url: str | URL,
+    *,
+    connector: BaseConnector | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    **options: Unpack[ConnectOptions[_WS]],
+) -> Connecting[_WS]:
+    """Open a WebSocket, with a session of its own that ends with it.
+
+    Args:
+        url: ``ws``, ``wss``, ``http`` or ``https`` URL.
+        connector: Makes the connection, and is not closed with it.
+        loop: The event loop, for callers of aiohttp 0.17; must be the running one.
+        options: See `ConnectOptions`.
+
+    Returns:
+        Await it, or use it in ``async with``, which closes the WebSocket at its end.
+
+    Raises:
+        ClientError: As for `ClientSession.ws_connect`.
+
+    Example:
+        >>> ws = await ws_connect("ws://localhost:8080/")
+
+    Mirrors ``aiohttp.ws_connect`` of aiohttp 0.17.
+    """
+    return Connecting(_open_alone(url, connector, loop, options, Made.here()))
+
+
+async def _open_alone(
+    url: str | URL,
+    connector: BaseConnector | None,
+    loop: asyncio.AbstractEventLoop | None,
+    given: ConnectOptions[_WS],
+    made: Made,
+) -> _WS:
+    return await _Disposable(connector, loop).open(url, given, made)
+
+
+@takes_options
+async def reconnect(
+    url: str | URL,
+    *,
+    process_exception: Callable[[Exception], Exception | None] = process_exception,
+    reconnect_delays: Callable[[], Iterable[float]] = backoff,
+    healthy_after: float = 10.0,
+    on_state: Callable[[ReconnectEvent[_WS]], object] | None = None,
+    connector: BaseConnector | None = None,
+    **options: Unpack[ConnectOptions[_WS]],
+) -> AsyncGenerator[_WS, None]:
+    """Connect, and connect again whenever the connection has ended or could not be made.
+
+    Each WebSocket is closed when the body of the loop has ended. Then, or after a failure that may
+    pass, comes a delay. Leave the loop with ``break``, and the last one is closed by the event
+    loop a little later; use `contextlib.aclosing` to have it closed at once.
+
+    Args:
+        url: ``ws``, ``wss``, ``http`` or ``https`` URL.
+        process_exception: Is given what `ws_connect` raised, and returns None to try again or an
+            exception to raise; `wsclient.process_exception` by default.
+        reconnect_delays: Makes an iterator over delays in seconds, `wsclient.backoff` by default.
+            If they come to an end, so does the loop, with the last failure if there was one. The
+            ``Retry-After`` of a refusal is added, up to an hour.
+        healthy_after: Seconds that a connection has to last for the delays to begin anew.
+        on_state: Is called with a `ReconnectEvent` whenever something has happened.
+        connector: Makes the connections, and is not closed with them.
+        options: See `ConnectOptions`.
+
+    Returns:
+        An asynchronous iterator over open WebSockets. What `process_exception` says is fatal it
+        raises.
+
+    Example:
+        >>> async for ws in reconnect("wss://example.org/feed"):
+        ...     await ws.send_str("subscribe")
+        ...     async for msg in ws:
+        ...         print(msg.data)
+
+    Mirrors ``async for websocket in websockets.connect(...)``.
+    """
+    async with ClientSession(connector=connector) as session:
+        attempts = session.reconnect(
+            url,
+            process_exception=process_exception,
+            reconnect_delays=reconnect_delays,
+            healthy_after=healthy_after,
+            on_state=on_state,
+            **options,
+        )
+        async with contextlib.aclosing(attempts):
+            async for ws in attempts:
+                yield ws

@@ -1,0 +1,64 @@
+"""What `ws_connect` returns."""
+
+from __future__ import annotations
+
+from collections.abc import Coroutine
+from typing import TYPE_CHECKING, Any, Generic
+
+from .response import ClientWebSocketResponse
+
+if TYPE_CHECKING:
+    from collections.abc import Generator
+    from types import TracebackType
+
+    from typing_extensions import TypeVar
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+else:
+    from typing import TypeVar
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
+
+__all__ = ["Connecting"]
+
+
+class Connecting(Coroutine[Any, Any, _WS], Generic[_WS]):
+    """What `ws_connect` returns: await it for the WebSocket, or use it in ``async with``.
+
+    Leaving the ``async with`` closes the WebSocket.
+    """
+
+    def __init__(self, opening: Coroutine[Any, Any, _WS]) -> None:
+        self._opening = opening
+        self._ws: _WS | None = None
+
+    def __await__(self) -> Generator[Any, Any, _WS]:
+        return self._opening.__await__()
+
+    def __iter__(self) -> Generator[Any, Any, _WS]:
+        return self.__await__()
+
+    def send(self, value: Any) -> Any:
+        """Run the coroutine on (`collections.abc.Coroutine.send`)."""
+        return self._opening.send(value)
+
+    def throw(self, *args: Any) -> Any:
+        """Raise in the coroutine (`collections.abc.Coroutine.throw`)."""
+        return self._opening.throw(*args)
+
+    def close(self) -> None:
+        """End the coroutine (`collections.abc.Coroutine.close`)."""
+        self._opening.close()
+
+    async def __aenter__(self) -> _WS:
+        self._ws = await self._opening
+        return await self._ws.__aenter__()
+
+    async def __aexit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if self._ws is not None:
+            await self._ws.__aexit__(exc_type, exc, traceback)

@@ -1,0 +1,212 @@
+"""What can be chosen for a connection: one list for all who take it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass, fields, replace
+from typing import TYPE_CHECKING, Any, Generic, TypedDict
+
+from .auth import BasicAuth
+from .proxy import parse_proxy, proxy_from_environment
+from .response import ClientWebSocketResponse
+from .tls import check_ssl
+from .types import ClientWSTimeout
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping, Sequence
+
+    from typing_extensions import TypeVar
+    from yarl import URL, Query
+
+    from .proxy import Proxy
+    from .tls import SSLSetting
+    from .types import LooseHeaders
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _F = TypeVar("_F", bound=Callable[..., object])
+else:
+    from typing import TypeVar
+
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
+
+__all__ = ["ConnectOptions", "Options", "takes_options"]
+
+MAX_MSG_SIZE = 4 * 1024 * 1024
+
+
+class ConnectOptions(TypedDict, Generic[_WS], total=False):
+    """The keyword arguments of `ws_connect` and `ClientSession`.
+
+    What a call is not given is as the session was given it, and else the default. The names are
+    those of ``aiohttp.ClientSession`` and its ``ws_connect``.
+
+    Attributes:
+        protocols: Subprotocols to offer, preferred ones first; none by default.
+        timeout: Seconds to wait for the server in the closing handshake, 10 by default; None
+            waits without end. Or all limits in one object, a `ClientWSTimeout`.
+        receive_timeout: Seconds that one `receive` may take; None, the default, waits without end.
+        connect_timeout: Seconds for all of opening: DNS, TCP, TLS, handshake, redirects; 10 by
+            default; None for no bound.
+        ws_response_class: The class of the WebSocket, `ClientWebSocketResponse` by default.
+        autoclose: Answer the server's close frame, which is the default. If False, `receive`
+            returns it as a message, and closing is the caller's.
+        autoping: Answer pings, which is the default. If False, `receive` returns pings and pongs.
+        heartbeat: Seconds of silence before a ping; a server silent for half of that again
+            counts as dead. None, the default, sends no pings.
+        origin: Value of ``Origin``; none is sent by default.
+        headers: Further header fields; a call's are added to the session's, and win over them.
+        params: Query parameters to add to the URL.
+        auth: Name and password, which go before those in a session's URL. They can be in the URL as
+            well; with `trust_env` they are taken from ``.netrc`` otherwise. A bearer token goes
+            into `headers`.
+        max_redirects: Redirects that are followed, 10 by default. None leads from TLS to plain
+            text, or takes credentials to another origin.
+        ssl: True to verify the certificate, False not to, an `ssl.SSLContext`, or a `Fingerprint`
+            that the certificate must have; None, the default, leaves it to the connector.
+        server_hostname: The name to verify the certificate for; the URL's host by default.
+        proxy: URL of a proxy: ``http``, ``https`` (TLS with the proxy), ``socks5``, ``socks4a`` or
+            ``socks4``; none by default. The proxy resolves the host's name, but ``socks4`` cannot;
+            ``socks5h`` is the same as ``socks5``. User and password may be in it.
+        proxy_auth: Credentials for the proxy, instead of its URL's.
+        proxy_headers: Header fields for an HTTP proxy.
+        proxy_ssl: As `ssl`, for the TLS with an ``https`` proxy; True by default.
+        trust_env: Where nothing else is said, take the proxy from the environment (``WSS_PROXY``,
+            ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``ALL_PROXY`` or, without TLS, ``WS_PROXY``,
+            ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``; the first that is
+            set, and none for the hosts in ``NO_PROXY``), and credentials from the file that
+            ``NETRC`` names or ``~/.netrc``. False by default.
+        max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
+            A larger one fails the connection with close code 1009.
+        decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
+            known to be UTF-8.
+    """
+
+    protocols: Sequence[str]
+    timeout: float | ClientWSTimeout | None
+    receive_timeout: float | None
+    connect_timeout: float | None
+    ws_response_class: type[_WS]
+    autoclose: bool
+    autoping: bool
+    heartbeat: float | None
+    origin: str | None
+    headers: LooseHeaders | None
+    params: Query
+    auth: BasicAuth | None
+    max_redirects: int
+    ssl: SSLSetting | None
+    server_hostname: str | None
+    proxy: str | URL | None
+    proxy_auth: BasicAuth | None
+    proxy_headers: LooseHeaders | None
+    proxy_ssl: SSLSetting
+    trust_env: bool
+    max_msg_size: int
+    decode_text: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """`ConnectOptions` with every value settled; a test holds that the names agree.
+
+    Raises:
+        TypeError: A value has the wrong type.
+        ValueError: A number is negative.
+    """
+
+    protocols: Sequence[str] = ()
+    timeout: float | None = 10.0
+    receive_timeout: float | None = None
+    connect_timeout: float | None = 10.0
+    ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse
+    autoclose: bool = True
+    autoping: bool = True
+    heartbeat: float | None = None
+    origin: str | None = None
+    headers: LooseHeaders | None = None
+    params: Query = None
+    auth: BasicAuth | None = None
+    max_redirects: int = 10
+    ssl: SSLSetting | None = None
+    server_hostname: str | None = None
+    proxy: str | URL | None = None
+    proxy_auth: BasicAuth | None = None
+    proxy_headers: LooseHeaders | None = None
+    proxy_ssl: SSLSetting = True
+    trust_env: bool = False
+    max_msg_size: int = MAX_MSG_SIZE
+    decode_text: bool = True
+
+    def __post_init__(self) -> None:
+        for name in ("timeout", "receive_timeout", "connect_timeout", "heartbeat"):
+            _check_not_negative(name, getattr(self, name), float | int | None)
+        for name in ("max_msg_size", "max_redirects"):
+            _check_not_negative(name, getattr(self, name), int)
+        if self.auth is not None and not isinstance(self.auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"auth must be BasicAuth, got {type(self.auth).__name__}")
+
+    def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
+        """Choose the proxy for a URL; see `parse_proxy` for what can be wrong with it.
+
+        Args:
+            url: What is to be connected to, its scheme ``ws`` or ``wss``.
+            network: There may be a proxy that only the environment names.
+        """
+        ssl = check_ssl(self.proxy_ssl)
+        if self.proxy is not None:
+            return parse_proxy(self.proxy, self.proxy_auth, self.proxy_headers, ssl)
+        return proxy_from_environment(url, ssl) if self.trust_env and network else None
+
+    def overridden(self, given: Mapping[str, Any]) -> Options:
+        """Settle what a call was given, and take the rest from here.
+
+        Args:
+            given: The call's `ConnectOptions`.
+
+        Raises:
+            TypeError: There is no such option, or a value has the wrong type.
+            ValueError: A number is negative.
+        """
+        unknown = given.keys() - _NAMES
+        if unknown:
+            raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
+        timeout = given.get("timeout")
+        if isinstance(timeout, ClientWSTimeout):
+            limits = {"receive_timeout": timeout.ws_receive, "connect_timeout": timeout.ws_connect}
+            given = {**limits, **given, "timeout": timeout.ws_close}
+        return replace(self, **given)
+
+
+_NAMES = frozenset(field.name for field in fields(Options))
+
+
+def _check_not_negative(name: str, value: Any, kind: Any) -> None:
+    if not isinstance(value, kind):
+        raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+    if value is not None and not value >= 0:
+        raise ValueError(f"{name} is {value}, expected at least 0")
+
+
+def takes_options(function: _F) -> _F:
+    """Show the options, with their defaults, in a function's signature.
+
+    Args:
+        function: It has ``**options: Unpack[ConnectOptions]``.
+
+    Returns:
+        The same function.
+    """
+    signature = inspect.signature(function)
+    named = [parameter for name, parameter in signature.parameters.items() if name != "options"]
+    types = ConnectOptions.__annotations__
+    named += [
+        inspect.Parameter(
+            field.name,
+            inspect.Parameter.KEYWORD_ONLY,
+            default=field.default,
+            annotation=types[field.name].__forward_arg__,
+        )
+        for field in fields(Options)
+    ]
+    function.__signature__ = signature.replace(parameters=named)  # type: ignore[attr-defined]  # pyright: ignore[reportFunctionMemberAccess]
+    return function

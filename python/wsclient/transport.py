@@ -1,0 +1,250 @@
+"""Transports: made on connected sockets, and read and written by what comes next.
+
+`aiofastnet` makes them, because its TLS costs about half of asyncio's; where it cannot be
+imported, the loop's own serve.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import hashlib
+from typing import TYPE_CHECKING, Protocol, cast
+
+from .exceptions import ServerFingerprintMismatch
+from .tls import Fingerprint
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Awaitable, Callable
+    from ssl import SSLContext
+
+    from .slots import Slot
+    from .tls import SSLSetting
+
+__all__ = [
+    "ConnectorProtocol",
+    "Reached",
+    "check_fingerprint",
+    "plain_socket",
+    "resume_reading",
+    "start_tls",
+]
+
+
+class _CreateConnection(Protocol):
+    def __call__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        *,
+        sock: socket.socket,
+        ssl: SSLContext | None,
+        server_hostname: str | None,
+    ) -> Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]: ...
+
+
+async def _loop_create_connection(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], asyncio.Protocol],
+    *,
+    sock: socket.socket,
+    ssl: SSLContext | None,
+    server_hostname: str | None,
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    return await loop.create_connection(
+        protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname
+    )
+
+
+_create_connection: _CreateConnection
+try:
+    from aiofastnet import create_connection as _create_connection
+except ImportError:
+    _create_connection = _loop_create_connection
+
+
+class ConnectorProtocol(asyncio.Protocol):
+    """A protocol that knows its transport, so that a connection can be aborted half-made.
+
+    Attributes:
+        transport: The transport, from `connection_made` on.
+        early: What is to be taken as the first that was received.
+        slot: The connection's place among those that the connector may have, which it has until
+            it is lost.
+    """
+
+    transport: asyncio.Transport | None = None
+    early: bytes = b""
+    slot: Slot | None = None
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport. Called by the event loop, after TLS is up."""
+        self.transport = cast("asyncio.Transport", transport)
+        if self.early:
+            self.data_received(self.early)
+
+    def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
+        """Give the slot back. Called by the event loop."""
+        if self.slot is not None:
+            self.slot.release()
+
+    def abort(self) -> None:
+        """Drop the connection at once; harmless when there is none."""
+        if self.transport is not None:
+            self.transport.abort()
+
+
+# aiofastnet has its reads by `loop.add_reader`, and so can anyone; asyncio guards its own.
+_KNOWN_TRANSPORTS = {"aiofastnet.selector_transport": True, "asyncio.selector_events": False}
+
+
+def plain_socket(transport: asyncio.Transport) -> tuple[int, bool] | None:
+    """Tell which socket may be used past its transport, while that has nothing queued.
+
+    Args:
+        transport: What a connector returned.
+
+    Returns:
+        The descriptor, and whether `asyncio.loop.add_reader` takes it; or None: with TLS, or if the
+        transport might hold data back or close the socket before it tells its protocol.
+    """
+    if transport.get_extra_info("sslcontext") is not None:
+        return None
+    readable = _KNOWN_TRANSPORTS.get(type(transport).__module__)
+    if readable is None:
+        return None
+    sock: socket.socket = transport.get_extra_info("socket")
+    return sock.fileno(), readable
+
+
+async def start_tls(
+    transport: asyncio.Transport,
+    protocol: ConnectorProtocol,
+    context: SSLContext,
+    server_hostname: str,
+) -> asyncio.Transport:
+    """Do TLS over a transport; on failure or cancellation leave nothing open.
+
+    Args:
+        transport: One of the event loop's own; it belongs to this function.
+        protocol: What the new transport will serve; its ``connection_made`` is not called.
+        context: Does TLS.
+        server_hostname: Name to verify the certificate for.
+
+    Raises:
+        OSError: TLS could not be set up, or the connection was lost.
+    """
+    loop = asyncio.get_running_loop()
+    try:
+        secured = await loop.start_tls(
+            transport, protocol, context, server_hostname=server_hostname
+        )
+    except BaseException as error:
+        transport.abort()
+        # CPython up to 3.11.7 and 3.12.1 stumbles over the failure of TLS within TLS that it is
+        # to report (gh-113214).
+        if isinstance(error, TypeError) and isinstance(error.__context__, OSError):
+            raise error.__context__ from None
+        raise
+    # uvloop returns a closed one.
+    if secured is None or secured.is_closing():
+        raise ConnectionResetError("connection lost before TLS")
+    return secured
+
+
+class Reached:
+    """A connection that has no transport yet.
+
+    Args:
+        sock: It is connected, and belongs to this object.
+        early: What has been received already.
+    """
+
+    def __init__(self, sock: socket.socket, early: bytes = b"") -> None:
+        self._sock = sock
+        self._early = early
+
+    @property
+    def early(self) -> bytes:
+        """What has been received already."""
+        return self._early
+
+    def abort(self) -> None:
+        """Drop the connection."""
+        self._sock.close()
+
+    async def establish(
+        self,
+        protocol: ConnectorProtocol,
+        context: SSLContext | None,
+        server_hostname: str,
+        *,
+        own: bool = True,
+    ) -> asyncio.Transport:
+        """Put a transport on it; on failure or cancellation leave nothing open.
+
+        Args:
+            protocol: What the transport will serve.
+            context: Does TLS; None for none.
+            server_hostname: Name to verify the certificate for.
+            own: Use the faster transports, if there are any; else those of the event loop.
+
+        Raises:
+            OSError: TLS could not be set up, or the connection was lost.
+        """
+        protocol.early = self.early
+        create = _create_connection if own else _loop_create_connection
+        try:
+            transport, _ = await create(
+                asyncio.get_running_loop(),
+                lambda: protocol,
+                sock=self._sock,
+                ssl=context,
+                server_hostname=None if context is None else server_hostname,
+            )
+        except BaseException:
+            # The order matters: abort() takes the descriptor out of the event loop, and only
+            # then may its number be free for another socket. The socket is closed as well,
+            # because a transport whose constructor raised never owned it.
+            protocol.abort()
+            self._sock.close()
+            raise
+        return transport
+
+
+def resume_reading(transport: asyncio.Transport) -> None:
+    """Let a paused transport read again, including what it had read already.
+
+    Where pausing happened inside a read callback, aiofastnet (1.2) keeps the rest of what
+    it read undecrypted. On resuming it looks at the socket first: a silent socket leaves
+    that rest where it is, a busy one finds its buffer full and loses the connection.
+
+    Args:
+        transport: What a connector returned. Its protocol may be called before this function
+            returns.
+    """
+    transport.resume_reading()
+    decrypt = getattr(transport, "_retry_ssl_read", None)
+    if decrypt is not None:
+        decrypt()
+
+
+def check_fingerprint(
+    setting: SSLSetting, transport: asyncio.Transport, host: str, port: int
+) -> None:
+    """Compare the certificate that a peer has shown, if the setting is a `Fingerprint`.
+
+    Args:
+        setting: The setting in force.
+        transport: A transport with TLS.
+        host: Whose certificate it is, for the error.
+        port: And on which port.
+
+    Raises:
+        ServerFingerprintMismatch: It is another certificate.
+    """
+    if isinstance(setting, Fingerprint):
+        certificate: bytes = transport.get_extra_info("ssl_object").getpeercert(binary_form=True)
+        got = hashlib.sha256(certificate).digest()
+        if got != setting.fingerprint:
+            raise ServerFingerprintMismatch(setting.fingerprint, got, host, port)

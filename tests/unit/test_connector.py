@@ -1,0 +1,539 @@
+"""`TCPConnector` and `UnixConnector`: limits, name resolution, sockets, pinned certificates."""
+
+import asyncio
+import contextlib
+import hashlib
+import socket
+import ssl
+import threading
+from pathlib import Path
+
+import aiohttp
+import pytest
+import trustme
+from tests.conftest import _handshake
+from websockets.asyncio.server import serve, unix_serve
+
+from wsclient import (
+    ClientConnectorDNSError,
+    ClientConnectorError,
+    ClientSession,
+    ClientWebSocketResponse,
+    ConnectionTimeoutError,
+    Fingerprint,
+    ServerFingerprintMismatch,
+    TCPConnector,
+    UnixClientConnectorError,
+    UnixConnector,
+    ws_connect,
+)
+
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture
+async def server(echo):
+    return echo
+
+
+def port_of(url):
+    return int(url.rpartition(":")[2].strip("/"))
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+async def turns(count=20):
+    for _ in range(count):
+        await asyncio.sleep(0)
+
+
+# --- limits
+
+
+@pytest.mark.parametrize(
+    "limits", [{"limit": 2}, {"limit_per_host": 2}, {"limit": 2, "limit_per_host": 3}]
+)
+async def test_who_comes_beyond_the_limit_waits_for_a_connection_to_end(server, limits):
+    async with ClientSession(connector=TCPConnector(**limits)) as session:
+        first, second = [await session.ws_connect(server) for _ in range(2)]
+        waiting = [asyncio.create_task(session.ws_connect(server)) for _ in range(2)]
+        await turns()
+        assert not any(task.done() for task in waiting)
+        await first.close()
+        third = await waiting[0]
+        assert not waiting[1].done()
+        second._connection.abort()
+        fourth = await waiting[1]
+        assert not third.closed
+        assert not fourth.closed
+
+
+async def test_limit_per_host_counts_each_host_by_itself(server):
+    connector = TCPConnector(limit_per_host=1)
+    async with ClientSession(connector=connector) as session, session.ws_connect(server):
+        async with session.ws_connect(server.replace("127.0.0.1", "localhost")):
+            pass
+        with pytest.raises(ConnectionTimeoutError) as caught:
+            await session.ws_connect(server, connect_timeout=0.01)
+    assert caught.value.step == "limit"
+
+
+async def test_sessions_share_the_limit_of_their_connector(server):
+    connector = TCPConnector(limit=1)
+    async with ClientSession(connector=connector) as one, ClientSession(connector=connector) as two:
+        async with one.ws_connect(server):
+            with pytest.raises(ConnectionTimeoutError):
+                await two.ws_connect(server, connect_timeout=0.01)
+        async with two.ws_connect(server):
+            pass
+
+
+async def test_whoever_stops_waiting_takes_nothing(server):
+    async with ClientSession(connector=TCPConnector(limit=1, limit_per_host=1)) as session:
+        async with session.ws_connect(server):
+            waiting = [asyncio.create_task(session.ws_connect(server)) for _ in range(3)]
+            await turns()
+            waiting[0].cancel()
+            await turns()
+        waiting[1].cancel()  # its turn has come
+        ws = await waiting[2]
+        await ws.close()
+        async with session.ws_connect(server):
+            pass
+        assert waiting[0].cancelled()
+        assert waiting[1].cancelled()
+
+
+async def test_failures_give_their_place_back(server):
+    class Broken(ClientWebSocketResponse):
+        def __init__(self, *args, **kwargs):
+            raise ZeroDivisionError
+
+    async with ClientSession(connector=TCPConnector(limit=1)) as session:
+        for url in ("ws://nope.invalid/", "ws://127.0.0.1:1/", server.replace("ws:", "wss:")):
+            with pytest.raises(ClientConnectorError):
+                await session.ws_connect(url)
+        with pytest.raises(ZeroDivisionError):
+            await session.ws_connect(server, ws_response_class=Broken)
+        with socket.create_server(("127.0.0.1", 0)) as silent:
+            url = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
+            with pytest.raises(ConnectionTimeoutError) as caught:
+                await session.ws_connect(url, connect_timeout=0.01)
+        assert caught.value.step == "handshake"
+        async with session.ws_connect(server):
+            pass
+
+
+async def test_a_redirect_needs_one_place_only(server):
+    async def redirect(reader, writer):
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 302 Found\r\nLocation: {server}\r\n\r\n".encode())
+        await reader.read()
+        writer.close()
+
+    async with await asyncio.start_server(redirect, "127.0.0.1", 0) as redirecting:
+        url = f"ws://127.0.0.1:{redirecting.sockets[0].getsockname()[1]}/"
+        async with ws_connect(url, connector=TCPConnector(limit=1)) as ws:
+            assert len(ws.response.history) == 1
+
+
+@pytest.mark.parametrize("name", ["limit", "limit_per_host"])
+async def test_a_negative_limit_is_refused(name):
+    with pytest.raises(ValueError, match=f"{name} is -1, expected at least 0"):
+        TCPConnector(**{name: -1})
+
+
+async def test_a_connector_belongs_to_the_loop_that_it_connects_in(server):
+    connector = TCPConnector()
+    async with ws_connect(server, connector=connector):
+        pass
+
+    async def elsewhere():
+        await ws_connect(server, connector=connector)
+
+    def run():
+        loop = asyncio.new_event_loop()
+        try:
+            loop.run_until_complete(elsewhere())
+        finally:
+            loop.close()
+
+    with pytest.raises(RuntimeError, match="connector belongs to another event loop"):
+        await asyncio.to_thread(run)
+
+
+# --- names
+
+
+class Resolver(aiohttp.abc.AbstractResolver):
+    """One of aiohttp's kind that knows one host, and counts who asks."""
+
+    def __init__(self, *addresses):
+        self.addresses = addresses
+        self.asked = []
+        self.may_answer = asyncio.Event()
+        self.may_answer.set()
+
+    async def resolve(self, host, port=0, family=socket.AF_INET):
+        self.asked.append((host, port, family))
+        await self.may_answer.wait()
+        if not self.addresses:
+            raise OSError(None, "no such host")
+        return [
+            {
+                "hostname": host,
+                "host": address,
+                "port": port,
+                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+                "proto": 0,
+                "flags": 0,
+            }
+            for address in self.addresses
+        ]
+
+    async def close(self):
+        raise AssertionError("it is not the connector's to close")
+
+
+async def test_a_resolver_of_the_callers(server):
+    resolver = Resolver("127.0.0.1")
+    connector = TCPConnector(resolver=resolver)
+    port = port_of(server)
+    async with ws_connect(f"ws://example.invalid:{port}/", connector=connector) as ws:
+        assert ws.get_extra_info("peername") == ("127.0.0.1", port)
+    assert resolver.asked == [("example.invalid", port, socket.AF_UNSPEC)]
+    async with ws_connect(server, connector=connector):
+        pass
+    assert len(resolver.asked) == 1, "an address needs no resolver"
+
+
+async def test_a_resolver_is_told_the_family(server):
+    resolver = Resolver("127.0.0.1")
+    connector = TCPConnector(resolver=resolver, family=socket.AF_INET)
+    async with ws_connect(f"ws://example.invalid:{port_of(server)}/", connector=connector):
+        pass
+    assert resolver.asked[0][2] is socket.AF_INET
+
+
+async def test_aiohttps_own_resolver(server):
+    connector = TCPConnector(resolver=aiohttp.ThreadedResolver())
+    async with ws_connect(f"ws://localhost:{port_of(server)}/", connector=connector):
+        pass
+
+
+@pytest.mark.parametrize("addresses", [[], ["not an address"]])
+async def test_a_resolver_that_finds_nothing(server, addresses):
+    connector = TCPConnector(resolver=Resolver(*addresses))
+    with pytest.raises(ClientConnectorDNSError) as caught:
+        await ws_connect("ws://example.invalid/", connector=connector)
+    assert (caught.value.host, caught.value.step) == ("example.invalid", "dns")
+
+
+@pytest.mark.parametrize(
+    ("options", "lookups"),
+    [
+        ({}, 1),
+        ({"ttl_dns_cache": None}, 1),
+        ({"ttl_dns_cache": 0}, 2),
+        ({"use_dns_cache": False}, 2),
+    ],
+)
+async def test_addresses_are_remembered(server, options, lookups):
+    resolver = Resolver("127.0.0.1")
+    connector = TCPConnector(resolver=resolver, **options)
+    for _ in range(2):
+        async with ws_connect(f"ws://example.invalid:{port_of(server)}/", connector=connector):
+            pass
+    assert len(resolver.asked) == lookups
+
+
+async def test_addresses_that_lead_nowhere_are_not_remembered(server):
+    resolver = Resolver("127.0.0.2")
+    connector = TCPConnector(resolver=resolver)
+    url = f"ws://example.invalid:{port_of(server)}/"
+    with pytest.raises(ClientConnectorError):
+        await ws_connect(url, connector=connector)
+    resolver.addresses = ["127.0.0.1"]
+    async with ws_connect(url, connector=connector):
+        pass
+
+
+async def test_many_who_ask_at_once_are_one_lookup(server):
+    resolver = Resolver("127.0.0.1")
+    resolver.may_answer.clear()
+    connector = TCPConnector(resolver=resolver)
+    url = f"ws://example.invalid:{port_of(server)}/"
+    tasks = [asyncio.create_task(ws_connect(url, connector=connector)) for _ in range(5)]
+    await turns()
+    tasks[0].cancel()
+    await turns()
+    resolver.may_answer.set()
+    for ws in await asyncio.gather(*tasks[1:]):
+        await ws.close()
+    assert tasks[0].cancelled()
+    assert len(resolver.asked) == 1
+
+
+async def test_a_lookup_that_nobody_waits_for_is_cancelled():
+    cancelled = asyncio.Event()
+
+    class Stuck(Resolver):
+        async def resolve(self, host, port=0, family=socket.AF_INET):
+            try:
+                await super().resolve(host, port, family)
+            except asyncio.CancelledError:
+                cancelled.set()
+                raise OSError("a failure that nobody fetches") from None
+
+    resolver = Stuck()
+    resolver.may_answer.clear()
+    connector = TCPConnector(resolver=resolver)
+    tasks = [
+        asyncio.create_task(ws_connect("ws://example.invalid/", connector=connector))
+        for _ in range(2)
+    ]
+    await turns()
+    before = asyncio.all_tasks()
+    tasks[0].cancel()
+    await turns()
+    assert not cancelled.is_set()
+    tasks[1].cancel()
+    await turns()
+    assert cancelled.is_set()
+    assert asyncio.all_tasks() <= before - {*tasks}
+
+
+async def test_a_lookup_in_a_thread_that_nobody_waits_for(monkeypatch):
+    """The thread cannot be stopped, but what it finds later disturbs nobody."""
+    looked_up, release, failures = threading.Event(), threading.Event(), []
+    getaddrinfo = socket.getaddrinfo
+
+    def slow(host, *args, **kwargs):
+        if host != "example.invalid" or (args and args[-1] & socket.AI_NUMERICHOST):
+            return getaddrinfo(host, *args, **kwargs)
+        looked_up.set()
+        release.wait(10)
+        raise socket.gaierror(socket.EAI_NONAME, "not known")
+
+    monkeypatch.setattr(socket, "getaddrinfo", slow)
+    loop = asyncio.get_running_loop()
+    if "uvloop" in type(loop).__module__:
+        pytest.skip("uvloop has a getaddrinfo of its own")
+    loop.set_exception_handler(lambda _, context: failures.append(context))
+    tasks = asyncio.all_tasks()
+    with pytest.raises(ConnectionTimeoutError) as caught:
+        await ws_connect("ws://example.invalid/", connect_timeout=0.05)
+    assert caught.value.step == "dns"
+    await turns()
+    assert asyncio.all_tasks() == tasks
+    assert looked_up.is_set()
+    release.set()
+    await loop.shutdown_default_executor()
+    await turns()
+    assert failures == []
+
+
+async def test_the_next_address_is_tried_while_the_first_is_silent(server):
+    """RFC 8305 §5; the silent one is a listener whose queue is full."""
+
+    async def handler(ws):
+        await ws.wait_closed()
+
+    with contextlib.ExitStack() as stack:
+        silent = stack.enter_context(socket.create_server(("127.0.0.2", 0), backlog=0))
+        stack.enter_context(socket.create_connection(silent.getsockname()))
+        port = silent.getsockname()[1]
+        url = f"ws://example.invalid:{port}/"
+        resolver = Resolver("127.0.0.2", "127.0.0.3")
+        async with serve(handler, "127.0.0.3", port):
+            connector = TCPConnector(resolver=resolver, happy_eyeballs_delay=0.01)
+            async with ws_connect(url, connector=connector) as ws:
+                assert ws.get_extra_info("peername")[0] == "127.0.0.3"
+            patient = TCPConnector(resolver=resolver, happy_eyeballs_delay=None)
+            with pytest.raises(ConnectionTimeoutError) as caught:
+                await ws_connect(url, connector=patient, connect_timeout=0.05)
+    assert caught.value.step == "tcp"
+
+
+# --- sockets
+
+
+def option(ws, level, name):
+    return ws.get_extra_info("socket").getsockopt(level, name)
+
+
+@pytest.mark.parametrize("own_factory", [False, True])
+async def test_socket_options(server, own_factory):
+    made = []
+
+    def factory(address):
+        # Without IPPROTO_TCP, for which transports would set TCP_NODELAY.
+        made.append(socket.socket(address[0], address[1]))
+        return made[-1]
+
+    socket_factory = factory if own_factory else None
+    connector = TCPConnector(socket_factory=socket_factory)
+    async with ws_connect(server, connector=connector) as ws:
+        assert option(ws, socket.IPPROTO_TCP, socket.TCP_NODELAY)
+        assert option(ws, socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+    connector = TCPConnector(
+        socket_factory=socket_factory,
+        socket_options=[
+            (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 0),
+            (socket.IPPROTO_TCP, socket.TCP_KEEPIDLE, 77),
+        ],
+    )
+    async with ws_connect(server, connector=connector) as ws:
+        assert not option(ws, socket.SOL_SOCKET, socket.SO_KEEPALIVE)
+        assert option(ws, socket.IPPROTO_TCP, socket.TCP_KEEPIDLE) == 77
+    assert len(made) == 2 * own_factory
+
+
+async def test_a_socket_option_that_does_not_exist(server):
+    connector = TCPConnector(socket_options=[(socket.SOL_SOCKET, 9999, 1)])
+    with pytest.raises(ClientConnectorError) as caught:
+        await ws_connect(server, connector=connector)
+    assert caught.value.step == "tcp"
+
+
+async def test_local_addr():
+    async def handler(ws):
+        await ws.send(ws.remote_address[0])
+
+    async with serve(handler, "127.0.0.1", 0) as server:
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        connector = TCPConnector(local_addr=("127.0.0.9", 0), force_close=True)
+        async with ws_connect(url, connector=connector) as ws:
+            assert await ws.receive_str() == "127.0.0.9"
+
+
+# --- Unix
+
+
+@pytest.mark.parametrize("tls", [False, True])
+async def test_unix_socket(tmp_path, tls):
+    async def handler(ws):
+        async for message in ws:
+            await ws.send(f"{ws.request.headers['Host']} {message}")
+
+    context = certificate("example.invalid")[0] if tls else None
+    trusting = ssl.create_default_context()
+    AUTHORITY.configure_trust(trusting)
+    path = str(tmp_path / "server")
+    async with unix_serve(handler, path, ssl=context):
+        connector = UnixConnector(path, ssl=trusting, limit=1)
+        assert connector.path == path
+        async with ClientSession(connector=connector) as session:
+            url = "wss://example.invalid/" if tls else "ws://example.invalid/"
+            async with session.ws_connect(url) as ws:
+                await ws.send_str("hello")
+                assert await ws.receive_str() == "example.invalid hello"
+            async with session.ws_connect(url):
+                pass
+
+
+async def test_unix_socket_that_nobody_serves(tmp_path):
+    path = str(tmp_path / "nothing")
+    with pytest.raises(UnixClientConnectorError) as caught:
+        await ws_connect("ws://localhost/", connector=UnixConnector(path))
+    assert (caught.value.path, caught.value.step) == (path, "unix")
+    assert path in str(caught.value)
+    assert isinstance(caught.value.os_error, FileNotFoundError)
+
+
+async def test_unix_socket_that_is_silent(tmp_path):
+    path = str(tmp_path / "silent")
+    before = descriptors()
+    with socket.socket(socket.AF_UNIX) as listening:
+        listening.bind(path)
+        listening.listen()
+        with pytest.raises(ConnectionTimeoutError) as caught:
+            await ws_connect("ws://h/", connector=UnixConnector(path), connect_timeout=0.01)
+        assert caught.value.step == "handshake"
+    await turns()
+    assert descriptors() == before
+
+
+# --- fingerprints
+
+
+def certificate(host):
+    """A server's context, and the SHA-256 of its certificate."""
+    issued = AUTHORITY.issue_cert(host)
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    issued.configure_cert(context)
+    der = ssl.PEM_cert_to_DER_cert(issued.cert_chain_pems[0].bytes().decode())
+    return context, hashlib.sha256(der).digest()
+
+
+@pytest.mark.parametrize("by_call", [False, True])
+async def test_a_pinned_certificate(by_call):
+    """Its authority is not known and its name is another one: the fingerprint says all."""
+
+    async def handler(ws):
+        await ws.send("in")
+
+    context, digest = certificate("another.invalid")
+    async with serve(handler, "127.0.0.1", 0, ssl=context) as server:
+        url = f"wss://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+        pinned = Fingerprint(digest)
+        connector = TCPConnector() if by_call else TCPConnector(ssl=pinned)
+        options = {"ssl": pinned} if by_call else {}
+        async with ws_connect(url, connector=connector, **options) as ws:
+            assert await ws.receive_str() == "in"
+
+
+async def test_a_certificate_that_is_not_the_pinned_one_gets_no_request():
+    requests = []
+
+    async def handler(reader, writer):
+        request = b""
+        with contextlib.suppress(ConnectionError):
+            while data := await reader.read(1000):
+                request += data
+        requests.append(request)
+        writer.close()
+
+    context, digest = certificate("localhost")
+    async with await asyncio.start_server(handler, "127.0.0.1", 0, ssl=context) as server:
+        port = server.sockets[0].getsockname()[1]
+        async with ClientSession(connector=TCPConnector(limit=1)) as session:
+            for _ in range(2):
+                with pytest.raises(ServerFingerprintMismatch) as caught:
+                    await session.ws_connect(
+                        f"wss://u:secret@127.0.0.1:{port}/", ssl=Fingerprint(bytes(32))
+                    )
+        assert (caught.value.host, caught.value.port) == ("127.0.0.1", port)
+        assert (caught.value.expected, caught.value.got) == (bytes(32), digest)
+        assert digest.hex() in str(caught.value)
+        async with asyncio.timeout(10):
+            while len(requests) < 2:  # noqa: ASYNC110 - the server's tasks have no event
+                await asyncio.sleep(0)
+    assert requests == [b"", b""]
+
+
+def test_fingerprints_are_of_sha_256():
+    with pytest.raises(ValueError, match="fingerprint has 16 bytes, expected the 32 bytes"):
+        Fingerprint(bytes(16))
+    one, same, other = Fingerprint(bytes(32)), Fingerprint(bytes(32)), Fingerprint(b"a" * 32)
+    assert one == same
+    assert hash(one) == hash(same)
+    assert one != other
+    assert eval(repr(other)) == other
+    assert other.fingerprint == b"a" * 32
+
+
+async def test_a_server_that_speaks_first():
+    """What a server sends before it is asked is read as the answer, which it is not."""
+
+    async def speak_first(reader, writer):
+        writer.write(b"HTTP/1.1 500 First\r\n\r\n")
+        await _handshake(reader, writer)
+        writer.close()
+
+    async with await asyncio.start_server(speak_first, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(Exception, match="server answered 500"):
+            await ws_connect(f"ws://127.0.0.1:{port}/")
