@@ -18,6 +18,7 @@ from importlib.metadata import version
 
 from ._core import Message, discard_keys
 from .connector import TCPConnector
+from .deflate import PerMessageDeflate
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -76,6 +77,7 @@ __all__ = [
     "InvalidURL",
     "Message",
     "MsgType",
+    "PerMessageDeflate",
     "ServerConnectionError",
     "ServerDisconnectedError",
     "ServerTimeoutError",

@@ -23,11 +23,13 @@ from .exceptions import (
     TooManyRedirects,
     WSServerHandshakeError,
 )
-from .handshake import Extension, Handshake, is_redirect, parse_url
+from .handshake import Handshake, is_redirect, parse_url
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
+
+    from .deflate import Agreement, PerMessageDeflate
 
 __all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
 
@@ -44,14 +46,14 @@ class Opened:
             `trailing`, then call `connector.resume_reading`, without an ``await`` between.
         response: Head of the 101, with the redirects that led to it.
         subprotocol: The offered subprotocol that the server chose, or None.
-        extensions: The offered extensions that the server accepted.
+        agreement: How to compress, if the server accepted it, or None.
         trailing: Bytes of the WebSocket that arrived with the head of the 101.
     """
 
     transport: asyncio.Transport
     response: HandshakeResponse
     subprotocol: str | None
-    extensions: tuple[Extension, ...]
+    agreement: Agreement | None
     trailing: bytes
 
 
@@ -181,7 +183,7 @@ async def open_websocket(
     *,
     connector: TCPConnector,
     protocols: Sequence[str] = (),
-    extensions: str | None = None,
+    deflate: PerMessageDeflate | None = None,
     origin: str | None = None,
     headers: LooseHeaders | None = None,
     ssl: SSLSetting | None = None,
@@ -199,7 +201,7 @@ async def open_websocket(
         url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
         connector: Makes the connection.
         protocols: Subprotocols to offer, preferred ones first.
-        extensions: Value of ``Sec-WebSocket-Extensions`` to offer; None offers nothing.
+        deflate: The compression to offer; None offers nothing.
         origin: Value of ``Origin``; None sends none.
         headers: Further header fields of the request.
         ssl: Instead of the connector's setting, if not None.
@@ -230,7 +232,7 @@ async def open_websocket(
                 handshake = Handshake(
                     target.url,
                     protocols=protocols,
-                    extensions=extensions,
+                    deflate=deflate,
                     origin=origin,
                     headers=target.headers,
                 )
@@ -281,7 +283,7 @@ async def _hop(
         protocol.abort()
         raise
     return Opened(
-        transport, response, handshake.subprotocol, handshake.extensions, handshake.trailing
+        transport, response, handshake.subprotocol, handshake.agreement, handshake.trailing
     )
 
 

@@ -11,6 +11,7 @@ from weakref import WeakSet
 from multidict import CIMultiDict
 
 from .connector import SSLSetting, TCPConnector, plain_socket, resume_reading
+from .deflate import read_compress
 from .opening import open_websocket
 from .response import ClientWebSocketResponse, WebSocketProtocol
 from .types import ClientWSTimeout, WSCloseCode
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
+    from .deflate import PerMessageDeflate
     from .types import LooseHeaders
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
@@ -145,6 +147,7 @@ class ClientSession:
         headers: LooseHeaders | None = None,
         ssl: SSLSetting | None = None,
         server_hostname: str | None = None,
+        compress: int | PerMessageDeflate = 0,
         max_msg_size: int = MAX_MSG_SIZE,
         decode_text: bool = True,
         connect_timeout: float | None = 10.0,
@@ -168,8 +171,11 @@ class ClientSession:
             ssl: True to verify the certificate, False not to, or an `ssl.SSLContext`; the
                 connector's by default.
             server_hostname: The name to verify the certificate for; the URL's host by default.
-            max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
-                A larger one fails the connection with close code 1009.
+            compress: Offer to compress messages (permessage-deflate): 9 to 15 bits of window for
+                both sides, or a `PerMessageDeflate`; 0 offers nothing. A server may decline;
+                ``ws.compress`` says what came of it.
+            max_msg_size: The largest message to take, in bytes when it is decompressed, 4 MiB by
+                default; 0 for no limit. A larger one fails the connection with close code 1009.
             decode_text: Text messages as `str`; if False, as `bytes` that are known to be UTF-8.
             connect_timeout: Seconds for DNS, TCP, TLS and the handshake together; None for no
                 bound.
@@ -204,6 +210,7 @@ class ClientSession:
         ):
             _check_not_negative(name, seconds, float | int | None)
         _check_not_negative("max_msg_size", max_msg_size, int)
+        deflate = read_compress(compress)
         connection = WebSocketProtocol(
             loop,
             resume_reading=resume_reading,
@@ -219,6 +226,7 @@ class ClientSession:
             url,
             connector=self._connector,
             protocols=protocols,
+            deflate=deflate,
             origin=origin,
             headers=fields,
             ssl=ssl,
@@ -227,6 +235,8 @@ class ClientSession:
         )
         try:
             self._check_open()
+            if opened.agreement is not None:
+                connection.use_deflate(**opened.agreement._asdict())
             ws = (ws_response_class or cast("type[_WS]", self._ws_response_class))(
                 connection,
                 opened.response,
@@ -301,6 +311,7 @@ def ws_connect(
     headers: LooseHeaders | None = None,
     ssl: SSLSetting | None = None,
     server_hostname: str | None = None,
+    compress: int | PerMessageDeflate = 0,
     max_msg_size: int = MAX_MSG_SIZE,
     decode_text: bool = True,
     connect_timeout: float | None = 10.0,
@@ -322,6 +333,7 @@ def ws_connect(
         headers: Further header fields.
         ssl: How the certificate is verified.
         server_hostname: The name to verify the certificate for.
+        compress: Offer to compress messages: 9 to 15 bits of window, or a `PerMessageDeflate`.
         max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
         decode_text: Text messages as `str`, else as `bytes`.
         connect_timeout: Seconds for DNS, TCP, TLS and the handshake together.
@@ -350,6 +362,7 @@ def ws_connect(
         headers=headers,
         ssl=ssl,
         server_hostname=server_hostname,
+        compress=compress,
         max_msg_size=max_msg_size,
         decode_text=decode_text,
         connect_timeout=connect_timeout,

@@ -15,17 +15,34 @@ use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
 /// Write one frame and return what `send_*()` returns.
+#[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
+    let socket = ready(slf, opcode)?;
+    send_frame(slf, socket, opcode, 0, payload)
+}
+
+/// Check that a frame can be sent now and from here. Returns the socket to send it to past the
+/// transport, if there is one.
+#[inline]
+pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Option<i32>> {
+    let me = slf.borrow();
+    if !me.is_open() {
+        return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
+    }
+    me.flow.check_thread()?;
+    Ok(me.flow.socket)
+}
+
+/// The part of [`send`] after [`ready`], for a frame with the reserved bits `rsv`.
+pub fn send_frame(
+    slf: &Bound<'_, Protocol>,
+    socket: Option<i32>,
+    opcode: Opcode,
+    rsv: u8,
+    payload: &[u8],
+) -> PyResult<Py<Sent>> {
     let py = slf.py();
-    let socket = {
-        let me = slf.borrow();
-        if !me.is_open() {
-            return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
-        }
-        me.flow.check_thread()?;
-        me.flow.socket
-    };
-    let header = Header::new(opcode, payload.len(), Some(keys::draw()?));
+    let header = Header { rsv, ..Header::new(opcode, payload.len(), Some(keys::draw()?)) };
     let size = header.encoded_len() + payload.len();
     let build = |out: &mut [u8]| frame::write_frame(&header, payload, out);
     if let Some(socket) = socket

@@ -17,7 +17,8 @@ CRATE = ROOT / "src"
 PYTHON_LAYERS = (
     {"types", "exceptions"},
     {"_core", "fields", "cookies", "proxy"},
-    {"handshake", "connector", "heartbeat", "framing"},
+    {"deflate", "connector", "heartbeat", "framing"},
+    {"handshake"},
     {"opening", "response"},
     {"session"},
     {"reconnect", "aiohttp"},
@@ -25,7 +26,7 @@ PYTHON_LAYERS = (
     {"testing", "demo", "cli", "__main__"},
 )
 # What both have: no I/O, so that a test needs no event loop and no socket.
-PURE_PYTHON = {"types", "exceptions", "fields", "cookies", "handshake", "framing"}
+PURE_PYTHON = {"types", "exceptions", "fields", "cookies", "deflate", "handshake", "framing"}
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
 RUST_LAYERS = (
