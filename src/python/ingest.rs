@@ -16,12 +16,17 @@ impl Protocol {
     ///
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
+        let mut overfull = false;
         while !input.is_empty() {
-            if self.inbox.is_full() && !self.flow.to_the_end {
-                self.flow.hold(input);
-                return;
+            if self.inbox.is_full() {
+                if !self.flow.to_the_end {
+                    self.flow.hold(input);
+                    return;
+                }
+                overfull = self.inbox.is_overfull();
             }
             match self.core.next_event(&mut input) {
+                Ok(Some(Event::Text(_) | Event::Binary(_))) if overfull => {}
                 Ok(Some(event)) => self.handle(py, event),
                 Ok(None) => return,
                 Err(error) => {

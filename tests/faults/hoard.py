@@ -2,9 +2,9 @@
 
     python hoard.py asyncio ws://127.0.0.1:9001/ '{"compress": 15}'
 
-Connects, takes one message, sends "go", and receives to the end, `patient` ones not before the
-connection has paused reading. Writes what it received and by how much the peak of its resident
-memory has grown since the first message.
+Connects, takes one message, sends "go", and receives to the end. A `patient` client does not begin
+before the connection has paused reading, and an `impatient` one then closes it first. Writes what
+it received, and by how much the peak of its resident memory has grown since the first message.
 """
 
 import asyncio
@@ -28,7 +28,8 @@ def peak():
 
 async def main(url, options):
     """Be the client."""
-    patient = options.pop("patient", False)
+    impatient = options.pop("impatient", False)
+    patient = options.pop("patient", impatient)
     messages = size = 0
     async with asyncio.timeout(120), ws_connect(url, **options) as ws:
         await ws.receive()
@@ -36,6 +37,8 @@ async def main(url, options):
         await ws.send_str("go", compress=0)
         while patient and not ws._connection.reading_paused:  # noqa: ASYNC110 - it has no event
             await asyncio.sleep(0)
+        if impatient:
+            await ws.close()
         while (message := await ws.receive()).tp in {MsgType.text, MsgType.binary}:
             messages += 1
             size += len(message.data)

@@ -100,6 +100,14 @@ async def test_a_gibibyte_in_messages_that_nobody_takes(hoard):
     assert said["grown"] < 8 * LIMIT
 
 
+async def test_a_gibibyte_behind_the_end(hoard):
+    """What has arrived can still be received after `close()`, but not without bound."""
+    message = frame(BINARY, compressed(bytes(LIMIT)), rsv=RSV1)
+    said = await hoard([message * 256], **DEFLATE, impatient=True, timeout=0.1)
+    assert said["messages"] >= 4
+    assert said["grown"] < 8 * LIMIT
+
+
 @pytest.mark.parametrize("deflate", [{}, DEFLATE], ids=["plain", "compressed"])
 @pytest.mark.parametrize("size", [0, 1])
 async def test_three_million_fragments(hoard, deflate, size):
