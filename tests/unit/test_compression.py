@@ -323,7 +323,7 @@ async def test_compressed_messages_are_received(scripted, bits, alone):
 
 
 async def test_fragments_of_compressed_messages(scripted):
-    """Cut anywhere, with control frames between; RSV1 is on the first fragment alone (§6.1)."""
+    """Cut anywhere, with control frames between; RSV1 is on the first fragment alone (§6)."""
     async with compressing(scripted) as (ws, wire):
         server = Zlib()
         text = "".join(f"\u20ac{n}" for n in range(100))
