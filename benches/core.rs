@@ -1,10 +1,12 @@
 //! What the core's parts cost, in bytes per second: `cargo bench --bench core`.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
+use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
 use wsclient::connection::{Connection, UNLIMITED};
+use wsclient::deflate::{Deflater, Inflater};
 use wsclient::frame::{self, Header, Opcode};
 use wsclient::{mask, utf8};
 
@@ -134,5 +136,59 @@ fn sending(c: &mut Criterion) {
     group.bench_function("masking key", |b| b.iter(|| keys.draw()));
 }
 
-criterion_group!(benches, masking, validating, headers, receiving, sending);
+/// Messages as a feed has them: alike, and never the same.
+fn feed(size: usize) -> Vec<Vec<u8>> {
+    let mut random = 88_172_645_463_325_252_u64;
+    let mut next = move |below: u64| {
+        random ^= random << 13;
+        random ^= random >> 7;
+        random ^= random << 17;
+        random % below
+    };
+    let mut message = || {
+        let mut text = String::from(r#"{"symbol":"BTCUSDT","bids":["#);
+        while text.len() < size {
+            let (price, cents, lots) = (60_000 + next(999), next(100), next(100_000));
+            let _ = write!(text, r#"["{price}.{cents:02}","0.{lots:05}"],"#);
+        }
+        text.truncate(size);
+        text.into_bytes()
+    };
+    (0..64).map(|_| message()).collect()
+}
+
+/// permessage-deflate. `--features flate2/zlib` or `flate2/zlib-ng` puts C libraries in its place.
+fn compressing(c: &mut Criterion) {
+    let mut group = c.benchmark_group("deflate");
+    for size in [125, 5 * 1024, 1024 * 1024] {
+        let messages = if size > 64 * 1024 { feed(size)[..2].to_vec() } else { feed(size) };
+        group.throughput(Throughput::Bytes((size * messages.len()) as u64));
+        for (level, takeover) in [(1, true), (1, false), (6, true), (6, false)] {
+            let name = format!("level {level} {}", if takeover { "takeover" } else { "alone" });
+            let Some(mut deflater) = Deflater::new(level, 15, takeover) else {
+                continue;
+            };
+            group.bench_function(BenchmarkId::new(format!("compress {name}"), size), |b| {
+                b.iter(|| messages.iter().map(|m| deflater.deflate(black_box(m))).count());
+            });
+            deflater.forget();
+            let payloads: Vec<_> = messages.iter().filter_map(|m| deflater.deflate(m)).collect();
+            let total: usize = payloads.iter().map(Vec::len).sum();
+            println!("{name}: {size} bytes become {}", total / payloads.len());
+            group.bench_function(BenchmarkId::new(format!("inflate {name}"), size), |b| {
+                b.iter(|| {
+                    let mut inflater = Inflater::new(takeover);
+                    for payload in &payloads {
+                        let (input, mut out) = (black_box(payload), Vec::new());
+                        let result = inflater.inflate(input, true, UNLIMITED, &mut out, |_| Ok(()));
+                        assert_eq!(result, Ok(()));
+                        black_box(out);
+                    }
+                });
+            });
+        }
+    }
+}
+
+criterion_group!(benches, masking, validating, headers, receiving, sending, compressing);
 criterion_main!(benches);

@@ -1,5 +1,6 @@
 //! Frames to messages (RFC 6455 §5.4), with the size limit and the UTF-8 check.
 
+use crate::deflate::Inflater;
 use crate::error::ProtocolError;
 use crate::frame::{Header, Opcode};
 use crate::utf8::{self, InvalidUtf8, Utf8Validator};
@@ -49,6 +50,15 @@ impl Assembler {
         Ok(())
     }
 
+    /// Take note of the header of a compressed message's frame. What it announces says nothing of
+    /// the message's size: that is for [`inflate`](Self::inflate) to bound.
+    ///
+    /// # Errors
+    /// A continuation of nothing, or a new message inside a message.
+    pub fn begin_compressed_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
+        self.begin_frame(&Header { length: 0, ..*header })
+    }
+
     /// The whole payload of a message of one frame, checked where it stands: nothing is copied.
     /// `None` if the message has earlier fragments.
     ///
@@ -93,6 +103,27 @@ impl Assembler {
         self.payload.reserve(piece.len() + promised);
         self.payload.extend_from_slice(piece);
         Ok(())
+    }
+
+    /// Keep what a piece of a compressed message's payload yields, `last` being the message's last.
+    ///
+    /// # Errors
+    /// A message over the limit, text that can no longer become UTF-8, or data that is not
+    /// DEFLATE's.
+    pub fn inflate(
+        &mut self,
+        inflater: &mut Inflater,
+        piece: &[u8],
+        last: bool,
+    ) -> Result<(), ProtocolError> {
+        let text = self.opcode == Some(Opcode::Text);
+        let check = |stretch: &[u8]| {
+            if text {
+                self.utf8.feed(stretch)?;
+            }
+            Ok(())
+        };
+        inflater.inflate(piece, last, self.limit, &mut self.payload, check)
     }
 
     /// Hand out the message whose last frame is complete.

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 
 use crate::assembler::Assembler;
 use crate::close::{CloseFrame, State, Step};
+use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 use crate::mask::Key;
@@ -90,6 +91,10 @@ pub struct Connection {
     header: Partial<MAX_HEADER>,
     control: Partial<MAX_CONTROL_PAYLOAD>,
     assembler: Assembler,
+    /// Present if permessage-deflate was negotiated (RFC 7692).
+    inflater: Option<Box<Inflater>>,
+    /// The message under way is compressed.
+    inflating: bool,
 }
 
 impl Connection {
@@ -104,7 +109,14 @@ impl Connection {
             header: Partial::new(),
             control: Partial::new(),
             assembler: Assembler::new(max_message_size.min(UNLIMITED)),
+            inflater: None,
+            inflating: false,
         }
+    }
+
+    /// Take compressed messages too: permessage-deflate was negotiated.
+    pub fn inflate_with(&mut self, inflater: Inflater) {
+        self.inflater = Some(Box::new(inflater));
     }
 
     /// How far the closing handshake has come.
@@ -137,7 +149,7 @@ impl Connection {
             *input = &[];
             return Ok(None);
         }
-        self.read(input).inspect_err(|_| self.deaf = true)
+        self.read(input).inspect_err(|_| self.ignore_input())
     }
 
     /// Note that the transport is gone: no close frame can be sent. Input that came before can
@@ -149,6 +161,7 @@ impl Connection {
     /// Ignore all further input.
     pub fn ignore_input(&mut self) {
         self.deaf = true;
+        self.inflater = None;
     }
 
     /// Note that this side closes, and build the masked frame that says so: to end the connection,
@@ -237,12 +250,12 @@ impl Connection {
     fn next_frame(&mut self, input: &mut &[u8]) -> Result<Option<Frame>, ProtocolError> {
         let earlier = self.header.len;
         let parsed = if earlier == 0 {
-            check_bits(input)?;
+            check_bits(input, self.inflater.is_some())?;
             Header::parse(input)?
         } else {
             let wanted = (MAX_HEADER - earlier).min(input.len());
             self.header.push(&input[..wanted]);
-            check_bits(self.header.filled())?;
+            check_bits(self.header.filled(), self.inflater.is_some())?;
             Header::parse(self.header.filled())?
         };
         let Some((header, length)) = parsed else {
@@ -255,7 +268,12 @@ impl Connection {
         self.header.len = 0;
         *input = &input[length - earlier..];
         if !header.opcode.is_control() {
-            self.assembler.begin_frame(&header)?;
+            if header.rsv != 0 || self.inflating {
+                self.inflating = true;
+                self.assembler.begin_compressed_frame(&header)?;
+            } else {
+                self.assembler.begin_frame(&header)?;
+            }
         }
         Ok(Some(Frame { opcode: header.opcode, fin: header.fin, remaining: header.length }))
     }
@@ -268,6 +286,9 @@ impl Connection {
         remaining: u64,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let last = frame.fin && remaining == 0;
+        if self.inflating {
+            return self.compressed_piece(piece, last);
+        }
         if last && let Some(opcode) = self.assembler.single_frame(piece)? {
             return Ok(Some(data_event(opcode, piece.into())));
         }
@@ -275,6 +296,22 @@ impl Connection {
         if !last {
             return Ok(None);
         }
+        let (opcode, payload) = self.assembler.finish()?;
+        Ok(Some(data_event(opcode, payload.into())))
+    }
+
+    fn compressed_piece<'a>(
+        &mut self,
+        piece: &[u8],
+        last: bool,
+    ) -> Result<Option<Event<'a>>, ProtocolError> {
+        if let Some(inflater) = &mut self.inflater {
+            self.assembler.inflate(inflater, piece, last)?;
+        }
+        if !last {
+            return Ok(None);
+        }
+        self.inflating = false;
         let (opcode, payload) = self.assembler.finish()?;
         Ok(Some(data_event(opcode, payload.into())))
     }
@@ -302,7 +339,7 @@ impl Connection {
             _ => {
                 let close = CloseFrame::parse(&payload)?;
                 self.close = self.close.after(Step::Receive).unwrap_or(State::Closed);
-                self.deaf = true;
+                self.ignore_input();
                 Event::Close(close)
             }
         }))
@@ -310,14 +347,15 @@ impl Connection {
 }
 
 /// What the first two bytes of a header must not say to a client: no extension gives the reserved
-/// bits a meaning (§5.2), and a server does not mask (§5.1).
+/// bits a meaning (§5.2), and a server does not mask (§5.1). With permessage-deflate, RSV1 on the
+/// first frame of a message says that the message is compressed (RFC 7692 §6).
 #[inline]
-fn check_bits(header: &[u8]) -> Result<(), ProtocolError> {
+fn check_bits(header: &[u8], deflate: bool) -> Result<(), ProtocolError> {
     let Some(first) = header.first() else {
         return Ok(());
     };
     let reserved = first >> 4 & 0x7;
-    if reserved != 0 {
+    if reserved != 0 && !(deflate && reserved == RSV1 && matches!(first & 0xF, 0x1 | 0x2)) {
         return Err(ProtocolError::ReservedBits(reserved));
     }
     match header.get(1) {
@@ -332,6 +370,9 @@ fn data_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Event<'_> {
         _ => Event::Binary(payload),
     }
 }
+
+#[cfg(test)]
+mod compressed;
 
 #[cfg(test)]
 mod tests {

@@ -34,7 +34,10 @@ pub enum ProtocolError {
     InvalidCloseCode(u16),
     /// A close reason that is not UTF-8 (§5.5.1).
     InvalidCloseReason,
-    /// A message larger than the limit; `size` is what the frame headers so far announce.
+    /// A compressed message that cannot be decompressed (RFC 7692 §7.2.2).
+    InvalidDeflate,
+    /// A message larger than the limit; `size` is what the frame headers so far announce, or what
+    /// has been decompressed.
     MessageTooBig {
         /// Bytes announced.
         size: u64,
@@ -48,7 +51,9 @@ impl ProtocolError {
     #[must_use]
     pub fn close_code(&self) -> u16 {
         match self {
-            Self::InvalidUtf8(_) | Self::InvalidCloseReason => code::INVALID_TEXT,
+            Self::InvalidUtf8(_) | Self::InvalidCloseReason | Self::InvalidDeflate => {
+                code::INVALID_TEXT
+            }
             Self::MessageTooBig { .. } => code::MESSAGE_TOO_BIG,
             _ => code::PROTOCOL_ERROR,
         }
@@ -59,7 +64,7 @@ impl fmt::Display for ProtocolError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::ReservedBits(bits) => {
-                write!(f, "reserved bits {bits:03b} set, expected 000: no extension uses them")
+                write!(f, "reserved bits {bits:03b} set, which no negotiated extension uses here")
             }
             Self::ReservedOpcode(opcode) => write!(f, "reserved opcode {opcode:#x}"),
             Self::Masked => f.write_str("masked frame from a server"),
@@ -83,6 +88,7 @@ impl fmt::Display for ProtocolError {
             }
             Self::InvalidCloseCode(code) => write!(f, "close code {code} must not be sent"),
             Self::InvalidCloseReason => f.write_str("close reason is not UTF-8"),
+            Self::InvalidDeflate => f.write_str("compressed message is not valid DEFLATE data"),
             Self::MessageTooBig { size, limit } => {
                 write!(f, "message of at least {size} bytes exceeds the limit of {limit} bytes")
             }

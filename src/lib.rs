@@ -1,14 +1,15 @@
-//! The core of `wsclient`: RFC 6455 for a client, without I/O.
+//! The core of `wsclient`: RFC 6455 and 7692 for a client, without I/O.
 //!
 //! Bytes go in, events come out: [`connection::Connection`] is the way in. Below it stand the parts
 //! that each keep one section of the RFC: [`frame`] (§5.2), [`mask`] (§5.3), [`assembler`] (§5.4),
-//! [`close`] (§7) and [`utf8`] (§8.1); [`transcode`] makes text of what is UTF-8. Nothing here
-//! knows of sockets, clocks or Python; the binding that does is in `python`, behind the feature of
-//! that name.
+//! [`close`] (§7) and [`utf8`] (§8.1), and [`deflate`] RFC 7692; [`transcode`] makes text of what is
+//! UTF-8. Nothing here knows of sockets, clocks or Python; the binding that does is in `python`,
+//! behind the feature of that name.
 
 pub mod assembler;
 pub mod close;
 pub mod connection;
+pub mod deflate;
 pub mod error;
 pub mod frame;
 pub mod mask;

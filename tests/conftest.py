@@ -81,13 +81,17 @@ class Wire:
         return self._writer.transport
 
 
-async def _handshake(reader, writer):
+async def _handshake(reader, writer, extensions=None):
     request = await reader.readuntil(b"\r\n\r\n")
     key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
     accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
     writer.write(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        b"Sec-WebSocket-Accept: "
+        + accept
+        + b"\r\n"
+        + (b"Sec-WebSocket-Extensions: " + extensions.encode() + b"\r\n" if extensions else b"")
+        + b"\r\n"
     )
     return request
 
@@ -97,15 +101,15 @@ async def scripted():
     """A function that starts a server which plays `await script(wire)` on each connection.
 
     Returns the server's URL. The connection is closed when the script returns. A script that
-    raises fails the test.
+    raises fails the test. `extensions` is the server's Sec-WebSocket-Extensions.
     """
     servers, connections, failures = [], [], []
 
-    async def start(script):
+    async def start(script, *, extensions=None):
         async def play(reader, writer):
             connections.append(writer)
             try:
-                request = await _handshake(reader, writer)
+                request = await _handshake(reader, writer, extensions)
                 await script(Wire(request, reader, writer))
             except Exception as error:  # noqa: BLE001 - raised by the fixture below
                 failures.append(error)

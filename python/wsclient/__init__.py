@@ -21,6 +21,7 @@ from .alone import reconnect, ws_connect
 from .auth import BasicAuth
 from .connector import BaseConnector, TCPConnector, UnixConnector
 from .cookies import CookiePolicy
+from .deflate import PerMessageDeflate
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -97,6 +98,7 @@ __all__ = [
     "InvalidURL",
     "Message",
     "MsgType",
+    "PerMessageDeflate",
     "ReconnectEvent",
     "ResolveResult",
     "ServerConnectionError",

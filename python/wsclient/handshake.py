@@ -26,10 +26,10 @@ import h11
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
+from .deflate import NAME as DEFLATE
 from .exceptions import InvalidURL, ServerDisconnectedError, WSServerHandshakeError
 from .fields import (
     SHOWN,
-    Extension,
     basic_authorization,
     check_headers,
     check_protocols,
@@ -41,7 +41,9 @@ from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentia
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["Extension", "Handshake", "is_redirect", "is_secure", "parse_url"]
+    from .deflate import Agreement, PerMessageDeflate
+
+__all__ = ["Handshake", "is_redirect", "is_secure", "parse_url"]
 
 MAX_HEAD = 32 * 1024
 """Bytes that the head of one answer may have, status line to blank line."""
@@ -129,7 +131,7 @@ class Handshake:
         url: What `parse_url` returned. User and password become ``Authorization: Basic``
             unless `headers` has an ``Authorization`` of its own.
         protocols: Subprotocols to offer, preferred ones first (RFC 6455 §1.9).
-        extensions: Value of ``Sec-WebSocket-Extensions`` to offer; None offers nothing.
+        deflate: The compression to offer; None offers nothing.
         origin: Value of ``Origin``; None sends none.
         headers: Further header fields. They may replace ``Host``, ``Origin`` and
             ``User-Agent``.
@@ -139,13 +141,12 @@ class Handshake:
         url: What is requested, without credentials.
         trailing: What followed the head of the 101: the first bytes of the WebSocket.
         subprotocol: The offered subprotocol that the server chose, or None.
-        extensions: The offered extensions that the server accepted. Whether their
-            parameters fit the offer is for the extension to say.
+        agreement: How to compress, if the server accepted it, or None.
 
     Raises:
         TypeError: A header's name or value is not `str`.
-        ValueError: A header, the origin, a subprotocol or the offer of extensions holds
-            what must not be sent, or a header is the handshake's own.
+        ValueError: A header, the origin or a subprotocol holds what must not be sent, or
+            a header is the handshake's own.
     """
 
     def __init__(
@@ -153,7 +154,7 @@ class Handshake:
         url: URL,
         *,
         protocols: Sequence[str] = (),
-        extensions: str | None = None,
+        deflate: PerMessageDeflate | None = None,
         origin: str | None = None,
         headers: LooseHeaders | None = None,
         max_body: int = 4096,
@@ -161,9 +162,9 @@ class Handshake:
         self.url = without_credentials(url)
         self.trailing = b""
         self.subprotocol: str | None = None
-        self.extensions: tuple[Extension, ...] = ()
+        self.agreement: Agreement | None = None
         self._protocols = check_protocols(protocols)
-        self._offered = _offered_names(extensions)
+        self._deflate = deflate
         self._max_body = max_body
         # RFC 6455 §4.1 item 7: 16 bytes, unpredictable, new for every request.
         self._key = base64.b64encode(secrets.token_bytes(16))
@@ -183,8 +184,8 @@ class Handshake:
         fields["Sec-WebSocket-Version"] = "13"
         if self._protocols:
             fields["Sec-WebSocket-Protocol"] = ", ".join(self._protocols)
-        if extensions is not None:
-            fields["Sec-WebSocket-Extensions"] = extensions
+        if deflate is not None:
+            fields["Sec-WebSocket-Extensions"] = deflate.offer()
         if origin is not None:
             fields["Origin"] = check_value("Origin", origin)
         fields["User-Agent"] = "wsclient"
@@ -302,25 +303,30 @@ class Handshake:
         if chosen is not None and chosen not in self._protocols:
             offered = _shown(self._protocols)
             self._refuse(response, f"subprotocol {_shown([chosen])}, offered was {offered}")
-        self.extensions = self._verify_extensions(response)
+        self.agreement = self._verify_extensions(response)
         self.subprotocol = chosen
 
-    def _verify_extensions(self, response: HandshakeResponse) -> tuple[Extension, ...]:
+    def _verify_extensions(self, response: HandshakeResponse) -> Agreement | None:
         value = self._single(response, "Sec-WebSocket-Extensions")
         if value is None:
-            return ()
+            return None
         try:
             accepted = parse_extensions(value)
         except ValueError as error:
             self._refuse(response, f"a malformed Sec-WebSocket-Extensions: {error}")
         names = [extension.name for extension in accepted]
         for name in names:
-            if name not in self._offered:
-                offered = _shown(self._offered)
+            if self._deflate is None or name != DEFLATE:
+                offered = "nothing" if self._deflate is None else repr(DEFLATE)
                 self._refuse(response, f"extension {_shown([name])}, offered was {offered}")
             if names.count(name) > 1:
                 self._refuse(response, f"extension {_shown([name])} more than once")
-        return accepted
+        if self._deflate is None:
+            return None
+        try:
+            return self._deflate.agree(accepted[0].params)
+        except ValueError as error:
+            self._refuse(response, f"extension {DEFLATE!r} with {error}")
 
     def _single(self, response: HandshakeResponse, name: str) -> str | None:
         """Return a field that an answer may have once (RFC 6455 §11.3.2 to §11.3.4)."""
@@ -377,15 +383,6 @@ class Handshake:
 def _host_field(url: URL) -> str:
     # A zone is of this machine only (RFC 6874 §4 wants it removed).
     return re.sub(r"%[^\]]*(?=\])", "", url.host_port_subcomponent or "")
-
-
-def _offered_names(extensions: str | None) -> tuple[str, ...]:
-    if extensions is None:
-        return ()
-    try:
-        return tuple(extension.name for extension in parse_extensions(extensions))
-    except ValueError as error:
-        raise ValueError(f"cannot offer Sec-WebSocket-Extensions: {error}") from None
 
 
 def _reason(error: h11.ProtocolError) -> str:

@@ -23,7 +23,7 @@ from .exceptions import (
     TooManyRedirects,
     WSServerHandshakeError,
 )
-from .handshake import Extension, Handshake, is_redirect, parse_url
+from .handshake import Handshake, is_redirect, parse_url
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from http.cookiejar import CookieJar
 
     from .connector import BaseConnector
+    from .deflate import Agreement, PerMessageDeflate
     from .proxy import Proxy
     from .slots import Slot
     from .tls import SSLSetting
@@ -51,7 +52,7 @@ class Opened:
             `trailing`, then call `transport.resume_reading`, without an ``await`` between.
         response: Head of the 101, with the redirects that led to it.
         subprotocol: The offered subprotocol that the server chose, or None.
-        extensions: The offered extensions that the server accepted.
+        agreement: How to compress, if the server accepted it, or None.
         trailing: Bytes of the WebSocket that arrived with the head of the 101.
         slot: To be released when the connection is lost; None if the connector has no limits.
     """
@@ -59,7 +60,7 @@ class Opened:
     transport: asyncio.Transport
     response: HandshakeResponse
     subprotocol: str | None
-    extensions: tuple[Extension, ...]
+    agreement: Agreement | None
     trailing: bytes
     slot: Slot | None
 
@@ -195,7 +196,7 @@ async def open_websocket(
     *,
     connector: BaseConnector,
     protocols: Sequence[str] = (),
-    extensions: str | None = None,
+    deflate: PerMessageDeflate | None = None,
     origin: str | None = None,
     headers: LooseHeaders | None = None,
     ssl: SSLSetting | None = None,
@@ -216,7 +217,7 @@ async def open_websocket(
         url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
         connector: Makes the connection.
         protocols: Subprotocols to offer, preferred ones first.
-        extensions: Value of ``Sec-WebSocket-Extensions`` to offer; None offers nothing.
+        deflate: The compression to offer; None offers nothing.
         origin: Value of ``Origin``; None sends none.
         headers: Further header fields of the request.
         ssl: Instead of the connector's setting, if not None.
@@ -252,7 +253,7 @@ async def open_websocket(
                 handshake = Handshake(
                     target.url,
                     protocols=protocols,
-                    extensions=extensions,
+                    deflate=deflate,
                     origin=origin,
                     headers=target.fields(jar),
                 )
@@ -316,7 +317,7 @@ async def _hop(
         transport,
         response,
         handshake.subprotocol,
-        handshake.extensions,
+        handshake.agreement,
         handshake.trailing,
         protocol.slot,
     )

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL, Query
 
+    from .deflate import PerMessageDeflate
     from .proxy import Proxy
     from .tls import SSLSetting
     from .types import LooseHeaders
@@ -75,8 +76,11 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             ``SOCKS_PROXY``, ``HTTPS_PROXY``, ``HTTP_PROXY``, ``ALL_PROXY``; the first that is
             set, and none for the hosts in ``NO_PROXY``), and credentials from the file that
             ``NETRC`` names or ``~/.netrc``. False by default.
-        max_msg_size: The largest message to take, in bytes, 4 MiB by default; 0 for no limit.
-            A larger one fails the connection with close code 1009.
+        compress: Offer to compress messages (permessage-deflate): 9 to 15 bits of window for both
+            sides, or a `PerMessageDeflate`; 0, the default, offers nothing. A server may decline;
+            ``ws.compress`` says what came of it.
+        max_msg_size: The largest message to take, in bytes when it is decompressed, 4 MiB by
+            default; 0 for no limit. A larger one fails the connection with close code 1009.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
             known to be UTF-8.
     """
@@ -101,6 +105,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     proxy_headers: LooseHeaders | None
     proxy_ssl: SSLSetting
     trust_env: bool
+    compress: int | PerMessageDeflate
     max_msg_size: int
     decode_text: bool
 
@@ -134,6 +139,7 @@ class Options:
     proxy_headers: LooseHeaders | None = None
     proxy_ssl: SSLSetting = True
     trust_env: bool = False
+    compress: int | PerMessageDeflate = 0
     max_msg_size: int = MAX_MSG_SIZE
     decode_text: bool = True
 

@@ -149,11 +149,18 @@ class ClientWebSocketResponse(WebSocketBase):
             raise WSMessageTypeError(f"received a {msg.tp.name} message, expected {wanted.name}")
         return msg.data
 
-    def send_json(self, data: Any, *, dumps: Callable[[Any], str] = json.dumps) -> Sent:
+    def send_json(
+        self,
+        data: Any,
+        compress: int | None = None,
+        *,
+        dumps: Callable[[Any], str] = json.dumps,
+    ) -> Sent:
         """Send `data` as JSON in a text message.
 
         Args:
             data: What to send.
+            compress: As for `send_str`.
             dumps: What makes text of it.
 
         Returns:
@@ -165,7 +172,7 @@ class ClientWebSocketResponse(WebSocketBase):
 
         Mirrors ``aiohttp.ClientWebSocketResponse.send_json``.
         """
-        return self.send_str(dumps(data))
+        return self.send_str(dumps(data), compress)
 
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection: send a close frame, wait for the server's and for the end of TCP.

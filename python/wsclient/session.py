@@ -16,6 +16,7 @@ from .auth import authorization
 from .connecting import Connecting
 from .connector import TCPConnector
 from .cookies import CookiePolicy, join_cookies
+from .deflate import read_compress
 from .handshake import parse_url
 from .opening import open_websocket, same_origin
 from .options import Options, takes_options
@@ -190,6 +191,7 @@ class ClientSession:
             target.extend_query(options.params),
             connector=self._connector,
             protocols=options.protocols,
+            deflate=read_compress(options.compress),
             origin=options.origin,
             headers=self._headers(target, given),
             ssl=options.ssl,
@@ -202,6 +204,8 @@ class ClientSession:
         )
         try:
             self._check_open()
+            if opened.agreement is not None:
+                connection.use_deflate(**opened.agreement._asdict())
             ws = cast("type[_WS]", options.ws_response_class)(
                 connection,
                 opened.response,

@@ -275,6 +275,9 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
         me.ending.deferred = None;
         me.ending.lost = true;
         me.spare = None;
+        if let Some(compression) = &mut me.compression {
+            compression.deflater.forget();
+        }
         if exception.is_some() {
             me.ending.exception = exception;
         }

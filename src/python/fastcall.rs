@@ -100,7 +100,7 @@ unsafe extern "C" fn send_bytes(
     // SAFETY: as in `receive`; `data` is a live object.
     unsafe {
         call(slf, args, nargs, kwnames, &SEND_BYTES, |slf, [data]: &[_; 1]| {
-            slf.get().send_bytes(Bound::ref_from_ptr(slf.py(), data))
+            slf.get().send_bytes(Bound::ref_from_ptr(slf.py(), data), None)
         })
     }
 }
@@ -114,7 +114,7 @@ unsafe extern "C" fn send_str(
     // SAFETY: as in `send_bytes`.
     unsafe {
         call(slf, args, nargs, kwnames, &SEND_STR, |slf, [data]: &[_; 1]| {
-            slf.get().send_str(Bound::ref_from_ptr(slf.py(), data))
+            slf.get().send_str(Bound::ref_from_ptr(slf.py(), data), None)
         })
     }
 }

@@ -120,6 +120,7 @@ impl Protocol {
     /// Read on, whatever had paused reading, and parse what waited for room.
     pub(super) fn read_to_the_end(&mut self, py: Python<'_>) {
         self.flow.to_the_end = true;
+        self.inbox.set_end();
         self.flow.reasons = 0;
         self.flow.changed = true;
         let unparsed = std::mem::take(&mut self.flow.unparsed);

@@ -8,6 +8,7 @@ use super::error::web_socket_error;
 use super::{keys, send};
 use crate::close::{self, CloseFrame};
 use crate::connection::{Connection, Event};
+use crate::deflate::Inflater;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 use crate::mask::{self, Key};
 use crate::utf8;
@@ -260,7 +261,11 @@ pub fn parse_close(payload: &Bound<'_, PyAny>) -> PyResult<(Option<u16>, String)
 /// A client's reading side without I/O: bytes in, whole messages out.
 ///
 /// Args:
-///     max_size: The largest message to take, in bytes; 0 for no limit.
+///     max_size: The largest message to take, in bytes when it is decompressed; 0 for no limit.
+///     deflate: Whether permessage-deflate was negotiated, so that messages may be compressed (RFC
+///         7692).
+///     server_no_context_takeover: Whether that was negotiated with it: no message refers to
+///         earlier ones.
 ///
 /// Example:
 ///     >>> MessageParser().feed(b"\x81\x02hi\x89\x00")
@@ -274,10 +279,14 @@ pub struct MessageParser {
 #[pymethods]
 impl MessageParser {
     #[new]
-    #[pyo3(signature = (*, max_size = 4_194_304))]
-    fn new(max_size: u64) -> Self {
+    #[pyo3(signature = (*, max_size = 4_194_304, deflate = false, server_no_context_takeover = false))]
+    fn new(max_size: u64, deflate: bool, server_no_context_takeover: bool) -> Self {
         let limit = if max_size == 0 { u64::MAX } else { max_size };
-        Self { connection: Connection::new(limit), error: None }
+        let mut connection = Connection::new(limit);
+        if deflate {
+            connection.inflate_with(Inflater::new(!server_no_context_takeover));
+        }
+        Self { connection, error: None }
     }
 
     /// Take the next bytes.

@@ -8,6 +8,9 @@ use super::message::Item;
 const HIGH_WATER: usize = 512 * 1024;
 /// At or below this many bytes, reading goes on.
 const LOW_WATER: usize = HIGH_WATER / 4;
+/// How many bytes more are kept when reading goes on to the end all the same. What waits to be
+/// parsed is less by far, but if it is compressed, it can become a thousand times as much.
+const END: usize = 16 * 1024 * 1024;
 /// What a message costs beside its payload, so that empty ones fill the inbox too.
 const OVERHEAD: usize = 64;
 
@@ -17,6 +20,8 @@ pub struct Inbox {
     items: VecDeque<(Item, usize)>,
     /// INVARIANT: the sum of the sizes in `items`.
     bytes: usize,
+    /// Above this many bytes, messages are dropped.
+    end: Option<usize>,
 }
 
 impl Inbox {
@@ -45,6 +50,15 @@ impl Inbox {
     /// cost a reader that keeps up two system calls a message.
     pub fn is_full(&self) -> bool {
         self.bytes > HIGH_WATER && self.items.len() > 1
+    }
+
+    /// Take no more than `END` bytes from now on.
+    pub fn set_end(&mut self) {
+        self.end.get_or_insert(self.bytes + END);
+    }
+
+    pub fn is_overfull(&self) -> bool {
+        self.end.is_some_and(|end| self.bytes > end)
     }
 
     pub fn is_low(&self) -> bool {

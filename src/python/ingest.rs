@@ -17,10 +17,14 @@ impl Protocol {
     ///
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
+        let mut overfull = false;
         while !input.is_empty() {
-            if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
-                self.flow.hold(input);
-                return;
+            if self.inbox.is_full() || self.flow.holds() {
+                if !self.flow.to_the_end {
+                    self.flow.hold(input);
+                    return;
+                }
+                overfull = self.inbox.is_overfull();
             }
             if let Some(gathering) = &mut self.gathering {
                 gathering.append(self.core.gather(&mut input));
@@ -28,6 +32,7 @@ impl Protocol {
                 continue;
             }
             match self.core.next_event(&mut input) {
+                Ok(Some(Event::Text(_) | Event::Binary(_))) if overfull => {}
                 Ok(Some(event)) => self.handle(py, event),
                 Ok(None) => return,
                 Err(error) => {

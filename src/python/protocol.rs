@@ -10,6 +10,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::closing::Ending;
+use super::compress::Compression;
 use super::direct::{self, Socket};
 use super::flow::Flow;
 use super::gathering::Gathering;
@@ -21,6 +22,7 @@ use super::runtime::Kind;
 use super::{closing, flow, future, scratch, send};
 use crate::close::{self, State};
 use crate::connection::Connection;
+use crate::deflate::{Deflater, Inflater};
 
 /// What to do about frames of the peer that need an answer.
 pub struct Options {
@@ -57,6 +59,8 @@ pub struct Protocol {
     pub(super) flow: Flow,
     pub(super) ending: Ending,
     pub(super) pings: Pings,
+    /// Present if permessage-deflate was negotiated and this side can compress.
+    pub(super) compression: Option<Box<Compression>>,
     /// Frames that the core owes the peer, to be written when no borrow is held.
     pub(super) owed: Vec<u8>,
     watch_reads: bool,
@@ -194,10 +198,38 @@ impl Protocol {
             flow: Flow::new(resume_reading),
             ending: Ending::default(),
             pings: Pings::default(),
+            compression: None,
             owed: Vec::new(),
             watch_reads,
             last_read: watch_reads.then(Instant::now),
         }
+    }
+
+    /// Use permessage-deflate from now on, as it was negotiated (RFC 7692 §7.1).
+    ///
+    /// Args:
+    ///     level: Of the compressor, 0 to 9.
+    ///     min_size: Messages of fewer bytes are sent as they are.
+    ///     client_max_window_bits: The window to compress with; messages are sent as they are if
+    ///         zlib cannot compress with it.
+    ///     client_no_context_takeover: Whether sent messages refer to no earlier ones.
+    ///     server_no_context_takeover: Whether received messages refer to no earlier ones.
+    #[pyo3(signature = (
+        *, level, min_size, client_max_window_bits, client_no_context_takeover,
+        server_no_context_takeover
+    ))]
+    fn use_deflate(
+        &mut self,
+        level: u32,
+        min_size: usize,
+        client_max_window_bits: u8,
+        client_no_context_takeover: bool,
+        server_no_context_takeover: bool,
+    ) {
+        self.core.inflate_with(Inflater::new(!server_no_context_takeover));
+        self.compression =
+            Deflater::new(level, client_max_window_bits, !client_no_context_takeover)
+                .map(|deflater| Box::new(Compression { deflater, min_size }));
     }
 
     /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused

@@ -4,6 +4,7 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::compress;
 use super::flow::{self, pause};
 use super::message::Message;
 use super::protocol::{Protocol, settle};
@@ -17,9 +18,27 @@ pub struct WebSocketBase {
     connection: Py<Protocol>,
     /// Seconds; for calls of `receive()` that give none.
     receive_timeout: Option<f64>,
+    /// Whether permessage-deflate has to be thought of.
+    compresses: bool,
 }
 
 impl WebSocketBase {
+    #[inline]
+    fn send_data(
+        &self,
+        py: Python<'_>,
+        opcode: Opcode,
+        payload: &[u8],
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Sent>> {
+        let connection = self.connection.bind(py);
+        if self.compresses || compress.is_some() {
+            compress::send(connection, opcode, payload, compress)
+        } else {
+            send::send(connection, opcode, payload)
+        }
+    }
+
     fn receive_as(
         slf: &Bound<'_, Self>,
         wanted: Wanted,
@@ -42,8 +61,9 @@ impl WebSocketBase {
         receive_timeout: Option<f64>,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
-        let _ = (args, kwargs);
-        Self { connection, receive_timeout }
+        let _ = kwargs;
+        let compresses = connection.bind(args.py()).borrow().compression.is_some();
+        Self { connection, receive_timeout, compresses }
     }
 
     /// Wait for the next message and return it.
@@ -123,12 +143,15 @@ impl WebSocketBase {
     ///
     /// Args:
     ///     data: The text.
+    ///     compress: `None` compresses the message if the connection does; 0 sends it as it is;
+    ///         9 to 15 compresses it though it is small, with the connection's window.
     ///
     /// Returns:
     ///     An awaitable that need not be awaited.
     ///
     /// Raises:
     ///     TypeError: `data` is not `str`.
+    ///     ValueError: `compress` is another number.
     ///     UnicodeEncodeError: `data` has lone surrogates.
     ///     ClientConnectionResetError: The connection is closed or closing.
     ///
@@ -136,27 +159,39 @@ impl WebSocketBase {
     ///     >>> await ws.send_str("hello")
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
-    pub(super) fn send_str(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+    #[pyo3(signature = (data, compress = None))]
+    pub(super) fn send_str(
+        &self,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
-        send::send(self.connection.bind(data.py()), Opcode::Text, text.as_bytes())
+        self.send_data(data.py(), Opcode::Text, text.as_bytes(), compress)
     }
 
     /// Send a binary message.
     ///
     /// Args:
     ///     data: `bytes`, `bytearray` or `memoryview`.
+    ///     compress: As for `send_str`.
     ///
     /// Returns:
     ///     An awaitable that need not be awaited, as for `send_str`.
     ///
     /// Raises:
     ///     TypeError: `data` is none of these.
+    ///     ValueError: `compress` is neither 0 nor 9 to 15.
     ///     ClientConnectionResetError: The connection is closed or closing.
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
-    pub(super) fn send_bytes(&self, data: &Bound<'_, PyAny>) -> PyResult<Py<Sent>> {
+    #[pyo3(signature = (data, compress = None))]
+    pub(super) fn send_bytes(
+        &self,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Sent>> {
         let payload = send::binary(data)?;
-        send::send(self.connection.bind(data.py()), Opcode::Binary, &payload)
+        self.send_data(data.py(), Opcode::Binary, &payload, compress)
     }
 
     /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
@@ -244,6 +279,25 @@ impl WebSocketBase {
     fn exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
         let connection = self.connection.bind(py).borrow();
         connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py))
+    }
+
+    /// The window that messages are compressed with, in bits, 9 to 15; 0 if they are sent as they
+    /// are.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.compress`.
+    #[getter]
+    fn compress(&self, py: Python<'_>) -> u8 {
+        let connection = self.connection.bind(py).borrow();
+        connection.compression.as_ref().map_or(0, |compression| compression.deflater.window_bits())
+    }
+
+    /// Whether each message is compressed by itself, without reference to earlier ones.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.client_notakeover`.
+    #[getter]
+    fn client_notakeover(&self, py: Python<'_>) -> bool {
+        let connection = self.connection.bind(py).borrow();
+        connection.compression.as_ref().is_some_and(|compression| !compression.deflater.takeover())
     }
 
     /// The round trip of the last ping that was answered, in seconds; `None` before the first.

@@ -8,6 +8,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
+use super::direct::Socket;
 use super::protocol::Protocol;
 use super::slots::{Awaitable, Poll};
 use super::{direct, error, flow, keys};
@@ -15,18 +16,35 @@ use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
 /// Write one frame and return what `send_*()` returns.
+#[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
+    let socket = ready(slf, opcode)?;
+    send_frame(slf, socket, opcode, 0, payload)
+}
+
+/// Check that a frame can be sent now and from here. Returns the socket to send it to past the
+/// transport, if there is one.
+#[inline]
+pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Option<Socket>> {
+    let me = slf.borrow();
+    if !me.is_open() {
+        return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
+    }
+    me.flow.check_thread()?;
+    Ok(me.flow.socket)
+}
+
+/// The part of [`send`] after [`ready`], for a frame with the reserved bits `rsv`.
+pub fn send_frame(
+    slf: &Bound<'_, Protocol>,
+    socket: Option<Socket>,
+    opcode: Opcode,
+    rsv: u8,
+    payload: &[u8],
+) -> PyResult<Py<Sent>> {
     let py = slf.py();
-    let socket = {
-        let me = slf.borrow();
-        if !me.is_open() {
-            return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
-        }
-        me.flow.check_thread()?;
-        me.flow.socket
-    };
     let key = keys::draw()?;
-    let header = Header::new(opcode, payload.len(), Some(key));
+    let header = Header { rsv, ..Header::new(opcode, payload.len(), Some(key)) };
     if let Some(socket) = socket
         && flow::is_drained(slf)?
     {

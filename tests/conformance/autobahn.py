@@ -2,6 +2,8 @@
 
     python tests/conformance/autobahn.py --sections 1-10 --loop uvloop
 
+`--summary docs/conformance.md` writes the verdicts of a run there.
+
 The server runs on Python 2.7 only. One is looked for in the variable `PYTHON27`, then
 below `pyenv root`; the server is installed into `.autobahn/`, which git ignores, and the
 reports are left there. Where it cannot be installed, the words `not run` say so.
@@ -14,12 +16,14 @@ import asyncio
 import contextlib
 import json
 import os
+import platform
 import shutil
 import socket
 import subprocess
 import sys
 import time
 from collections import Counter
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
@@ -34,11 +38,26 @@ Verdicts: TypeAlias = dict[str, tuple[str, str]]
 
 HOME = Path(__file__).parents[2] / ".autobahn"
 AGENT = "wsclient"
+SUITE = "autobahntestsuite==25.10.1"
 GOOD = {"OK", "INFORMATIONAL"}
 LOOPS = {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
-# 9 is about limits and speed, 12 and 13 about compression.
+SECTIONS = {
+    1: "framing",
+    2: "pings and pongs",
+    3: "reserved bits",
+    4: "opcodes",
+    5: "fragmentation",
+    6: "UTF-8",
+    7: "closing",
+    9: "limits and speed",
+    10: "automatic fragmentation",
+    12: "compression of different payloads",
+    13: "compression with different parameters",
+}
 SETS = {"all": "1-7,9-10,12-13", "quick": "1-5,7,10"}
+# Sections 12 and 13 have the same 18 sizes and fragmentations again and again.
+COMPRESSION = [f"12.{case}" for case in range(1, 6)] + [f"13.{case}" for case in range(1, 8)]
 
 INSTALL_TIMEOUT = 300
 START_TIMEOUT = 30
@@ -56,6 +75,11 @@ def sections(text: str) -> list[int]:
         first, _, last = part.partition("-")
         found.extend(range(int(first), int(last or first) + 1))
     return found
+
+
+def cases_of(chosen: list[int]) -> list[str]:
+    """Name all cases of some sections, as the server's specification does."""
+    return [f"{section}.*" for section in chosen]
 
 
 def install() -> Path:
@@ -77,7 +101,7 @@ def install() -> Path:
     HOME.mkdir()
     _run(python, "-m", "pip", "install", "--target", boot, "virtualenv==20.15.1")
     _run(python, "-m", "virtualenv", HOME / "v27", PYTHONPATH=str(boot))
-    _run(HOME / "v27" / "bin" / "pip", "install", "autobahntestsuite==25.10.1")
+    _run(HOME / "v27" / "bin" / "pip", "install", SUITE)
     installed.touch()
     return program
 
@@ -110,8 +134,8 @@ def _run(*command: str | Path, **environment: str) -> None:
 
 
 @contextlib.contextmanager
-def fuzzing_server(program: Path, chosen: list[int], reports: Path) -> Iterator[str]:
-    """Serve the cases of some sections; yields the URL."""
+def fuzzing_server(program: Path, cases: list[str], reports: Path) -> Iterator[str]:
+    """Serve some cases; yields the URL."""
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir(parents=True)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -119,7 +143,7 @@ def fuzzing_server(program: Path, chosen: list[int], reports: Path) -> Iterator[
     spec = {
         "url": f"ws://127.0.0.1:{port}",
         "outdir": str(reports),
-        "cases": [f"{section}.*" for section in chosen],
+        "cases": cases,
         "exclude-cases": [],
         "exclude-agent-cases": {},
     }
@@ -160,7 +184,7 @@ async def run_cases(url: str) -> None:
 
 
 async def _echo(url: str) -> None:
-    async with ws_connect(url, max_msg_size=0) as ws:
+    async with ws_connect(url, compress=15, max_msg_size=0) as ws:
         async for message in ws:
             if message.tp is MsgType.text:
                 await ws.send_str(message.data)
@@ -198,21 +222,61 @@ def table(verdicts: Verdicts) -> str:
     return "\n".join(lines)
 
 
+def summary(verdicts: Verdicts, loop: str) -> str:
+    """Write down the verdicts of a run, for the documentation."""
+    made_with = [f"{SUITE.replace('==', ' ')}", f"wsclient {version('wsclient')}"]
+    made_with += [f"CPython {platform.python_version()}", loop]
+    lines = [
+        "# Conformance",
+        "",
+        "The verdicts of the [Autobahn test suite](https://pypi.org/project/autobahntestsuite/) on",
+        "this client, strictly read: a case is OK when both its behaviour and its closing are.",
+        "`make conformance` runs the suite and writes this page.",
+        "",
+        f"{', '.join(made_with)}.",
+        "",
+        "| Section | | Cases | OK | Informational | Other |",
+        "|---|---|---|---|---|---|",
+    ]
+    failed = failures(verdicts)
+    totals: Counter[str] = Counter()
+    for section, about in SECTIONS.items():
+        counts = Counter(
+            "other" if case in failed else behaviour
+            for case, (behaviour, _) in verdicts.items()
+            if case.startswith(f"{section}.")
+        )
+        totals += counts
+        lines.append(f"| {section} | {about} | {_row(counts)} |")
+    lines += [f"| | all | {_row(totals)} |", ""]
+    informational = [case for case, pair in verdicts.items() if "INFORMATIONAL" in pair]
+    lines.append(f"Informational, as the suite has no opinion on them: {', '.join(informational)}.")
+    for case, (behaviour, closing) in failed.items():
+        lines += ["", f"Case {case}: behaviour {behaviour}, closing {closing}."]
+    return "\n".join([*lines, ""])
+
+
+def _row(counts: Counter[str]) -> str:
+    numbers = [counts.total(), *(counts[key] for key in ("OK", "INFORMATIONAL", "other"))]
+    return " | ".join(map(str, numbers))
+
+
 def main() -> int:
     """Run from the command line; returns the exit status."""
     parser = argparse.ArgumentParser(description="Run the Autobahn testsuite against wsclient.")
     parser.add_argument(
         "--sections",
         type=sections,
-        default="1-10",
-        help="such as 1-7,9; or quick, or all (half an hour); 1-10 by default",
+        default="all",
+        help="such as 1-7,9; or quick; or all (ten minutes), which is the default",
     )
     parser.add_argument("--loop", choices=LOOPS, default="asyncio")
+    parser.add_argument("--summary", type=Path, help="write the verdicts to this file")
     options = parser.parse_args()
     reports = HOME / "reports" / options.loop
     try:
         with (
-            fuzzing_server(install(), options.sections, reports) as url,
+            fuzzing_server(install(), cases_of(options.sections), reports) as url,
             asyncio.Runner(loop_factory=LOOPS[options.loop]) as runner,
         ):
             runner.run(run_cases(url))
@@ -221,6 +285,8 @@ def main() -> int:
         return 0
     verdicts = read_verdicts(reports)
     sys.stdout.write(f"{table(verdicts)}\n")
+    if options.summary:
+        options.summary.write_text(summary(verdicts, options.loop), encoding="utf-8")
     return 1 if failures(verdicts) or not verdicts else 0
 
 

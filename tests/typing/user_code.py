@@ -26,6 +26,7 @@ from wsclient import (
     HandshakeResponse,
     Message,
     MsgType,
+    PerMessageDeflate,
     TCPConnector,
     framing,
     ws_connect,
@@ -81,11 +82,14 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
         headers={"X-Key": "value"},
         ssl=False,
         server_hostname="example.org",
+        compress=PerMessageDeflate(client_max_window_bits=True, min_size=1024),
         max_msg_size=0,
         decode_text=False,
         connect_timeout=None,
     )
     await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
+    await ws_connect("ws://localhost/", compress=15)
+    await ws_connect("ws://localhost/", compress="15")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ClientSession(haedres={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
     await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
@@ -164,6 +168,11 @@ async def sending(ws: ClientWebSocketResponse) -> None:
     await ws.send_bytes(bytearray(b"hello"))
     await ws.send_bytes(memoryview(b"hello"))
     await ws.send_json([1], dumps=json.dumps)
+    await ws.send_json([1], 0)
+    await ws.send_str("hello", compress=0)
+    await ws.send_bytes(b"hello", 15)
+    assert_type(ws.compress, int)
+    assert_type(ws.client_notakeover, bool)
     await ws.ping("text")
     await ws.pong(b"bytes")
     await asyncio.gather(ws.send_str("a"), ws.send_bytes(b"b"))

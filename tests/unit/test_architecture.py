@@ -18,7 +18,7 @@ PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
     {"_core", "fields", "resolver", "slots"},
     {"auth", "cookies", "proxy"},
-    {"transport", "tunnel"},
+    {"transport", "tunnel", "deflate"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
     {"options", "connecting", "retry"},
@@ -28,7 +28,17 @@ PYTHON_LAYERS = (
     {"testing", "demo", "cli", "__main__"},
 )
 # What both have: no I/O, so that a test needs no event loop and no socket.
-PURE_PYTHON = {"types", "exceptions", "fields", "auth", "cookies", "proxy", "handshake", "framing"}
+PURE_PYTHON = {
+    "types",
+    "exceptions",
+    "fields",
+    "auth",
+    "cookies",
+    "deflate",
+    "proxy",
+    "handshake",
+    "framing",
+}
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
 RUST_LAYERS = (

@@ -403,7 +403,7 @@ async def test_arguments_by_name_and_wrong_ones(sent):
         with pytest.raises(TypeError, match="missing 1 required positional argument: 'data'"):
             call()
         with pytest.raises(TypeError, match="positional argument"):
-            call("a", "b")
+            call("a", 0, "b")
         with pytest.raises(TypeError, match="unexpected keyword argument"):
             call("a", other=1)
     with pytest.raises(TypeError, match="unexpected keyword argument"):
