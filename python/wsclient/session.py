@@ -222,7 +222,7 @@ class ClientSession:
         connection.connection_made(opened.transport)
         socket = plain_socket(opened.transport)
         if socket is not None:
-            connection.use_socket(*socket)
+            connection.use_socket(socket)
         connection.feed(opened.trailing)
         self._websockets.add(ws)
         self._opened(connection, opened.slot)

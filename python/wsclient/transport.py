@@ -7,10 +7,12 @@ imported, the loop's own serve.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .exceptions import ServerFingerprintMismatch
+from .plain import PlainTransport
 from .tls import Fingerprint
 
 if TYPE_CHECKING:
@@ -94,27 +96,20 @@ class ConnectorProtocol(asyncio.Protocol):
             self.transport.abort()
 
 
-# aiofastnet has its reads by `loop.add_reader`, and so can anyone; asyncio guards its own.
-_KNOWN_TRANSPORTS = {"aiofastnet.selector_transport": True, "asyncio.selector_events": False}
-
-
-def plain_socket(transport: asyncio.Transport) -> tuple[int, bool] | None:
+def plain_socket(transport: asyncio.Transport) -> int | None:
     """Tell which socket may be used past its transport, while that has nothing queued.
 
     Args:
         transport: What a connector returned.
 
     Returns:
-        The descriptor, and whether `asyncio.loop.add_reader` takes it; or None: with TLS, or if the
-        transport might hold data back or close the socket before it tells its protocol.
+        The descriptor, or None: with TLS, or if it is not known whether the transport holds data
+        back or closes the socket before it tells its protocol.
     """
-    if transport.get_extra_info("sslcontext") is not None:
-        return None
-    readable = _KNOWN_TRANSPORTS.get(type(transport).__module__)
-    if readable is None:
+    if not isinstance(transport, PlainTransport):
         return None
     sock: socket.socket = transport.get_extra_info("socket")
-    return sock.fileno(), readable
+    return sock.fileno()
 
 
 async def start_tls(
@@ -193,6 +188,10 @@ class Reached:
             OSError: TLS could not be set up, or the connection was lost.
         """
         protocol.early = self.early
+        if context is None and own:
+            # A loop without `add_reader` has its own transports.
+            with contextlib.suppress(NotImplementedError):
+                return PlainTransport(asyncio.get_running_loop(), self._sock, protocol)
         create = _create_connection if own else _loop_create_connection
         try:
             transport, _ = await create(

@@ -31,13 +31,8 @@ thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
 }
 
-/// A socket that may be used past its transport.
-#[derive(Clone, Copy)]
-pub struct Socket {
-    pub fileno: i32,
-    /// The loop can be told to call the protocol for it, instead of the transport.
-    pub reads: bool,
-}
+/// The descriptor of a socket that may be used past its transport.
+pub type Socket = i32;
 
 /// A peer that is gone is an error here, not a signal.
 #[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
@@ -52,7 +47,7 @@ fn send(socket: Socket, bytes: &[u8]) -> usize {
     let (pointer, length) = (bytes.as_ptr().cast::<c_void>(), bytes.len());
     // SAFETY: the pointer and length are those of a live slice. The descriptor is the transport's,
     // which is open: a transport tells its protocol that it is lost before it closes it.
-    let sent = unsafe { libc::send(socket.fileno, pointer, length, FLAGS) };
+    let sent = unsafe { libc::send(socket, pointer, length, FLAGS) };
     usize::try_from(sent).unwrap_or(0)
 }
 
@@ -112,28 +107,12 @@ unsafe fn receive(
     let received = unsafe {
         if missing == 0 {
             let [_, all] = parts;
-            libc::recv(socket.fileno, all.iov_base, all.iov_len, libc::MSG_DONTWAIT)
+            libc::recv(socket, all.iov_base, all.iov_len, libc::MSG_DONTWAIT)
         } else {
-            libc::readv(socket.fileno, parts.as_mut_ptr(), 2)
+            libc::readv(socket, parts.as_mut_ptr(), 2)
         }
     };
     usize::try_from(received).map_err(|_| io::Error::last_os_error())
-}
-
-/// Let the loop call [`Protocol::_read_ready`] when the socket has something to read, instead of
-/// the transport, which has just been told to read.
-pub fn take_reads(slf: &Bound<'_, Protocol>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-    let socket = slf.borrow().flow.socket;
-    let Some(Socket { fileno, reads: true }) = socket else {
-        return Ok(());
-    };
-    // One that closes does not begin to read, and would not take the reader out again.
-    if !transport.call_method0("is_reading")?.is_truthy()? {
-        return Ok(());
-    }
-    let event_loop = slf.borrow().event_loop.clone_ref(slf.py());
-    let read_ready = slf.getattr("_read_ready")?;
-    event_loop.bind(slf.py()).call_method1("add_reader", (fileno, read_ready)).map(drop)
 }
 
 /// Read the socket once; the loop calls again if there is more.

@@ -6,7 +6,7 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::direct::{self, Socket};
+use super::direct::Socket;
 use super::future;
 use super::protocol::{Protocol, settle};
 use crate::close::State;
@@ -153,10 +153,7 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))
     };
     match (resume, transport) {
-        (Some(resume), Some(transport)) => {
-            resume.call1(py, (&transport,))?;
-            direct::take_reads(slf, transport.bind(py))
-        }
+        (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
         (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
         (_, None) => Ok(()),
     }

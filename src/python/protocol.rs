@@ -11,7 +11,7 @@ use pyo3::types::PyBytes;
 
 use super::closing::Ending;
 use super::compress::Compression;
-use super::direct::{self, Socket};
+use super::direct;
 use super::flow::Flow;
 use super::gathering::Gathering;
 use super::inbox::Inbox;
@@ -245,10 +245,8 @@ impl Protocol {
     ///
     /// Args:
     ///     fileno: The descriptor of the transport's TCP socket, not blocking, without TLS.
-    ///     reads: Whether the loop lets others than the transport be called for it
-    ///         (`asyncio.loop.add_reader`).
-    fn use_socket(&mut self, fileno: i32, reads: bool) {
-        self.flow.socket = Some(Socket { fileno, reads });
+    fn use_socket(&mut self, fileno: i32) {
+        self.flow.socket = Some(fileno);
     }
 
     /// Take bytes that were read before the transport was handed over, and read on.
@@ -276,7 +274,8 @@ impl Protocol {
         settle(slf)
     }
 
-    /// The loop's callback: the socket has something to read.
+    /// The event loop's callback, if the transport leaves reading to its protocol: the socket has
+    /// something to read.
     fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
         direct::read_ready(slf)
     }

@@ -18,6 +18,7 @@ PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
     {"_core", "fields", "resolver", "slots"},
     {"auth", "cookies", "proxy"},
+    {"plain"},
     {"transport", "tunnel", "deflate"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
