@@ -115,10 +115,13 @@ def cookie_header(
     Returns:
         The value, or None if there is no cookie.
     """
-    request = _request(url)
-    jar.add_cookie_header(request)
+    kept = ""
+    if next(iter(jar), None) is not None:
+        request = _request(url)
+        jar.add_cookie_header(request)
+        kept = request.get_header("Cookie") or ""
     by_name: dict[str, str] = {}
-    for text in (*given, request.get_header("Cookie") or "", otherwise):
+    for text in (*given, kept, otherwise):
         found: dict[str, str] = {}
         for part in filter(None, map(str.strip, text.split(";"))):
             name = part.partition("=")[0]

@@ -265,7 +265,10 @@ async def open_websocket(
                 if jar is not None:
                     keep_cookies(jar, response)
                 if not is_redirect(response):
-                    return replace(opened, response=replace(response, history=tuple(history)))
+                    if history:
+                        response = replace(response, history=tuple(history))
+                        opened = replace(opened, response=response)
+                    return opened
                 opened.transport.abort()
                 if len(history) >= max_redirects:
                     raise _bad_redirect(

@@ -173,6 +173,8 @@ class Options:
             TypeError: There is no such option, or a value has the wrong type.
             ValueError: A number is negative.
         """
+        if not given:
+            return self
         unknown = given.keys() - _NAMES
         if unknown:
             raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")

@@ -12,6 +12,7 @@ mod flow;
 mod framing;
 mod future;
 mod gathering;
+mod http;
 mod inbox;
 mod ingest;
 mod keys;
@@ -40,6 +41,8 @@ mod _core {
         Frame, Utf8Validator, apply_mask, encode_close, encode_frame, is_utf8, parse_close,
         parse_frame,
     };
+    #[pymodule_export]
+    use super::http::parse_switching_head;
     #[pymodule_export]
     use super::keys::discard_keys;
     #[pymodule_export]
