@@ -23,6 +23,7 @@ __all__ = [
     "is_utf8",
     "parse_close",
     "parse_frame",
+    "parse_switching_head",
 ]
 
 _T = TypeVar("_T")
