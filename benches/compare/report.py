@@ -51,7 +51,6 @@ def verdicts(rows: list[Row]) -> str:
         value, limit = figure(verdict.value), figure(verdict.gate.limit)
         lines.append(
             f"  {verdict.point}  {verdict.gate.title():54} {verdict.loop:8}"
-            f"{value:>6} ±{verdict.spread:4.0%}, at most {limit}"
-            f"  {'holds' if verdict.holds else 'MISSED'}"
+            f"{value:>6} ±{verdict.margin:.2f}, at most {limit:5}  {verdict}"
         )
     return "\n".join(lines)
