@@ -7,7 +7,7 @@ import os
 import platform
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
@@ -114,7 +114,8 @@ def machine() -> dict[str, str]:
 
 def save(path: Path, rows: list[Row]) -> None:
     """Write rows to a file, with the machine they are from."""
-    lines = ",\n".join(f"    {json.dumps(asdict(row))}" for row in rows)
+    rounded = [replace(row, samples=[float(f"{x:.6g}") for x in row.samples]) for row in rows]
+    lines = ",\n".join(f"    {json.dumps(asdict(row))}" for row in rounded)
     facts = json.dumps(machine(), indent=4).replace("\n}", "\n  }")
     path.write_text(f'{{\n  "machine": {facts},\n  "rows": [\n{lines}\n  ]\n}}\n')
 
