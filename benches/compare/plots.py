@@ -53,13 +53,13 @@ def plot(rows: list[Row]) -> str:
         parts += [bar(x, TOP - 24, BAR, f"loop{index}"), text(x + 19, TOP - 13, loop, "faint")]
     y = TOP
     for peer in peers:
-        whose = "ours" if peer == OURS else "theirs"
+        whose = "theirs" if peer != OURS and OURS in peers else ""
         middle = y + BAR * len(loops) / 2 + 5
         parts.append(text(LABELS - 10, middle, peer, "ours" * (peer == OURS), "end"))
         for index, loop in enumerate(loops):
-            width = values[peer, loop] * scale
-            parts.append(bar(LABELS, y, width, f"loop{index} {whose}"))
-            parts.append(text(LABELS + width + 6, y + 11, figure(values[peer, loop]), "faint"))
+            value = values.get((peer, loop), 0)
+            parts.append(bar(LABELS, y, value * scale, f"loop{index} {whose}"))
+            parts.append(text(LABELS + value * scale + 6, y + 11, figure(value), "faint"))
             y += BAR + 1
         y += GAP
     attributes = f'viewBox="0 0 {WIDTH} {y}" width="{WIDTH}" height="{y}" role="img"'

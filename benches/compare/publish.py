@@ -15,7 +15,7 @@ from native import ROOT
 from plots import plot
 from report import figure
 from results import UNITS, load, ratios
-from scenarios import EVERYONE, SCENARIOS
+from scenarios import SCENARIOS
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -64,16 +64,18 @@ def image(rows: list[Row], folder: str) -> str:
 def table(rows: list[Row]) -> str:
     """Show rows as a table: for each loop the value, its spread, and the ratio to this client."""
     found = {(row.peer, row.loop): row for row in rows}
+    ours = OURS in {row.peer for row in rows}
     lines = [f"| | {' | | | '.join(LOOPS)} | | |", f"|---|{'--:|' * 3 * len(LOOPS)}"]
-    for peer in EVERYONE:
-        if (peer, LOOPS[0]) not in found:
-            continue
+    for peer in dict.fromkeys(row.peer for row in rows):
         cells = []
         for loop in LOOPS:
-            row = found[peer, loop]
-            ratio = median(ratios(row, found[OURS, loop]))
+            row = found.get((peer, loop))
+            if row is None:
+                cells += ["", "", ""]
+                continue
             spread = f"±{row.spread:.0%}" if len(row.samples) > 1 else ""
-            cells += [figure(row.value), spread, f"{ratio:.2f}"]
+            ratio = f"{median(ratios(row, found[OURS, loop])):.2f}" if ours else ""
+            cells += [figure(row.value), spread, ratio]
         lines.append(f"| {peer} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 

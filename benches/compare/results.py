@@ -45,7 +45,7 @@ class Row:
         scenario: A key of `scenarios.SCENARIOS`.
         loop: The event loop.
         measure: What was measured: a key of `UNITS`.
-        peer: Who it is.
+        peer: Who it is; or, where the measure is ``where``, what part of this client.
         samples: In the order of the turns, so that those of two peers in one turn can be compared.
     """
 
@@ -68,6 +68,7 @@ class Row:
 
 UNITS = {
     "instructions": "user-space instructions",
+    "where": "wsclient's user-space instructions by where they are spent",
     "allocations": "allocations of memory",
     "cpu": "microseconds of CPU time",
     "p50": "microseconds, median",

@@ -89,7 +89,7 @@ SCENARIOS = {
         "echo",
         BINARY,
         EVERYONE,
-        {"instructions": 1000, "allocations": 1000, "cpu": 500},
+        {"instructions": 1000, "where": 1000, "allocations": 1000, "cpu": 500},
     ),
     "echo-tls": Scenario(
         "Echo of 256 bytes over TLS",
@@ -111,14 +111,14 @@ SCENARIOS = {
         "receive",
         BINARY,
         PYTHON,
-        {"instructions": 10_000, "allocations": 10_000, "cpu": 30_000},
+        {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-batches": Scenario(
         "256 bytes pushed without pause, taken in batches",
         "receive_batches",
         BINARY,
         ("wsclient",),
-        {"instructions": 10_000, "allocations": 10_000, "cpu": 30_000},
+        {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-ascii": Scenario(
         "256 bytes of ASCII text pushed without pause",
