@@ -24,7 +24,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 
 .PHONY: help
 help: ## List the targets
-	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 21
+	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 29
 	@echo
 	@echo "  PYTHON=python3.12 runs a target on another Python (3.11 to 3.13), in .venv-3.12."
 
@@ -47,6 +47,8 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
 	cargo clippy --all-targets --features python -- -D warnings
+	cargo fmt --check --manifest-path benches/native/Cargo.toml
+	cargo clippy --locked --manifest-path benches/native/Cargo.toml --target-dir target/native -- -D warnings
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --features python
 
 .PHONY: format
@@ -54,15 +56,28 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 	$(BIN)/ruff check --fix
 	$(BIN)/ruff format
 	cargo fmt
+	cargo fmt --manifest-path benches/native/Cargo.toml
 
 .PHONY: bench
-bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others
+bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others (15 minutes)
 	cargo bench --bench core -- --quick --noplot --discard-baseline
-	$(BIN)/python benches/compare
+	$(BIN)/python benches/compare --json benches/results.json
+
+.PHONY: plots
+plots: $(VENV)/.extension ## Bring the figures of README and docs up to date with the last bench
+	$(BIN)/python benches/compare/publish.py
 
 .PHONY: instructions
 instructions: $(VENV)/.extra-bench ## Count the instructions of an echo beside other clients (valgrind)
 	$(BIN)/python benches/compare --measure instructions --scenario echo
+
+.PHONY: instructions-check
+instructions-check: $(VENV)/.extra-test ## Fail if this client takes more instructions than its baseline
+	$(BIN)/python benches/compare/regression.py
+
+.PHONY: instructions-baseline
+instructions-baseline: $(VENV)/.extra-test ## Make what this client takes now the baseline
+	$(BIN)/python benches/compare/regression.py --update
 
 .PHONY: docs
 docs: $(VENV)/.extra-docs ## Build the documentation into site/

@@ -5,6 +5,7 @@ use std::fmt::Write;
 use std::hint::black_box;
 
 use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, criterion_main};
+use wsclient::assembler::Assembler;
 use wsclient::connection::{Connection, UNLIMITED};
 use wsclient::deflate::{Deflater, Inflater};
 use wsclient::frame::{self, Header, Opcode};
@@ -83,6 +84,43 @@ fn headers(c: &mut Criterion) {
     }
 }
 
+/// A message that comes in four fragments, or in one frame that several reads bring.
+fn assembling(c: &mut Criterion) {
+    let mut group = c.benchmark_group("assemble");
+    for size in [5 * 1024, 1024 * 1024] {
+        for (kind, opcode, message) in
+            [("binary", Opcode::Binary, ascii(size)), ("text", Opcode::Text, mixed(size))]
+        {
+            group.throughput(Throughput::Bytes(message.len() as u64));
+            let fragments: Vec<_> = message.chunks(message.len().div_ceil(4)).collect();
+            group.bench_function(BenchmarkId::new(format!("{kind} fragments"), size), |b| {
+                b.iter(|| {
+                    let mut assembler = Assembler::new(UNLIMITED);
+                    for (index, fragment) in fragments.iter().enumerate() {
+                        let opcode = if index == 0 { opcode } else { Opcode::Continuation };
+                        assembler.begin_frame(&Header::new(opcode, fragment.len(), None))?;
+                        assembler.push(black_box(fragment), 0)?;
+                    }
+                    assembler.finish()
+                });
+            });
+            let header = Header::new(opcode, message.len(), None);
+            group.bench_function(BenchmarkId::new(format!("{kind} in reads"), size), |b| {
+                b.iter(|| {
+                    let mut assembler = Assembler::new(UNLIMITED);
+                    assembler.begin_frame(&header)?;
+                    let mut remaining = header.length;
+                    for piece in message.chunks(READ) {
+                        remaining -= piece.len() as u64;
+                        assembler.push(black_box(piece), remaining)?;
+                    }
+                    assembler.finish()
+                });
+            });
+        }
+    }
+}
+
 /// Bytes as they are read, to events.
 fn receiving(c: &mut Criterion) {
     let mut group = c.benchmark_group("receive");
@@ -120,8 +158,8 @@ fn receiving(c: &mut Criterion) {
 }
 
 /// A message to the bytes of its masked frame.
-fn sending(c: &mut Criterion) {
-    let mut group = c.benchmark_group("send");
+fn encoding(c: &mut Criterion) {
+    let mut group = c.benchmark_group("encode");
     for size in SIZES {
         let payload = ascii(size);
         let header = Header::new(Opcode::Text, size, Some(KEY));
@@ -190,5 +228,14 @@ fn compressing(c: &mut Criterion) {
     }
 }
 
-criterion_group!(benches, masking, validating, headers, receiving, sending, compressing);
+criterion_group!(
+    benches,
+    masking,
+    validating,
+    headers,
+    assembling,
+    receiving,
+    encoding,
+    compressing
+);
 criterion_main!(benches);

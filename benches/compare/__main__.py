@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import clocks
 import counts
 import native
+import where
 from report import tables, verdicts
 from results import machine, save, with_tails
 from scenarios import EVERYONE, SCENARIOS, shorten
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
     from server import Server
 
 LOOPS = ("asyncio", "uvloop")
-MEASURES = ("instructions", "allocations", "cpu", "latency", "memory")
+MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
 
 
 def arguments() -> argparse.ArgumentParser:
@@ -79,6 +80,8 @@ def measure_all(options: argparse.Namespace, server: Server, core: int) -> Itera
     for measure in getattr(options, "measure", MEASURES):
         if measure in counts.TOOLS:
             yield counts.measure(server, measure, wanted(options, measure), options.repeats)
+        elif measure == "where":
+            yield where.measure(server, wanted(options, measure))
         else:
             for each in wanted(options, measure):
                 yield clocks.measure(server, measure, each, options.turns, core)
@@ -88,7 +91,8 @@ def main() -> None:
     """Measure what the command line asks for."""
     parser = arguments()
     options = parser.parse_args()
-    if counts.TOOLS.keys() & {*getattr(options, "measure", MEASURES)} and not which("valgrind"):
+    measures = {*getattr(options, "measure", MEASURES)}
+    if measures & {"where", *counts.TOOLS} and not which("valgrind"):
         parser.error("valgrind is not installed; --measure chooses what can do without")
     if options.quick:
         options.turns = 2

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from statistics import median
 from typing import TYPE_CHECKING
 
-from results import ratios, spread
+from results import margin, ratios
 from scenarios import WEBSOCKETS
 
 if TYPE_CHECKING:
@@ -88,19 +88,24 @@ class Verdict:
         gate: The gate.
         loop: The event loop.
         value: The median of the ratios.
-        spread: Half the distance between their quartiles, as a part of it.
+        margin: How far it may be off; see `results.margin`.
     """
 
     point: str
     gate: Gate
     loop: str
     value: float
-    spread: float
+    margin: float
 
     @property
     def holds(self) -> bool:
         """Whether the bound is kept."""
         return self.value <= self.gate.limit
+
+    def __str__(self) -> str:
+        """Say it in a word, and whether another run might say the opposite."""
+        word = "holds" if self.holds else "MISSED"
+        return word if abs(self.value - self.gate.limit) > self.margin else f"{word}, within noise"
 
 
 def judge(rows: list[Row]) -> Iterator[Verdict]:
@@ -122,4 +127,4 @@ def judge(rows: list[Row]) -> Iterator[Verdict]:
                 values = mine.samples
                 if others:
                     values = ratios(mine, min(others, key=lambda row: row.value))
-                yield Verdict(point, gate, loop, median(values), spread(values))
+                yield Verdict(point, gate, loop, median(values), margin(values))

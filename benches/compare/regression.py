@@ -80,33 +80,31 @@ def check(before: Counts, now: Counts) -> bool:
     return within
 
 
-def write(baselines: list[dict[str, Toolchain | Counts]]) -> None:
-    """Write the file of baselines."""
-    BASELINE.write_text(json.dumps(baselines, indent=2) + "\n")
-
-
 def main() -> int:
     """Check, or make a baseline."""
     parser = argparse.ArgumentParser(prog="regression.py", description=__doc__)
     parser.add_argument(
         "--update", action="store_true", help="make what is counted now this toolchain's baseline"
     )
+    parser.add_argument("--baseline", type=Path, default=BASELINE, help="the file it is kept in")
     options = parser.parse_args()
     if which("valgrind") is None:
         parser.error("valgrind is not installed")
     here = toolchain()
-    baselines = json.loads(BASELINE.read_text()) if BASELINE.exists() else []
+    path = options.baseline
+    baselines = json.loads(path.read_text()) if path.exists() else []
     known = next((known for known in baselines if known["toolchain"] == here), None)
     if options.update:
         others = [other for other in baselines if other is not known]
-        write([*others, {"toolchain": here, "instructions": count()}])
-        print(f"wrote {BASELINE}")
+        others.append({"toolchain": here, "instructions": count()})
+        path.write_text(json.dumps(others, indent=2) + "\n")
+        print(f"wrote {path}")
         return 0
     if known is None:
         print("Not compared: no baseline was counted with this toolchain.")
         for other in baselines:
             differs = [
-                f"{name} {here[name]} here, {theirs} there"
+                f"{name} {here.get(name)} here, {theirs} there"
                 for name, theirs in other["toolchain"].items()
                 if here.get(name) != theirs
             ]

@@ -18,7 +18,9 @@ if TYPE_CHECKING:
 
 def figure(value: float) -> str:
     """Show three digits, or more before the point."""
-    digits = max(0, 2 - floor(log10(value))) if value > 0 else 0
+    if value == 0:
+        return "0"
+    digits = max(0, 2 - floor(log10(abs(value))))
     return f"{value:,.{digits}f}"
 
 
@@ -35,11 +37,11 @@ def tables(rows: Iterable[Row]) -> str:
     lines = []
     for (name, measure, loop), group in groups(rows).items():
         scenario = SCENARIOS[name]
-        base = next((row for row in group if row.peer == OURS), group[0])
+        base = next((row for row in group if row.peer == OURS), None)
         lines += [f"{scenario.title}, {loop}", f"  {UNITS[measure]} per {scenario.unit}"]
         for row in group:
-            ratio = median(ratios(row, base))
-            lines.append(f"  {row.peer:18} {figure(row.value):>10} ±{row.spread:4.0%} {ratio:8.2f}")
+            ratio = "" if base is None else f"{median(ratios(row, base)):8.2f}"
+            lines.append(f"  {row.peer:18} {figure(row.value):>10} ±{row.spread:4.0%} {ratio}")
         lines.append("")
     return "\n".join(lines)
 
@@ -51,7 +53,6 @@ def verdicts(rows: list[Row]) -> str:
         value, limit = figure(verdict.value), figure(verdict.gate.limit)
         lines.append(
             f"  {verdict.point}  {verdict.gate.title():54} {verdict.loop:8}"
-            f"{value:>6} ±{verdict.spread:4.0%}, at most {limit}"
-            f"  {'holds' if verdict.holds else 'MISSED'}"
+            f"{value:>6} ±{verdict.margin:.2f}, at most {limit:5}  {verdict}"
         )
     return "\n".join(lines)

@@ -7,14 +7,26 @@ import os
 import platform
 import re
 import subprocess
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from importlib.util import find_spec
+from math import sqrt
 from pathlib import Path
 from statistics import median, quantiles
 
 PACKAGES = ("wsclient", "picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
+
+
+def margin(samples: list[float]) -> float:
+    """Return how far the median may be from the true one, either way, in 95 of 100 cases.
+
+    That is what notches in a box plot show (McGill, Tukey and Larsen 1978).
+    """
+    if len(samples) == 1:
+        return 0.0
+    low, _, high = quantiles(samples, n=4)
+    return 1.57 * (high - low) / sqrt(len(samples))
 
 
 def spread(samples: list[float]) -> float:
@@ -33,7 +45,7 @@ class Row:
         scenario: A key of `scenarios.SCENARIOS`.
         loop: The event loop.
         measure: What was measured: a key of `UNITS`.
-        peer: Who it is.
+        peer: Who it is; or, where the measure is ``where``, what part of this client.
         samples: In the order of the turns, so that those of two peers in one turn can be compared.
     """
 
@@ -56,6 +68,7 @@ class Row:
 
 UNITS = {
     "instructions": "user-space instructions",
+    "where": "wsclient's user-space instructions by where they are spent",
     "allocations": "allocations of memory",
     "cpu": "microseconds of CPU time",
     "p50": "microseconds, median",
@@ -102,7 +115,8 @@ def machine() -> dict[str, str]:
 
 def save(path: Path, rows: list[Row]) -> None:
     """Write rows to a file, with the machine they are from."""
-    lines = ",\n".join(f"    {json.dumps(asdict(row))}" for row in rows)
+    rounded = [replace(row, samples=[float(f"{x:.6g}") for x in row.samples]) for row in rows]
+    lines = ",\n".join(f"    {json.dumps(asdict(row))}" for row in rounded)
     facts = json.dumps(machine(), indent=4).replace("\n}", "\n  }")
     path.write_text(f'{{\n  "machine": {facts},\n  "rows": [\n{lines}\n  ]\n}}\n')
 

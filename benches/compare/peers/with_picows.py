@@ -44,7 +44,7 @@ class Echoes(Connection):
         frame.get_payload_as_bytes()
         self.left -= 1
         if self.left:
-            transport.send(self.kind, self.payload)
+            transport.send(BINARY, self.payload)
         else:
             self.finished.set_result(None)
 
@@ -63,7 +63,7 @@ class TextEchoes(Echoes):
         frame.get_payload_as_utf8_text()
         self.left -= 1
         if self.left:
-            transport.send(self.kind, self.payload)
+            transport.send(TEXT, self.payload)
         else:
             self.finished.set_result(None)
 
@@ -77,7 +77,7 @@ class TimedEchoes(Timing, Echoes):
         self.stamp()
         self.left -= 1
         if self.left:
-            transport.send(self.kind, self.payload)
+            transport.send(BINARY, self.payload)
         else:
             self.finished.set_result(None)
 
