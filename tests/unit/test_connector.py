@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import hashlib
 import socket
 import ssl
@@ -104,6 +105,18 @@ async def test_whoever_stops_waiting_takes_nothing(server):
             pass
         assert waiting[0].cancelled()
         assert waiting[1].cancelled()
+
+
+async def test_whoever_stops_waiting_for_the_one_limit_gives_back_the_other(server):
+    elsewhere = server.replace("127.0.0.1", "localhost")
+    async with ClientSession(connector=TCPConnector(limit=2, limit_per_host=2)) as session:
+        first = await session.ws_connect(elsewhere)
+        async with session.ws_connect(server):
+            with pytest.raises(ConnectionTimeoutError):
+                await session.ws_connect(server, connect_timeout=0.01)
+            await first.close()
+            async with session.ws_connect(server):
+                pass
 
 
 async def test_failures_give_their_place_back(server):
@@ -287,6 +300,8 @@ async def test_a_lookup_that_nobody_waits_for_is_cancelled():
                 cancelled.set()
                 raise OSError("a failure that nobody fetches") from None
 
+    failures = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: failures.append(context))
     resolver = Stuck()
     resolver.may_answer.clear()
     connector = TCPConnector(resolver=resolver)
@@ -303,6 +318,11 @@ async def test_a_lookup_that_nobody_waits_for_is_cancelled():
     await turns()
     assert cancelled.is_set()
     assert asyncio.all_tasks() <= before - {*tasks}
+    # A failure that nobody has fetched is told when the task is collected.
+    tasks.clear()
+    before.clear()
+    gc.collect()
+    assert failures == []
 
 
 async def test_a_lookup_in_a_thread_that_nobody_waits_for(monkeypatch):
