@@ -7,7 +7,7 @@ import contextlib
 from functools import partial
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, cast
-from weakref import WeakSet
+from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -47,6 +47,9 @@ else:
 
 __all__ = ["ClientSession"]
 
+CLOSE_TIMEOUT = 10.0
+"""Seconds that a session waits for WebSockets that would wait without end."""
+
 
 class ClientSession:
     """What several connections share: a connector and options.
@@ -56,8 +59,9 @@ class ClientSession:
     Args:
         base_url: What relative URLs given to `ws_connect` are relative to. If there is one, the
             session's `auth` and `cookies` go to its origin only.
-        connector: Makes the connections, and is not closed with the session; by default one of
-            the session's own, which is.
+        connector: Makes the connections; by default one of the session's own.
+        connector_owner: Close `connector` with the session. Unlike aiohttp's sessions, these do not
+            unless they are told to; one of their own they do close.
         cookies: Cookies that go to whatever server `ws_connect` is told to connect to, but not
             where redirects lead away from it. Of a name that the server sets, its own is sent.
         cookie_jar: Keeps the cookies that servers set, and sends them (RFC 6265); by default a
@@ -83,6 +87,7 @@ class ClientSession:
         base_url: str | URL | None = None,
         *,
         connector: BaseConnector | None = None,
+        connector_owner: bool = False,
         cookies: LooseCookies | None = None,
         cookie_jar: CookieJar | None = None,
         loop: asyncio.AbstractEventLoop | None = None,
@@ -94,9 +99,12 @@ class ClientSession:
         # An empty jar is false.
         self._cookie_jar = CookieJar(CookiePolicy()) if cookie_jar is None else cookie_jar
         self._connector = connector or TCPConnector(loop=loop)
-        self._owns_connector = connector is None
+        self._owns_connector = connector_owner or connector is None
         self._loop = loop
-        self._websockets: WeakSet[ClientWebSocketResponse] = WeakSet()
+        # Each with the seconds that `close` bounds it to, where it has no bound of its own.
+        self._websockets: WeakKeyDictionary[ClientWebSocketResponse, float | None] = (
+            WeakKeyDictionary()
+        )
         self._closed = False
         self._made = Made.here()
 
@@ -224,7 +232,7 @@ class ClientSession:
         if socket is not None:
             connection.use_socket(socket)
         connection.feed(opened.trailing)
-        self._websockets.add(ws)
+        self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
         self._opened(connection, opened.slot)
         return ws
 
@@ -272,8 +280,8 @@ class ClientSession:
     async def close(self) -> None:
         """Close the session: its WebSockets, with close code 1001, and a connector of its own.
 
-        Each WebSocket takes its ``timeout`` at most. If this is cancelled, those that are not
-        closed yet are dropped.
+        Each WebSocket takes its ``timeout`` at most, and 10 seconds if that is None; then it is
+        dropped. If this is cancelled, those that are not closed yet are dropped.
 
         Raises:
             RuntimeError: The session has connections in another event loop.
@@ -281,7 +289,7 @@ class ClientSession:
         if self._websockets:
             self._check_loop()
         self._end()
-        closing = [ws.close(code=WSCloseCode.GOING_AWAY) for ws in self._websockets]
+        closing = [_close(ws, bound) for ws, bound in self._websockets.items()]
         outcomes = await asyncio.gather(*closing, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):
@@ -311,3 +319,14 @@ class ClientSession:
     def __del__(self) -> None:
         if self._made is not None and not self._closed:
             warn_unclosed(self, repr(self), self._made)
+
+
+async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
+    deadline = asyncio.timeout(bound)
+    try:
+        async with deadline:
+            await ws.close(code=WSCloseCode.GOING_AWAY)
+    except TimeoutError:
+        # Being cancelled, close() has dropped the connection.
+        if not deadline.expired():
+            raise

@@ -108,6 +108,24 @@ async def serve():
     await asyncio.sleep(0)
 
 
+@pytest.fixture
+async def start():
+    """A function that starts a `dying.Server` and returns it with its URL."""
+    from .dying import Server
+
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(*scripts, tls=None):
+            server = Server(*scripts)
+            listening = await asyncio.start_server(server.play, "localhost", 0, ssl=tls, family=2)
+            stack.push_async_callback(server.close)
+            stack.callback(listening.close)
+            port = listening.sockets[0].getsockname()[1]
+            return server, f"{'wss' if tls else 'ws'}://localhost:{port}/"
+
+        yield start
+
+
 @pytest.fixture(scope="session")
 def authority():
     return trustme.CA()

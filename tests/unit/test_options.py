@@ -20,6 +20,7 @@ from wsclient import (
     TCPConnector,
     ws_connect,
 )
+from wsclient import session as session_module
 from wsclient.options import Options
 from wsclient.unclosed import Made
 
@@ -212,6 +213,30 @@ async def test_a_cancelled_close_drops_what_is_not_closed_yet(scripted):
     await asyncio.wait_for(ended.wait(), 10)
     assert session.closed
     assert ws.close_code == 1006
+
+
+async def test_closing_a_session_is_bounded(scripted, monkeypatch):
+    """Whatever its WebSockets were told: these would wait without end."""
+    ended = asyncio.Event()
+
+    async def script(wire):
+        await wire.end()
+        ended.set()
+
+    monkeypatch.setattr(session_module, "CLOSE_TIMEOUT", 0.01)
+    async with ClientSession(timeout=None) as session:
+        ws = await session.ws_connect(await scripted(script))
+    await asyncio.wait_for(ended.wait(), 10)
+    assert ws.close_code == 1006
+
+
+@pytest.mark.parametrize("owner", [False, True])
+async def test_a_connector_may_be_the_sessions_to_close(owner):
+    connector = TCPConnector()
+    async with ClientSession(connector=connector, connector_owner=owner) as session:
+        assert session.connector is connector
+    assert connector.closed is owner
+    connector.close()
 
 
 async def test_the_session_of_ws_connect_ends_with_its_websocket(server, monkeypatch):
