@@ -54,6 +54,10 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
         autoping: Answer pings, which is the default. If False, `receive` returns pings and pongs.
         heartbeat: Seconds of silence before a ping; a server silent for half of that again
             counts as dead. None, the default, sends no pings.
+        busy_poll: Seconds for which `receive` asks the socket again and again before it suspends,
+            for a bot with a processor core of its own: the message is there without the kernel's
+            and the event loop's waking anybody. Meanwhile no other task of the loop runs, so that
+            each waits for up to this long. Not with TLS. 0, the default, asks once.
         origin: Value of ``Origin``; none is sent by default.
         headers: Further header fields; a call's are added to the session's, and win over them.
         params: Query parameters to add to the URL.
@@ -93,6 +97,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     autoclose: bool
     autoping: bool
     heartbeat: float | None
+    busy_poll: float
     origin: str | None
     headers: LooseHeaders | None
     params: Query
@@ -127,6 +132,7 @@ class Options:
     autoclose: bool = True
     autoping: bool = True
     heartbeat: float | None = None
+    busy_poll: float = 0.0
     origin: str | None = None
     headers: LooseHeaders | None = None
     params: Query = None
@@ -146,6 +152,7 @@ class Options:
     def __post_init__(self) -> None:
         for name in ("timeout", "receive_timeout", "connect_timeout", "heartbeat"):
             _check_not_negative(name, getattr(self, name), float | int | None)
+        _check_not_negative("busy_poll", self.busy_poll, float | int)
         for name in ("max_msg_size", "max_redirects"):
             _check_not_negative(name, getattr(self, name), int)
         if self.auth is not None and not isinstance(self.auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]

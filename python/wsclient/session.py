@@ -23,7 +23,7 @@ from .options import Options, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
 from .retry import backoff, process_exception, reconnecting
 from .transport import plain_socket, resume_reading
-from .types import WSCloseCode
+from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
@@ -46,6 +46,8 @@ else:
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
 __all__ = ["ClientSession"]
+
+_NO_BUSY_POLL = "busy_poll works on plain connections only, not with TLS"
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that a session waits for WebSockets that would wait without end."""
@@ -195,6 +197,10 @@ class ClientSession:
             watch_reads=bool(options.heartbeat),
         )
         target = self._absolute(url)
+        if options.busy_poll:
+            connection.poll_busily(options.busy_poll)
+            if is_secure(target):
+                raise ValueError(_NO_BUSY_POLL)
         opened = await open_websocket(
             target.extend_query(options.params),
             connector=self._connector,
@@ -212,6 +218,8 @@ class ClientSession:
         )
         try:
             self._check_open()
+            if options.busy_poll:
+                _check_plain(opened.transport)
             if opened.agreement is not None:
                 connection.use_deflate(**opened.agreement._asdict())
             ws = cast("type[_WS]", options.ws_response_class)(
@@ -330,3 +338,9 @@ async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
         # Being cancelled, close() has dropped the connection.
         if not deadline.expired():
             raise
+
+
+def _check_plain(transport: asyncio.Transport) -> None:
+    # A redirect may have led to TLS.
+    if plain_socket(transport) is None:
+        raise ValueError(_NO_BUSY_POLL)

@@ -6,9 +6,11 @@
 
 use std::time::Instant;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
+use super::busy::Busy;
 use super::closing::Ending;
 use super::compress::Compression;
 use super::direct;
@@ -61,6 +63,7 @@ pub struct Protocol {
     pub(super) pings: Pings,
     /// Present if permessage-deflate was negotiated and this side can compress.
     pub(super) compression: Option<Box<Compression>>,
+    pub(super) busy: Busy,
     /// Frames that the core owes the peer, to be written when no borrow is held.
     pub(super) owed: Vec<u8>,
     watch_reads: bool,
@@ -198,6 +201,7 @@ impl Protocol {
             flow: Flow::new(resume_reading),
             ending: Ending::default(),
             pings: Pings::default(),
+            busy: Busy::default(),
             compression: None,
             owed: Vec::new(),
             watch_reads,
@@ -247,6 +251,19 @@ impl Protocol {
     ///     fileno: The descriptor of the transport's TCP socket, not blocking, without TLS.
     fn use_socket(&mut self, fileno: i32) {
         self.flow.socket = Some(fileno);
+    }
+
+    /// Let `receive()` ask the socket again and again before it suspends; see `use_socket`.
+    ///
+    /// Args:
+    ///     seconds: For how long, before the event loop gets a turn.
+    ///
+    /// Raises:
+    ///     ValueError: It is no such number.
+    fn poll_busily(&mut self, seconds: f64) -> PyResult<()> {
+        self.busy.set_limit(seconds).ok_or_else(|| {
+            PyValueError::new_err(format!("busy_poll is {seconds}, expected 0 to 3600 seconds"))
+        })
     }
 
     /// Take bytes that were read before the transport was handed over, and read on.

@@ -15,7 +15,7 @@ use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
 use super::runtime::Kind;
 use super::slots::{Awaitable, Poll};
-use super::{flow, future, runtime, wake};
+use super::{busy, flow, future, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -32,6 +32,8 @@ pub enum Wanted {
 enum State {
     /// Not awaited yet.
     New,
+    /// The same, but the socket has been polled.
+    Polled,
     /// The protocol's reader; the task sleeps.
     Waiting,
     /// The task has been told to go on.
@@ -148,7 +150,7 @@ impl Awaitable for Receive {
                 return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
             }
             State::Waiting => return Err(concurrent()),
-            State::New | State::Woken | State::Expired => {}
+            State::New | State::Polled | State::Woken | State::Expired => {}
         }
         let protocol = me.protocol.clone_ref(py);
         let protocol = protocol.bind(py);
@@ -185,9 +187,17 @@ impl Awaitable for Receive {
             settle(protocol)?;
             return Self::poll(slf);
         }
+        if state == State::New && connection.busy.is_on() {
+            me.state = State::Polled;
+            let timeout = me.timeout;
+            drop((me, connection));
+            busy::poll(protocol, timeout)?;
+            return Self::poll(slf);
+        }
+        connection.busy.give_way();
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
-        let timeout = if state == State::New { me.timeout } else { None };
+        let timeout = if matches!(state, State::New | State::Polled) { me.timeout } else { None };
         let future = connection.future.as_ref().map(|future| future.clone_ref(py));
         drop((me, connection));
         let future = match future {

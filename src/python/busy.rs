@@ -1,0 +1,97 @@
+//! Busy polling: asking the socket again and again before a task goes to sleep.
+//!
+//! Being woken costs a sleep in the kernel and a pass of the event loop, some tens of microseconds
+//! that asking does not; what it costs instead is the processor, and everybody else's turn.
+
+use std::ffi::c_void;
+use std::hint;
+use std::io;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+
+use super::direct::{self, Socket};
+use super::flow;
+use super::protocol::Protocol;
+
+/// More is a mistake in the unit.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// The time that a connection may poll for.
+#[derive(Default)]
+pub struct Busy {
+    /// For this long in a row, before the event loop gets its turn.
+    limit: Duration,
+    /// When it began, if the event loop has not had a turn since.
+    since: Option<Instant>,
+}
+
+impl Busy {
+    /// Set how many seconds it polls; `None` if they are no such number, or too many.
+    pub fn set_limit(&mut self, seconds: f64) -> Option<()> {
+        self.limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| *limit <= LONGEST)?;
+        Some(())
+    }
+
+    /// Whether it polls at all.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        !self.limit.is_zero()
+    }
+
+    /// The event loop gets its turn.
+    #[inline]
+    pub fn give_way(&mut self) {
+        self.since = None;
+    }
+
+    fn deadline(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now) + self.limit
+    }
+}
+
+/// Read the socket until there is a message, or the time is up that the connection or `timeout`
+/// (seconds) allows. Not while something is still to be sent: only the event loop can do that.
+#[cold]
+pub fn poll(slf: &Bound<'_, Protocol>, timeout: Option<f64>) -> PyResult<()> {
+    let py = slf.py();
+    let now = Instant::now();
+    let mut deadline = slf.borrow_mut().busy.deadline(now);
+    let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
+    if let Some(end) = timeout.and_then(|timeout| now.checked_add(timeout)) {
+        deadline = deadline.min(end);
+    }
+    loop {
+        let socket = {
+            let me = slf.borrow();
+            let reads = me.core.is_reading() && !me.flow.is_paused() && !me.ending.lost;
+            me.flow.socket.filter(|_| reads && !me.has_message())
+        };
+        let Some(socket) = socket else {
+            return Ok(());
+        };
+        // Other threads run meanwhile; this one's tasks do not.
+        if !flow::is_drained(slf)? || !py.detach(|| becomes_readable(socket, deadline)) {
+            return Ok(());
+        }
+        direct::read_ready(slf)?;
+    }
+}
+
+/// Whether there is something to read, an end or an error included, before `deadline`.
+fn becomes_readable(socket: Socket, deadline: Instant) -> bool {
+    let mut byte = 0u8;
+    while Instant::now() < deadline {
+        // SAFETY: one byte may be written where the pointer points. The descriptor is open, as for
+        // `direct`: the transport belongs to this thread, which is here.
+        let peeked = unsafe {
+            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
+            libc::recv(socket, (&raw mut byte).cast::<c_void>(), 1, flags)
+        };
+        if peeked >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock {
+            return true;
+        }
+        hint::spin_loop();
+    }
+    false
+}
