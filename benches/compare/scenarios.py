@@ -25,6 +25,7 @@ server that it needs, and what there is one of each time."""
 WEBSOCKETS = ("wsclient", "picows", "picows.websockets", "aiohttp", "websockets")
 PYTHON = (*WEBSOCKETS, "bare")
 EVERYONE = (*PYTHON, "native")
+POLLING = "wsclient, polling"
 
 
 @dataclass(frozen=True)
@@ -137,7 +138,11 @@ SCENARIOS = {
     "receive-1m": Scenario("1 MiB received", "receive", MEBIBYTE, PYTHON, {"cpu": 40}),
     "send-1m": Scenario("1 MiB sent", "send", MEBIBYTE, PYTHON, {"cpu": 40}),
     "tail": Scenario(
-        "Time that an echo of 256 bytes takes", "timed_echo", BINARY, EVERYONE, {"latency": 1000}
+        "Time that an echo of 256 bytes takes",
+        "timed_echo",
+        BINARY,
+        (*EVERYONE, POLLING),
+        {"latency": 1000},
     ),
     "open": Scenario(
         "Opening a connection", "hold", BINARY, PYTHON, {"instructions": 50, "cpu": 20}

@@ -15,7 +15,7 @@ use super::flow;
 use super::protocol::Protocol;
 
 /// More is a mistake in the unit.
-const LONGEST: Duration = Duration::from_secs(3600);
+const LONGEST: Duration = Duration::from_hours(1);
 
 /// The time that a connection may poll for.
 #[derive(Default)]

@@ -34,6 +34,7 @@ Connect: TypeAlias = Callable[[str, Payload, str], Awaitable[Any]]
 
 MODULES = {
     "wsclient": "with_wsclient",
+    "wsclient, polling": "with_wsclient_polling",
     "picows": "with_picows",
     "picows.websockets": "with_picows_websockets",
     "aiohttp": "with_aiohttp",

@@ -38,9 +38,9 @@ class Connection(Awaiting):
 
 
 @asynccontextmanager
-async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
+async def connecting(ssl: SSLContext | None, *, busy_poll: float = 0) -> AsyncIterator[Connect]:
     """Share a session."""
-    async with wsclient.ClientSession() as session:
+    async with wsclient.ClientSession(busy_poll=busy_poll) as session:
 
         async def connect(url: str, payload: Payload, _action: str) -> Connection:
             return Connection(await session.ws_connect(url, ssl=ssl, max_msg_size=0), payload)
