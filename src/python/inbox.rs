@@ -15,13 +15,18 @@ const END: usize = 16 * 1024 * 1024;
 const OVERHEAD: usize = 64;
 
 /// A queue that knows how much memory it holds.
-#[derive(Default)]
 pub struct Inbox {
     items: VecDeque<(Item, usize)>,
     /// INVARIANT: the sum of the sizes in `items`.
     bytes: usize,
-    /// Above this many bytes, messages are dropped.
-    end: Option<usize>,
+    /// Above this many bytes, messages are to be dropped.
+    end: usize,
+}
+
+impl Default for Inbox {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), bytes: 0, end: usize::MAX }
+    }
 }
 
 impl Inbox {
@@ -54,11 +59,12 @@ impl Inbox {
 
     /// Take no more than `END` bytes from now on.
     pub fn set_end(&mut self) {
-        self.end.get_or_insert(self.bytes + END);
+        self.end = self.end.min(self.bytes + END);
     }
 
+    #[inline]
     pub fn is_overfull(&self) -> bool {
-        self.end.is_some_and(|end| self.bytes > end)
+        self.bytes > self.end
     }
 
     pub fn is_low(&self) -> bool {

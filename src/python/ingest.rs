@@ -17,14 +17,10 @@ impl Protocol {
     ///
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
-        let mut overfull = false;
         while !input.is_empty() {
-            if self.inbox.is_full() || self.flow.holds() {
-                if !self.flow.to_the_end {
-                    self.flow.hold(input);
-                    return;
-                }
-                overfull = self.inbox.is_overfull();
+            if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
+                self.flow.hold(input);
+                return;
             }
             if let Some(gathering) = &mut self.gathering {
                 gathering.append(self.core.gather(&mut input));
@@ -32,7 +28,6 @@ impl Protocol {
                 continue;
             }
             match self.core.next_event(&mut input) {
-                Ok(Some(Event::Text(_) | Event::Binary(_))) if overfull => {}
                 Ok(Some(event)) => self.handle(py, event),
                 Ok(None) => return,
                 Err(error) => {
@@ -58,7 +53,7 @@ impl Protocol {
         match event {
             Event::Close(frame) => self.peer_closed(py, &frame),
             // What else comes after this side's close frame is for nobody.
-            _ if self.ending.called => {}
+            _ if self.ending.called || self.inbox.is_overfull() => {}
             Event::Text(payload) => {
                 // SAFETY: the core has validated it.
                 match unsafe { self.options.text(py, &payload) } {

@@ -104,7 +104,7 @@ async def test_a_gibibyte_behind_the_end(hoard):
     """What has arrived can still be received after `close()`, but not without bound."""
     message = frame(BINARY, compressed(bytes(LIMIT)), rsv=RSV1)
     said = await hoard([message * 256], **DEFLATE, impatient=True, timeout=0.1)
-    assert said["messages"] >= 4
+    assert said["messages"] >= 1
     assert said["grown"] < 8 * LIMIT
 
 
