@@ -20,9 +20,10 @@ use super::{closing, error, scratch};
 use crate::frame::Header;
 use crate::mask::{self, Key};
 
-/// Payload bytes that are masked and sent at a time, a multiple of the key's length: what stays in
-/// the processor's cache meanwhile, whatever the size of the message.
-const PIECE: usize = 128 * 1024;
+/// Payload bytes that are masked and sent at a time, a multiple of the key's length. It bounds the
+/// buffer, which stays for the next message; smaller pieces of 1 MiB cost the kernel half as much
+/// again, with a receiver on another core (128 KiB: 405 us, 1 MiB: 230 us).
+const PIECE: usize = 1024 * 1024;
 
 /// Bytes that may be read past the end of a large message.
 const AFTER_LARGE: usize = 16 * 1024;
