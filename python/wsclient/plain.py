@@ -33,22 +33,18 @@ class PlainTransport(asyncio.Transport):
         sock: Connected, not blocking; it belongs to the transport from now on.
         protocol: Is told of everything, and first, before this returns, of ``connection_made``.
 
-    Raises:
-        NotImplementedError: The event loop has no ``add_reader``.
     """
 
     __slots__ = (
         "_backlog",
         "_backlog_size",
         "_closing",
-        "_ended",
         "_high",
         "_loop",
         "_low",
         "_paused",
         "_protocol",
         "_protocol_paused",
-        "_reads",
         "_sock",
     )
 
@@ -58,21 +54,20 @@ class PlainTransport(asyncio.Transport):
         # Not asyncio's dictionary: what it would hold is asked of the socket.
         self._loop = loop
         self._sock = sock
-        self._protocol: asyncio.BaseProtocol | None = protocol
+        # None when there is nobody to tell: the connection is lost, or not made yet.
+        self._protocol: asyncio.BaseProtocol | None = None
         self._backlog: deque[memoryview] | None = None
         self._backlog_size = 0
         self._high, self._low = 64 * 1024, 16 * 1024
         self._protocol_paused = False
         self._paused = False
         self._closing = False
-        self._ended = True
-        self._reads = self._reader()
-        loop.add_reader(sock.fileno(), self._reads)
-        self._ended = False
+        loop.add_reader(sock.fileno(), self._reader(protocol))
+        self._protocol = protocol
         protocol.connection_made(self)
 
-    def _reader(self) -> Callable[[], None]:
-        return getattr(self._protocol, "_read_ready", self._read_ready)
+    def _reader(self, protocol: asyncio.BaseProtocol | None) -> Callable[[], None]:
+        return getattr(protocol, "_read_ready", self._read_ready)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Look up ``socket``, ``sockname`` or ``peername``."""
@@ -114,7 +109,7 @@ class PlainTransport(asyncio.Transport):
         self._paused = True
         # One's own reader notices, if anything comes before reading goes on: that saves a
         # handshake, which pauses for a moment, two calls of the selector.
-        if self._reads != self._read_ready:
+        if self._reader(self._protocol) != self._read_ready:
             self._loop.remove_reader(self._sock.fileno())
 
     def resume_reading(self) -> None:
@@ -124,8 +119,7 @@ class PlainTransport(asyncio.Transport):
             self._read_on()
 
     def _read_on(self) -> None:
-        self._reads = self._reader()
-        self._loop.add_reader(self._sock.fileno(), self._reads)
+        self._loop.add_reader(self._sock.fileno(), self._reader(self._protocol))
 
     def _read_ready(self) -> None:
         if self._paused:
@@ -248,17 +242,16 @@ class PlainTransport(asyncio.Transport):
     def _lost(self, error: OSError | None) -> None:
         protocol = cast("asyncio.BaseProtocol", self._protocol)
         self._protocol = None
-        self._ended = True
         try:
             protocol.connection_lost(error)
         finally:
             self._sock.close()
 
     def __repr__(self) -> str:
-        state = "closed" if self._ended else "closing" if self._closing else "open"
+        state = "closed" if self._protocol is None else "closing" if self._closing else "open"
         return f"<{type(self).__name__} {state}, {self._backlog_size} bytes queued>"
 
     def __del__(self) -> None:
-        if not self._ended:
+        if self._protocol is not None:
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
             self._sock.close()

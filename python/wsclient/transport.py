@@ -1,13 +1,12 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
-`aiofastnet` makes them, because its TLS costs about half of asyncio's; where it cannot be
-imported, the loop's own serve.
+`plain` has that of a connection without TLS. `aiofastnet` makes those with, because its TLS costs
+about half of asyncio's; where it cannot be imported, the loop's own serve.
 """
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import hashlib
 from typing import TYPE_CHECKING, Protocol, cast
 
@@ -63,6 +62,26 @@ try:
     from aiofastnet import create_connection as _create_connection
 except ImportError:
     _create_connection = _loop_create_connection
+
+
+async def _plain_create_connection(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], asyncio.Protocol],
+    *,
+    sock: socket.socket,
+    ssl: SSLContext | None,  # noqa: ARG001 - None
+    server_hostname: str | None,  # noqa: ARG001 - None
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    protocol = protocol_factory()
+    return PlainTransport(loop, sock, protocol), protocol
+
+
+def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
+    if context is not None:
+        return _create_connection
+    # Windows' default loop inherits what raises NotImplementedError.
+    has_readers = type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
+    return _plain_create_connection if has_readers else _loop_create_connection
 
 
 class ConnectorProtocol(asyncio.Protocol):
@@ -188,14 +207,11 @@ class Reached:
             OSError: TLS could not be set up, or the connection was lost.
         """
         protocol.early = self.early
-        if context is None and own:
-            # A loop without `add_reader` has its own transports.
-            with contextlib.suppress(NotImplementedError):
-                return PlainTransport(asyncio.get_running_loop(), self._sock, protocol)
-        create = _create_connection if own else _loop_create_connection
+        loop = asyncio.get_running_loop()
+        create = _choose(loop, context) if own else _loop_create_connection
         try:
             transport, _ = await create(
-                asyncio.get_running_loop(),
+                loop,
                 lambda: protocol,
                 sock=self._sock,
                 ssl=context,
