@@ -19,17 +19,15 @@ import base64
 import hashlib
 import re
 import secrets
-from functools import lru_cache
 from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 import h11
 from multidict import CIMultiDict, CIMultiDictProxy
-from yarl import URL
 
 from ._core import parse_switching_head
 from .deflate import NAME as DEFLATE
-from .exceptions import InvalidURL, ServerDisconnectedError, WSServerHandshakeError
+from .exceptions import ServerDisconnectedError, WSServerHandshakeError
 from .fields import (
     SHOWN,
     basic_authorization,
@@ -38,14 +36,16 @@ from .fields import (
     check_value,
     parse_extensions,
 )
-from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+from .types import HandshakeResponse, LooseHeaders, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from yarl import URL
+
     from .deflate import Agreement, PerMessageDeflate
 
-__all__ = ["Handshake", "is_redirect", "is_secure", "parse_url"]
+__all__ = ["Handshake", "is_redirect"]
 
 MAX_HEAD = 32 * 1024
 """Bytes that the head of one answer may have, status line to blank line."""
@@ -55,69 +55,9 @@ MAX_INFORMATIONAL = 16
 """1xx answers that may precede the final one."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
-_SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
-_EXPECTED = "ws, wss, http or https"
 # 101 ends HTTP, all other 1xx announce another answer (RFC 9110 §15.2).
 _FINAL = frozenset({HTTPStatus.SWITCHING_PROTOCOLS, *range(200, 1000)})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 §15.4
-
-_ILLEGAL_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # RFC 3986 §2
-_HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+,;=%:]+")  # RFC 3986 §3.2.2
-
-
-@lru_cache(maxsize=256, typed=True)
-def _parse_url(url: str | URL) -> URL:
-    text = str(url)
-    try:
-        parsed = URL(url)
-    except ValueError as error:
-        # yarl's text may repeat a password that it took for a port.
-        reason = "" if "@" in text else f": {error}"
-        raise InvalidURL(_hide_credentials(text), f"cannot be parsed{reason}") from None
-    problem = _url_problem(text, parsed)
-    if problem is not None:
-        raise InvalidURL(_hide_credentials(text), problem)
-    return parsed.with_scheme(_SCHEMES[parsed.scheme])
-
-
-def parse_url(url: str | URL) -> URL:
-    """Check a URL and bring it into the form the other modules use (RFC 6455 §3).
-
-    Args:
-        url: ``ws``, ``wss``, ``http`` or ``https`` URL; user and password may be in it.
-
-    Returns:
-        The URL with scheme ``ws`` or ``wss``, a host and a valid port.
-
-    Raises:
-        TypeError: `url` is neither `str` nor `yarl.URL`.
-        InvalidURL: It cannot be parsed or cannot name a WebSocket.
-    """
-    if not isinstance(url, (str, URL)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"url must be str or yarl.URL, got {type(url).__name__}")
-    # Remembered, because it is called twice on the way, and again on reconnecting.
-    return _parse_url(url)
-
-
-def _url_problem(text: str, url: URL) -> str | None:
-    """Tell what makes a URL useless for a WebSocket; None if nothing does."""
-    checks = (
-        (_ILLEGAL_IN_URL.search(text), "contains a space or control character"),
-        (not url.scheme, f"no scheme, expected {_EXPECTED}"),
-        (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
-        (not url.raw_host, "no host"),
-        (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
-        (not url.port, "port must be in 1..65535"),
-        ("#" in text, "fragments must not be used (RFC 6455 §3)"),
-        (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),
-        (not url.raw_path_qs.isascii(), "path or query is not percent-encoded"),
-    )
-    return next((problem for wrong, problem in checks if wrong), None)
-
-
-def _hide_credentials(text: str) -> str:
-    # The last @ counts: a password with a slash in it is why parsing may have failed.
-    return re.sub(r"//.*@", "//", text, flags=re.DOTALL)
 
 
 def is_redirect(response: HandshakeResponse) -> bool:
@@ -238,7 +178,7 @@ class Handshake:
                 reason, fields, size = head
                 self.trailing = data[size:]
                 return self._switch(
-                    self._head(HTTPStatus.SWITCHING_PROTOCOLS, reason, fields, "1.1")
+                    self._head(HTTPStatus.SWITCHING_PROTOCOLS.value, reason, fields, "1.1")
                 )
             self._http = _http_connection()
         try:

@@ -15,6 +15,7 @@ import uvloop
 from wsclient.connector import TCPConnector
 from wsclient.opening import open_websocket
 from wsclient.transport import resume_reading
+from wsclient.urls import parse_url
 
 FRAMES = b"\x81\x05hello\x82\x7e\x01\x00" + bytes(range(256))
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
@@ -163,7 +164,7 @@ class Collect(asyncio.Protocol):
 
 def opening(url, **kwargs):
     kwargs.setdefault("connector", TCPConnector())
-    return open_websocket(url, **kwargs)
+    return open_websocket(parse_url(url), **kwargs)
 
 
 async def failure(kind, url, **kwargs):

@@ -12,6 +12,7 @@ from wsclient.exceptions import (
     WSServerHandshakeError,
 )
 from wsclient.opening import open_websocket
+from wsclient.urls import parse_url
 
 from .conftest import accept
 
@@ -41,7 +42,7 @@ def names(request):
 
 
 async def opened_by(url, **kwargs):
-    opened = await open_websocket(url, connector=TCPConnector(), **kwargs)
+    opened = await open_websocket(parse_url(url), connector=TCPConnector(), **kwargs)
     opened.transport.abort()
     return opened
 

@@ -16,7 +16,7 @@ CRATE = ROOT / "src"
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
-    {"_core", "fields", "resolver", "slots"},
+    {"_core", "fields", "resolver", "slots", "urls"},
     {"auth", "cookies", "proxy"},
     {"plain"},
     {"transport", "tunnel", "deflate"},
@@ -39,6 +39,7 @@ PURE_PYTHON = {
     "proxy",
     "handshake",
     "framing",
+    "urls",
 }
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 

@@ -4,7 +4,7 @@ import pytest
 from yarl import URL
 
 from wsclient.exceptions import InvalidURL
-from wsclient.handshake import parse_url
+from wsclient.urls import parse_url
 
 
 @pytest.mark.parametrize(
