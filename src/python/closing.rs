@@ -272,6 +272,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     let (timer, waiters) = {
         let mut me = slf.borrow_mut();
         me.core.abandon();
+        me.gathering = None;
         me.ending.deferred = None;
         me.ending.lost = true;
         me.spare = None;

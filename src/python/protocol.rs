@@ -262,7 +262,7 @@ impl Protocol {
     ///     ValueError: It is no such number.
     fn poll_busily(&mut self, seconds: f64) -> PyResult<()> {
         self.busy.set_limit(seconds).ok_or_else(|| {
-            PyValueError::new_err(format!("busy_poll is {seconds}, expected 0 to 3600 seconds"))
+            PyValueError::new_err(format!("busy_poll is {seconds}, expected 0 to 1 second"))
         })
     }
 
@@ -354,6 +354,7 @@ impl Protocol {
             me.read_to_the_end(slf.py());
             me.core.abandon();
             me.core.ignore_input();
+            me.gathering = None;
             me.ending.abort = true;
             me.fail(exception, reason, close::code::ABNORMAL);
         }

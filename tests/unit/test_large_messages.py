@@ -5,6 +5,7 @@ import hashlib
 import resource
 import socket
 import ssl
+import tracemalloc
 from pathlib import Path
 
 import pytest
@@ -118,6 +119,31 @@ async def test_lost_inside(scripted):
         assert await ws.receive_str() == "before"
         assert (await ws.receive()).tp is MsgType.closed
         assert ws.close_code == 1006
+
+
+@pytest.mark.parametrize("how", ["lost", "heartbeat"])
+async def test_what_had_begun_is_let_go(scripted, how):
+    """A message that will not be whole takes no memory after the connection's end."""
+
+    async def script(wire):
+        header = b"\x82\x7f" + (4 * 1024 * 1024).to_bytes(8)
+        await wire.send(frame(TEXT, b"begun") + header + bytes(100_000))
+        if how == "lost":
+            wire.reset()
+        else:
+            await wire.end()
+
+    url = await scripted(script)
+    tracemalloc.start()
+    try:
+        ws = await ws_connect(url, heartbeat=0.05 if how == "heartbeat" else None)
+        assert await ws.receive_str() == "begun"
+        while (await ws.receive()).tp is not MsgType.closed:
+            pass
+        held = tracemalloc.take_snapshot().statistics("filename")
+        assert max(found.size for found in held) < 1024 * 1024
+    finally:
+        tracemalloc.stop()
 
 
 async def test_close_inside(scripted):
