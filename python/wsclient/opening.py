@@ -23,9 +23,10 @@ from .exceptions import (
     TooManyRedirects,
     WSServerHandshakeError,
 )
-from .handshake import Handshake, is_redirect, parse_url
+from .handshake import Handshake, is_redirect
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+from .urls import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -192,7 +193,7 @@ class _Target:
 
 
 async def open_websocket(
-    url: str | URL,
+    url: URL,
     *,
     connector: BaseConnector,
     protocols: Sequence[str] = (),
@@ -214,7 +215,7 @@ async def open_websocket(
     the way to another host `server_hostname` is. The jar's cookies go where RFC 6265 lets them.
 
     Args:
-        url: ``ws``, ``wss``, ``http`` or ``https`` URL; see `parse_url`.
+        url: What `parse_url` returned.
         connector: Makes the connection.
         protocols: Subprotocols to offer, preferred ones first.
         deflate: The compression to offer; None offers nothing.
@@ -234,7 +235,6 @@ async def open_websocket(
     Raises:
         TypeError: An argument has the wrong type.
         ValueError: An argument holds what must not be sent.
-        InvalidURL: The URL cannot name a WebSocket.
         ClientConnectorError: No connection; the subclasses say why.
         ClientHttpProxyError: The proxy refuses.
         ConnectionTimeoutError: Not open in time; its ``step`` says what was under way.
@@ -242,7 +242,7 @@ async def open_websocket(
         WSServerHandshakeError: The server's answer opens nothing.
         TooManyRedirects: More than `max_redirects` redirects.
     """
-    target = _Target(parse_url(url), CIMultiDict(headers or ()), server_hostname, cookies)
+    target = _Target(url, CIMultiDict(headers or ()), server_hostname, cookies)
     steps = ["start"]
     proxy = None
     history: list[HandshakeResponse] = []

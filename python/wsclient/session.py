@@ -17,7 +17,6 @@ from .connecting import Connecting
 from .connector import TCPConnector
 from .cookies import CookiePolicy, join_cookies
 from .deflate import read_compress
-from .handshake import parse_url
 from .opening import open_websocket, same_origin
 from .options import Options, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
@@ -25,6 +24,7 @@ from .retry import backoff, process_exception, reconnecting
 from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
+from .urls import parse_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable

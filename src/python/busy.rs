@@ -14,8 +14,8 @@ use super::direct::{self, Socket};
 use super::flow;
 use super::protocol::Protocol;
 
-/// More is a mistake in the unit.
-const LONGEST: Duration = Duration::from_hours(1);
+/// The event loop cannot wait longer, nor can Ctrl-C.
+const LONGEST: Duration = Duration::from_secs(1);
 
 /// The time that a connection may poll for.
 #[derive(Default)]

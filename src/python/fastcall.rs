@@ -4,6 +4,8 @@
 //! written the usual way (`ws.receive()`, `ws.send_bytes(data)`) takes the short way; every other
 //! goes on to PyO3's, which has the signature, the defaults and the errors.
 
+use std::array;
+use std::ptr;
 use std::sync::OnceLock;
 
 use pyo3::ffi::{self, Py_ssize_t, PyCFunctionFastWithKeywords, PyObject};
@@ -15,9 +17,26 @@ use super::response::WebSocketBase;
 
 type Method = PyCFunctionFastWithKeywords;
 
-static RECEIVE: OnceLock<Method> = OnceLock::new();
-static SEND_BYTES: OnceLock<Method> = OnceLock::new();
-static SEND_STR: OnceLock<Method> = OnceLock::new();
+/// Define the function that a method's calls come to first, and where all but the usual ones go.
+macro_rules! short {
+    ($name:ident, $long:ident, |$slf:ident, $args:pat_param| $usual:expr) => {
+        static $long: OnceLock<Method> = OnceLock::new();
+
+        unsafe extern "C" fn $name(
+            slf: *mut PyObject,
+            args: *const *mut PyObject,
+            nargs: Py_ssize_t,
+            kwnames: *mut PyObject,
+        ) -> *mut PyObject {
+            // SAFETY: CPython calls it as a method of the class that it is installed in.
+            unsafe { call(slf, args, nargs, kwnames, &$long, |$slf, $args| $usual) }
+        }
+    };
+}
+
+short!(receive, RECEIVE, |slf, []| WebSocketBase::receive(slf, None));
+short!(send_bytes, SEND_BYTES, |slf, [data]| slf.get().send_bytes(data, None));
+short!(send_str, SEND_STR, |slf, [data]| slf.get().send_str(data, None));
 
 /// Put the short ways in front; called before the class has instances.
 pub fn install(py: Python<'_>) -> PyResult<()> {
@@ -38,7 +57,7 @@ fn shorten(
     // SAFETY: the type is checked. The definition is PyO3's for this class of this module, which
     // nobody else uses yet; its flags say which member of the union is set, and they stay true.
     unsafe {
-        if !std::ptr::eq(ffi::Py_TYPE(descriptor.as_ptr()), &raw const ffi::PyMethodDescr_Type) {
+        if !ptr::eq(ffi::Py_TYPE(descriptor.as_ptr()), &raw const ffi::PyMethodDescr_Type) {
             return Ok(());
         }
         let descriptor = descriptor.as_ptr().cast::<ffi::PyMethodDescrObject>();
@@ -51,7 +70,7 @@ fn shorten(
     Ok(())
 }
 
-/// Call `short` if there are `N` positional arguments and nothing else, or go the long way.
+/// Do what is usual if there are `N` positional arguments and nothing else, or go the long way.
 ///
 /// # Safety
 /// The arguments are those of a method call that CPython makes for an instance of `WebSocketBase`.
@@ -62,59 +81,20 @@ unsafe fn call<const N: usize, T>(
     nargs: Py_ssize_t,
     kwnames: *mut PyObject,
     long: &OnceLock<Method>,
-    short: impl FnOnce(&Bound<'_, WebSocketBase>, &[*mut PyObject; N]) -> PyResult<Py<T>>,
+    usual: impl FnOnce(&Bound<'_, WebSocketBase>, [&Bound<'_, PyAny>; N]) -> PyResult<Py<T>>,
 ) -> *mut PyObject {
     if usize::try_from(nargs) != Ok(N) || !kwnames.is_null() {
         // SAFETY: the caller's arguments, passed on.
         return long
             .get()
-            .map_or(std::ptr::null_mut(), |long| unsafe { long(slf, args, nargs, kwnames) });
+            .map_or(ptr::null_mut(), |long| unsafe { long(slf, args, nargs, kwnames) });
     }
-    entry::enter(std::ptr::null_mut(), |py| {
+    entry::enter(ptr::null_mut(), |py| {
         // SAFETY: CPython has checked the class of `slf`, and passes `nargs` live objects.
         let (slf, args) = unsafe {
             let slf = Bound::ref_from_ptr(py, &slf).cast_unchecked::<WebSocketBase>();
-            (slf, &*args.cast::<[*mut PyObject; N]>())
+            (slf, array::from_fn(|index| Bound::ref_from_ptr(py, &*args.add(index))))
         };
-        short(slf, args).map(Py::into_ptr)
+        usual(slf, args).map(Py::into_ptr)
     })
-}
-
-unsafe extern "C" fn receive(
-    slf: *mut PyObject,
-    args: *const *mut PyObject,
-    nargs: Py_ssize_t,
-    kwnames: *mut PyObject,
-) -> *mut PyObject {
-    let short = |slf: &Bound<'_, _>, []: &[_; 0]| WebSocketBase::receive(slf, None);
-    // SAFETY: called as a method, of the class that it is installed in.
-    unsafe { call(slf, args, nargs, kwnames, &RECEIVE, short) }
-}
-
-unsafe extern "C" fn send_bytes(
-    slf: *mut PyObject,
-    args: *const *mut PyObject,
-    nargs: Py_ssize_t,
-    kwnames: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: as in `receive`; `data` is a live object.
-    unsafe {
-        call(slf, args, nargs, kwnames, &SEND_BYTES, |slf, [data]: &[_; 1]| {
-            slf.get().send_bytes(Bound::ref_from_ptr(slf.py(), data), None)
-        })
-    }
-}
-
-unsafe extern "C" fn send_str(
-    slf: *mut PyObject,
-    args: *const *mut PyObject,
-    nargs: Py_ssize_t,
-    kwnames: *mut PyObject,
-) -> *mut PyObject {
-    // SAFETY: as in `send_bytes`.
-    unsafe {
-        call(slf, args, nargs, kwnames, &SEND_STR, |slf, [data]: &[_; 1]| {
-            slf.get().send_str(Bound::ref_from_ptr(slf.py(), data), None)
-        })
-    }
 }

@@ -1,0 +1,65 @@
+"""Which URLs name a WebSocket (RFC 6455 §3)."""
+
+from __future__ import annotations
+
+import re
+
+from yarl import URL
+
+from .exceptions import InvalidURL
+
+__all__ = ["parse_url"]
+
+_SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
+_EXPECTED = "ws, wss, http or https"
+_ILLEGAL_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # RFC 3986 §2
+_HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+,;=%:]+")  # RFC 3986 §3.2.2
+
+
+def parse_url(url: str | URL) -> URL:
+    """Check a URL and bring it into the form the other modules use (RFC 6455 §3).
+
+    Args:
+        url: ``ws``, ``wss``, ``http`` or ``https`` URL; user and password may be in it.
+
+    Returns:
+        The URL with scheme ``ws`` or ``wss``, a host and a valid port.
+
+    Raises:
+        TypeError: `url` is neither `str` nor `yarl.URL`.
+        InvalidURL: It cannot be parsed or cannot name a WebSocket.
+    """
+    if not isinstance(url, (str, URL)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"url must be str or yarl.URL, got {type(url).__name__}")
+    text = str(url)
+    try:
+        parsed = URL(url)
+    except ValueError as error:
+        # yarl's text may repeat a password that it took for a port.
+        reason = "" if "@" in text else f": {error}"
+        raise InvalidURL(_hide_credentials(text), f"cannot be parsed{reason}") from None
+    problem = _url_problem(text, parsed)
+    if problem is not None:
+        raise InvalidURL(_hide_credentials(text), problem)
+    return parsed.with_scheme(_SCHEMES[parsed.scheme])
+
+
+def _url_problem(text: str, url: URL) -> str | None:
+    """Tell what makes a URL useless for a WebSocket; None if nothing does."""
+    checks = (
+        (_ILLEGAL_IN_URL.search(text), "contains a space or control character"),
+        (not url.scheme, f"no scheme, expected {_EXPECTED}"),
+        (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
+        (not url.raw_host, "no host"),
+        (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
+        (not url.port, "port must be in 1..65535"),
+        ("#" in text, "fragments must not be used (RFC 6455 §3)"),
+        (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),
+        (not url.raw_path_qs.isascii(), "path or query is not percent-encoded"),
+    )
+    return next((problem for wrong, problem in checks if wrong), None)
+
+
+def _hide_credentials(text: str) -> str:
+    # The last @ counts: a password with a slash in it is why parsing may have failed.
+    return re.sub(r"//.*@", "//", text, flags=re.DOTALL)
