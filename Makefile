@@ -88,13 +88,18 @@ conformance: $(VENV)/.extra-test ## Run all of the Autobahn test suite, and writ
 	$(BIN)/python tests/conformance/autobahn.py --summary docs/conformance.md
 
 .PHONY: sanitize
-sanitize: ## Run the core's tests under AddressSanitizer, or under valgrind where that is missing
+sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind, the binding under valgrind
 	@if ls "$$(rustc --print target-libdir)"/librustc*rt.asan.* >/dev/null 2>&1; then \
 		set -x; RUSTC_BOOTSTRAP=1 RUSTFLAGS=-Zsanitizer=address \
 			cargo test --target $(HOST) --lib; \
 	else \
 		set -x; CARGO_TARGET_$(shell echo $(HOST) | tr a-z- A-Z_)_RUNNER='valgrind -q --error-exitcode=1' \
 			PROPTEST_CASES=32 cargo test --lib -- mask:: utf8:: frame::; \
+	fi
+	@if command -v valgrind >/dev/null; then \
+		set -x; $(BIN)/python tests/memcheck.py; \
+	else \
+		echo 'valgrind is missing: the binding was not checked' >&2; \
 	fi
 
 .PHONY: wheel

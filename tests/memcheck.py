@@ -1,0 +1,46 @@
+"""Run the binding's `unsafe` code under valgrind: the tests that go through all of it.
+
+Fails if a test does, or if valgrind reports an access that this package has a part in. What the C
+library's vector code reads past an end, or Python's own, is theirs.
+"""
+
+import os
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+UNIT = Path(__file__).parent / "unit"
+# Messages and strings made by hand, buffers that are not initialised, sockets used past their
+# transports, the wake-up below Python's calls.
+TESTS = ("messages", "text", "large_messages", "sending", "busy_poll", "wakeup", "receive", "leaks")
+# Resident memory and processes of their own mean something else there.
+EXCEPT = "not announced and not at_exit and not debug"
+VALGRIND = ("valgrind", "--quiet", "--undef-value-errors=no")
+
+
+def ours(log: str) -> list[str]:
+    """Return the reports that have this package's code in their stacks."""
+    reports = re.split(r"(?m)^==\d+== *$", log)
+    return [report for report in reports if re.search(r"wsclient::|_core\.", report)]
+
+
+def main() -> None:
+    """Run, and say what was found."""
+    with tempfile.TemporaryDirectory() as folder:
+        log = Path(folder) / "log"
+        files = [str(UNIT / f"test_{name}.py") for name in TESTS]
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", EXCEPT]
+        command = [*VALGRIND, f"--log-file={log}", *pytest, *files]
+        # Each object in a block of its own, so that its end is seen.
+        environment = {**os.environ, "PYTHONMALLOC": "malloc"}
+        status = subprocess.run(command, env=environment, check=False).returncode
+        found = ours(log.read_text())
+    if found:
+        sys.exit("valgrind reports:\n" + "\n".join(found))
+    sys.exit(status)
+
+
+if __name__ == "__main__":
+    main()
