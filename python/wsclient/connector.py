@@ -9,9 +9,8 @@ import asyncio
 import errno
 import socket
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
 from ssl import SSLCertVerificationError, SSLError
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from aiohappyeyeballs import (
     addr_to_addr_infos,  # pyright: ignore[reportUnknownVariableType]
@@ -52,8 +51,7 @@ class _Nothing:
         yield from ()
 
 
-@dataclass(frozen=True, slots=True)
-class _Endpoint:
+class _Endpoint(NamedTuple):
     """Who is connected to, and what errors say of it."""
 
     host: str

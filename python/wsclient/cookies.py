@@ -120,6 +120,8 @@ def cookie_header(
         request = _request(url)
         jar.add_cookie_header(request)
         kept = request.get_header("Cookie") or ""
+    elif not (given or otherwise):
+        return None
     by_name: dict[str, str] = {}
     for text in (*given, kept, otherwise):
         found: dict[str, str] = {}

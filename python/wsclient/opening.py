@@ -8,8 +8,8 @@ next protocol is in place, so that no byte is lost between the two.
 from __future__ import annotations
 
 import asyncio
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from dataclasses import replace
+from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
 from yarl import URL
@@ -44,8 +44,7 @@ __all__ = ["HandshakeProtocol", "Opened", "open_websocket", "same_origin"]
 _FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Proxy-Authorization", "Host")
 
 
-@dataclass(frozen=True, slots=True)
-class Opened:
+class Opened(NamedTuple):
     """An open WebSocket whose transport does not read yet.
 
     Attributes:
@@ -139,8 +138,7 @@ class HandshakeProtocol(ConnectorProtocol):
             self._finished.set_result(None)
 
 
-@dataclass(frozen=True, slots=True)
-class _Target:
+class _Target(NamedTuple):
     """Where one hop goes, and what goes with it."""
 
     url: URL
@@ -165,7 +163,7 @@ class _Target:
         if same_origin(self.url, url):
             if url.user is None and url.password is None:
                 url = url.with_user(self.url.user).with_password(self.url.password)
-            return replace(self, url=url)
+            return self._replace(url=url)
         headers = self.headers.copy()
         for name in _FOR_ONE_ORIGIN:
             headers.popall(name, None)
@@ -267,7 +265,7 @@ async def open_websocket(
                 if not is_redirect(response):
                     if history:
                         response = replace(response, history=tuple(history))
-                        opened = replace(opened, response=response)
+                        opened = opened._replace(response=response)
                     return opened
                 opened.transport.abort()
                 if len(history) >= max_redirects:

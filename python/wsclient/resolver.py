@@ -73,6 +73,14 @@ def numeric_address(host: str, port: int, family: int) -> Sequence[AddrInfo]:
     Raises:
         OSError, UnicodeError: It is a name, or an address of another family.
     """
+    for kind, rest in ((socket.AF_INET, ()), (socket.AF_INET6, (0, 0))):
+        try:
+            socket.inet_pton(kind, host)
+        except OSError:
+            continue
+        if family in {kind, 0}:
+            return [(kind, *_TCP, "", (host, port, *rest))]
+    # Zones, the old ways to write an IPv4 address, and the errors.
     return socket.getaddrinfo(host, port, family, *_TCP, socket.AI_NUMERICHOST)
 
 

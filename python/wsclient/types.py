@@ -164,4 +164,4 @@ def without_credentials(url: URL) -> URL:
     Returns:
         The same URL with an authority of only host and port.
     """
-    return url.with_user(None)
+    return url if url.raw_user is None and url.raw_password is None else url.with_user(None)

@@ -6,8 +6,7 @@ import asyncio
 import inspect
 import traceback
 import warnings
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
     from types import FrameType
@@ -17,8 +16,7 @@ __all__ = ["Made", "warn_unclosed"]
 _PACKAGE = __name__.partition(".")[0]
 
 
-@dataclass(frozen=True, slots=True)
-class Made:
+class Made(NamedTuple):
     """Where the caller of this package was.
 
     Attributes:

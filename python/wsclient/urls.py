@@ -41,7 +41,8 @@ def parse_url(url: str | URL) -> URL:
     problem = _url_problem(text, parsed)
     if problem is not None:
         raise InvalidURL(_hide_credentials(text), problem)
-    return parsed.with_scheme(_SCHEMES[parsed.scheme])
+    scheme = _SCHEMES[parsed.scheme]
+    return parsed if parsed.scheme == scheme else parsed.with_scheme(scheme)
 
 
 def _url_problem(text: str, url: URL) -> str | None:

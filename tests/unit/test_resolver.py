@@ -17,7 +17,7 @@ from wsclient import (
     TCPConnector,
     ws_connect,
 )
-from wsclient.resolver import DNSCache
+from wsclient.resolver import DNSCache, numeric_address
 
 
 @pytest.fixture
@@ -264,6 +264,25 @@ def cache(**options):
     resolver, clock = Counting(), Clock()
     options = {"family": 0, "ttl": 10, "max_size": 1000, **options}
     return DNSCache(resolver, clock=clock, **options), resolver, clock
+
+
+@pytest.mark.parametrize("family", [0, socket.AF_INET, socket.AF_INET6])
+@pytest.mark.parametrize("host", ["127.0.0.1", "::1", "::ffff:127.0.0.1", "fe80::1%lo", "127.1"])
+def test_an_address_is_what_the_system_takes_it_for(host, family):
+    try:
+        expected = socket.getaddrinfo(
+            host, 80, family, socket.SOCK_STREAM, 0, socket.AI_NUMERICHOST
+        )
+    except OSError:
+        with pytest.raises(OSError, match=r"family|Name"):
+            numeric_address(host, 80, family)
+    else:
+        assert numeric_address(host, 80, family) == expected
+
+
+def test_a_name_is_no_address():
+    with pytest.raises(OSError, match="Name or service"):
+        numeric_address("localhost", 80, 0)
 
 
 async def test_what_comes_out_is_made_for_a_socket():
