@@ -102,9 +102,21 @@ sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind
 		echo 'valgrind is missing: the binding was not checked' >&2; \
 	fi
 
+# llvm-profdata must be as new as the compiler's own LLVM; it is rustup's llvm-tools, or Debian's.
+LLVM_PATH = $(shell llvm=$$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'); \
+	for bin in "$$(rustc --print sysroot)/lib/rustlib/$(HOST)/bin" "/usr/lib/llvm-$$llvm/bin"; do \
+		if [ -x "$$bin/llvm-profdata" ]; then echo "$$bin"; break; fi; \
+	done)
+
 .PHONY: wheel
-wheel: $(BIN)/maturin ## Build a wheel into target/wheels/
-	$(BIN)/maturin build --release --strip --interpreter $(BIN)/python
+wheel: $(BIN)/maturin ## Build a wheel into target/wheels/, optimised for benches/train.py (PGO)
+	@if [ -n '$(LLVM_PATH)' ]; then \
+		set -x; PATH='$(LLVM_PATH)':"$$PATH" \
+			$(BIN)/maturin build --release --strip --interpreter $(BIN)/python --pgo; \
+	else \
+		echo 'llvm-profdata is missing (rustup component add llvm-tools): a wheel without PGO' >&2; \
+		set -x; $(BIN)/maturin build --release --strip --interpreter $(BIN)/python; \
+	fi
 
 .PHONY: clean
 clean: ## Remove everything that was made here

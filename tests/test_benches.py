@@ -74,6 +74,11 @@ def test_picows_takes_part(compare):
     assert measured == {(name, peer) for name in scenarios for peer in peers}
 
 
+def test_what_wheels_are_optimised_for():
+    done = run("../train.py", "--share", "50")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 @needs_valgrind
 def test_counts_come_out_the_same(compare):
     rows, _ = compare(["instructions"], ["echo"], ["wsclient"], "--repeats", "2")
