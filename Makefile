@@ -49,6 +49,7 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	cargo clippy --all-targets --features python -- -D warnings
 	cargo fmt --check --manifest-path benches/native/Cargo.toml
 	cargo clippy --locked --manifest-path benches/native/Cargo.toml --target-dir target/native -- -D warnings
+	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --features python
 
 .PHONY: format
@@ -57,6 +58,7 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 	$(BIN)/ruff format
 	cargo fmt
 	cargo fmt --manifest-path benches/native/Cargo.toml
+	cargo fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: bench
 bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others (15 minutes)
@@ -101,6 +103,27 @@ sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind
 	else \
 		echo 'valgrind is missing: the binding was not checked' >&2; \
 	fi
+
+FUZZ_SECONDS := 20
+FUZZED_IN_RUST := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
+FUZZED_IN_PYTHON := answers arguments
+CARGO_FUZZ := target/tools/bin/cargo-fuzz
+
+.PHONY: fuzz
+fuzz: $(VENV)/.extra-fuzz $(CARGO_FUZZ) ## Fuzz everything for FUZZ_SECONDS each (20), in all 3 minutes
+	cargo clippy --manifest-path fuzz/Cargo.toml --target-dir target/fuzz -- -D warnings
+	$(BIN)/python fuzz/seeds.py fuzz/corpus
+	set -ex; for target in $(FUZZED_IN_RUST); do \
+		RUSTC_BOOTSTRAP=1 PATH="$$PWD/target/tools/bin:$$PATH" cargo fuzz run --target-dir target/fuzz \
+			$$target -- -max_total_time=$(FUZZ_SECONDS) -verbosity=0 -print_final_stats=1; \
+	done
+	set -ex; for target in $(FUZZED_IN_PYTHON); do \
+		$(BIN)/python fuzz/$$target.py fuzz/corpus/$$target -verbosity=0 \
+			-artifact_prefix=fuzz/artifacts/$$target- -max_total_time=$(FUZZ_SECONDS); \
+	done
+
+$(CARGO_FUZZ):
+	cargo install --locked --root target/tools cargo-fuzz
 
 # llvm-profdata must be as new as the compiler's own LLVM; it is rustup's llvm-tools, or Debian's.
 LLVM_PATH = $(shell llvm=$$(rustc -vV | sed -n 's/^LLVM version: \([0-9]*\).*/\1/p'); \

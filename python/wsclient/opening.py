@@ -12,7 +12,6 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
-from yarl import URL
 
 from .cookies import cookie_header, keep_cookies
 from .exceptions import (
@@ -26,11 +25,13 @@ from .exceptions import (
 from .handshake import Handshake, is_redirect
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
-from .urls import parse_url
+from .urls import parse_url, read_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
     from http.cookiejar import CookieJar
+
+    from yarl import URL
 
     from .connector import BaseConnector
     from .deflate import Agreement, PerMessageDeflate
@@ -178,7 +179,7 @@ class _Target(NamedTuple):
             raise _bad_redirect(response, f"with {len(locations)} Location headers")
         try:
             # A fragment is for whoever shows the page (RFC 9110 §10.2.2), not for a request.
-            url = parse_url(self.url.join(URL(locations[0])).with_fragment(None))
+            url = parse_url(self.url.join(read_url(locations[0])).with_fragment(None))
         except InvalidURL as error:
             raise _bad_redirect(response, f"to an unusable Location: {error}") from None
         except ValueError:

@@ -18,6 +18,7 @@ from .auth import BasicAuth
 from .exceptions import ClientHttpProxyError, InvalidURL
 from .fields import SHOWN, check_headers
 from .types import is_secure, without_credentials
+from .urls import read_url
 
 if TYPE_CHECKING:
     from .tls import SSLSetting
@@ -101,12 +102,13 @@ def parse_proxy(
     if auth is not None and not isinstance(auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"proxy_auth must be BasicAuth, got {type(auth).__name__}")
     try:
-        url = URL(proxy)
+        url = read_url(proxy)
         port = url.explicit_port
     except ValueError:
         # yarl's text may repeat a password that it took for a port.
         raise InvalidURL("the proxy's", "cannot be parsed") from None
-    shown = f"{url.scheme}://{url.host_port_subcomponent or ''}"
+    # yarl fails on a host that is empty.
+    shown = f"{url.scheme}://{url.host_port_subcomponent if url.raw_host else ''}"
     if url.scheme not in _PORTS:
         raise InvalidURL(shown, f"scheme {url.scheme!r} of a proxy, expected {', '.join(_PORTS)}")
     if not url.raw_host or port == 0:

@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, cast
 from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
-from yarl import URL
 
 from .auth import authorization
 from .connecting import Connecting
@@ -24,7 +23,7 @@ from .retry import backoff, process_exception, reconnecting
 from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
-from .urls import parse_url
+from .urls import parse_url, read_url
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -32,6 +31,7 @@ if TYPE_CHECKING:
     from typing import Self, Unpack
 
     from typing_extensions import TypeVar
+    from yarl import URL
 
     from .connector import BaseConnector
     from .cookies import LooseCookies
@@ -253,7 +253,7 @@ class ClientSession:
         if self._base_url is not None:
             # What is wrong with a URL is for parse_url to say, which hides credentials.
             with contextlib.suppress(ValueError):
-                url = self._base_url.join(URL(url))
+                url = self._base_url.join(read_url(url))
         return parse_url(url)
 
     def _is_own(self, url: URL) -> bool:

@@ -8,12 +8,27 @@ from yarl import URL
 
 from .exceptions import InvalidURL
 
-__all__ = ["parse_url"]
+__all__ = ["parse_url", "read_url"]
 
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _EXPECTED = "ws, wss, http or https"
 _ILLEGAL_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # RFC 3986 §2
 _HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+,;=%:]+")  # RFC 3986 §3.2.2
+
+
+def read_url(url: str | URL) -> URL:
+    """Make a `yarl.URL`, which may lack any part.
+
+    Args:
+        url: A URL, or a reference to one.
+
+    Raises:
+        ValueError: It cannot be parsed.
+    """
+    try:
+        return URL(url)
+    except IndexError:  # yarl's (1.25) own, over a host that is empty
+        raise ValueError("no host beside what surrounds it") from None
 
 
 def parse_url(url: str | URL) -> URL:
@@ -33,7 +48,7 @@ def parse_url(url: str | URL) -> URL:
         raise TypeError(f"url must be str or yarl.URL, got {type(url).__name__}")
     text = str(url)
     try:
-        parsed = URL(url)
+        parsed = read_url(url)
     except ValueError as error:
         # yarl's text may repeat a password that it took for a port.
         reason = "" if "@" in text else f": {error}"

@@ -15,7 +15,8 @@ type Head = (String, Vec<(String, String)>, usize);
 ///
 /// Returns:
 ///     The reason phrase, the header fields in order, and the number of bytes they took; `None` if
-///     this is anything else, or not whole, or has more than 64 fields.
+///     this is anything else, or not whole, or unusual: more than 64 fields, a claim to a body,
+///     a reason phrase that is missing or not ASCII.
 #[pyfunction]
 pub fn parse_switching_head(data: &[u8]) -> Option<Head> {
     let mut fields = [httparse::EMPTY_HEADER; MAX_FIELDS];
@@ -26,8 +27,19 @@ pub fn parse_switching_head(data: &[u8]) -> Option<Head> {
     if head.version != Some(1) || head.code != Some(101) {
         return None;
     }
+    // A 101 has no body (RFC 9112 §6.3). h11 has the rules for those that claim one.
+    let framed = |field: &httparse::Header<'_>| {
+        let name = field.name;
+        name.eq_ignore_ascii_case("Transfer-Encoding")
+            || name.eq_ignore_ascii_case("Content-Length")
+    };
+    if head.headers.iter().any(framed) {
+        return None;
+    }
+    // httparse says nothing of a reason phrase that is not ASCII.
+    let reason = head.reason.filter(|reason| !reason.is_empty())?.to_owned();
     let fields = head.headers.iter().map(|field| (field.name.to_owned(), latin_1(field.value)));
-    Some((head.reason.unwrap_or_default().to_owned(), fields.collect(), length))
+    Some((reason, fields.collect(), length))
 }
 
 fn latin_1(value: &[u8]) -> String {

@@ -175,6 +175,7 @@ async def test_failure_after_a_redirect_tells_its_history(serve):
         "ws://h:99999/",
         "//",
         "ws://u:sec@secret:x/",
+        "//l]]b[a@",
     ],
 )
 async def test_unusable_location(serve, no_leak, location):

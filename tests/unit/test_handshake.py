@@ -359,6 +359,12 @@ ANSWERS = [
     lambda h: answer(h, Upgrade="h2c") + b"rest",
     lambda h: b"HTTP/1.1 101 x\r\nbroken\r\n\r\n",
     lambda h: answer(h)[:-1],
+    lambda h: answer(h, status="HTTP/1.1 101 Änderung") + b"rest",
+    lambda h: answer(h, status="HTTP/1.1 101") + b"rest",
+    lambda h: answer(h, "Transfer-Encoding: chunked") + b"2\r\nno\r\n0\r\n\r\n",
+    lambda h: answer(h, "Transfer-Encoding: gzip") + b"rest",
+    lambda h: answer(h, "Content-Length: 4") + b"rest",
+    lambda h: answer(h, "Content-Length: 4", "Content-Length: 5") + b"rest",
 ]
 
 

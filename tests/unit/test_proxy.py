@@ -56,6 +56,8 @@ def test_urls_of_proxies(given, url, host, port):
         "http://user:secret@proxy#secret",
         "http://user:sec/ret@proxy",
         "",
+        "//:",
+        "http://l]]b[a@",
     ],
 )
 def test_urls_that_name_no_proxy(given):

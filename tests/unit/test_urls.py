@@ -38,6 +38,7 @@ def test_url_is_normalised(given_, parsed):
         ("ws://h:65536/", "cannot be parsed: Port"),
         ("ws://h:abc/", "cannot be parsed: .*port"),
         ("ws://[::1/", "cannot be parsed"),
+        ("ws://l]]b[a@", "cannot be parsed"),
         ("ws://h/#part", "fragments"),
         ("ws://h/#", "fragments"),
         ("ws://h/a b", "space or control"),
