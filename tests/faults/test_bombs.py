@@ -9,7 +9,7 @@ import zlib
 from pathlib import Path
 
 import pytest
-from tests.conftest import BINARY, CLOSE, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
 
 MEBIBYTE = 1024 * 1024
 LIMIT = 4 * MEBIBYTE
@@ -41,10 +41,10 @@ def bomb():
 def hoard(scripted):
     """A function that has a client take `stream`, and returns what the client says about it.
 
-    None in the stream closes the connection.
+    None in the stream closes the connection; so does a client that `stalls`.
     """
 
-    async def hoard(stream, *, extensions=None, **options):
+    async def hoard(stream, *, extensions=None, stalls=False, **options):
         async def script(wire):
             await wire.send(frame(TEXT, b"ready"))
             assert (await wire.receive()).payload == b"go"
@@ -52,9 +52,11 @@ def hoard(scripted):
                 for piece in stream:
                     if piece is None:
                         return
-                    await wire.send(piece)
+                    async with asyncio.timeout(1 if stalls else None):
+                        await wire.send(piece)
+                assert not stalls, "the client took everything"
                 await wire.end()
-            except ConnectionError:
+            except (ConnectionError, TimeoutError):
                 # The client may leave before it has read all.
                 wire.reset()
 
@@ -153,5 +155,26 @@ async def test_a_header_that_announces_2_to_the_63(hoard, deflate, limit):
 async def test_a_header_that_announces_2_to_the_63_itself(hoard, rsv):
     header = struct.pack("!BBQ", 0x80 | rsv << 4 | BINARY, 127, 1 << 63)
     said = await hoard([header], **DEFLATE, max_msg_size=0)
+    assert (said["messages"], said["code"]) == (0, 1002)
+    assert said["grown"] < 2 * MEBIBYTE
+
+
+async def test_a_flood_of_pings_whose_pongs_are_not_read(hoard):
+    """The client reads no more than it can answer, so that the flood stops at the sender."""
+    said = await hoard([frame(PING, bytes(125)) * 10_000] * 400, stalls=True)
+    assert (said["messages"], said["code"]) == (0, 1006)
+    assert said["grown"] < 2 * LIMIT
+
+
+async def test_a_flood_of_close_frames(hoard):
+    said = await hoard([GOODBYE * 100_000] * 300)
+    assert (said["messages"], said["code"]) == (0, 1000)
+    assert said["grown"] < 2 * MEBIBYTE
+
+
+@pytest.mark.parametrize("deflate", [{}, DEFLATE], ids=["plain", "compressed"])
+async def test_a_gibibyte_after_a_violation(hoard, deflate):
+    """Nothing is kept of what comes after it."""
+    said = await hoard([bytes([0x83, 0]), *[bytes(MEBIBYTE)] * 1024], **deflate)
     assert (said["messages"], said["code"]) == (0, 1002)
     assert said["grown"] < 2 * MEBIBYTE
