@@ -77,5 +77,6 @@ def _url_problem(text: str, url: URL) -> str | None:
 
 
 def _hide_credentials(text: str) -> str:
-    # The last @ counts: a password with a slash in it is why parsing may have failed.
-    return re.sub(r"//.*@", "//", text, flags=re.DOTALL)
+    # The last @ counts: a password with a slash in it is why parsing may have failed. So may
+    # slashes that are missing.
+    return re.sub(r"^([A-Za-z][-+.A-Za-z0-9]*://?)?.*@", r"\1", text, flags=re.DOTALL)

@@ -64,7 +64,18 @@ def test_what_is_no_url_is_a_type_error(url):
         parse_url(url)
 
 
-@pytest.mark.parametrize("url", ["ftp://u:secret@h/", "ws://u:sec/ret@h/", "ws://u:secret@h:x/"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "ftp://u:secret@h/",
+        "ws://u:sec/ret@h/",
+        "ws://u:secret@h:x/",
+        "ws:/u:secret@h/",
+        "ws:u:secret@h/",
+        "u:secret@h//x",
+        "u:secret@h",
+    ],
+)
 def test_bad_url_keeps_its_password_to_itself(url):
     with pytest.raises(InvalidURL) as caught:
         parse_url(url)
