@@ -47,6 +47,7 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .options import ConnectOptions
+from .queue import Conflate, DropOldest
 from .resolver import AbstractResolver, ResolveResult
 from .response import ClientWebSocketResponse
 from .retry import ReconnectEvent, backoff, process_exception
@@ -90,9 +91,11 @@ __all__ = [
     "ClientSession",
     "ClientWSTimeout",
     "ClientWebSocketResponse",
+    "Conflate",
     "ConnectOptions",
     "ConnectionTimeoutError",
     "CookiePolicy",
+    "DropOldest",
     "Fingerprint",
     "HandshakeResponse",
     "InvalidURL",

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
 from .auth import BasicAuth
 from .proxy import parse_proxy, proxy_from_environment
+from .queue import Conflate, DropOldest
 from .response import ClientWebSocketResponse
 from .tls import check_ssl
 from .types import ClientWSTimeout
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
     from .deflate import PerMessageDeflate
     from .proxy import Proxy
+    from .queue import Queue
     from .tls import SSLSetting
     from .types import LooseHeaders
 
@@ -89,6 +91,8 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             default; 0 for no limit. A larger one fails the connection with close code 1009.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
             known to be UTF-8.
+        queue: What becomes of messages that nobody takes: a `DropOldest` or a `Conflate`. None, the
+            default, loses none: reading pauses, and TCP slows the server down.
     """
 
     protocols: Sequence[str]
@@ -115,6 +119,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     compress: int | PerMessageDeflate
     max_msg_size: int
     decode_text: bool
+    queue: Queue | None
 
 
 _NOT_NEGATIVE = {
@@ -161,6 +166,7 @@ class Options:
     compress: int | PerMessageDeflate = 0
     max_msg_size: int = MAX_MSG_SIZE
     decode_text: bool = True
+    queue: Queue | None = None
 
     def __post_init__(self) -> None:
         _check(vars(self))
@@ -216,6 +222,9 @@ def _check(given: Mapping[str, Any]) -> None:
     auth = given.get("auth")
     if auth is not None and not isinstance(auth, BasicAuth):
         raise TypeError(f"auth must be BasicAuth, got {type(auth).__name__}")
+    queue = given.get("queue")
+    if queue is not None and not isinstance(queue, (DropOldest, Conflate)):
+        raise TypeError(f"queue must be DropOldest or Conflate, got {type(queue).__name__}")
 
 
 def takes_options(function: _F) -> _F:

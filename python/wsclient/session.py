@@ -196,6 +196,8 @@ class ClientSession:
             decode_text=options.decode_text,
             watch_reads=bool(options.heartbeat),
         )
+        if options.queue is not None:
+            connection.keep_newest(options.queue.max_size, getattr(options.queue, "key", None))
         target = self._absolute(url)
         if options.busy_poll:
             connection.poll_busily(options.busy_poll)

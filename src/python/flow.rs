@@ -126,6 +126,15 @@ impl Protocol {
         let unparsed = std::mem::take(&mut self.flow.unparsed);
         self.ingest(py, &unparsed);
     }
+
+    /// Parse what waited for room.
+    pub(super) fn parse_held(&mut self, py: Python<'_>) {
+        if self.flow.holds() {
+            self.flow.resume(pause::INBOX);
+            let unparsed = std::mem::take(&mut self.flow.unparsed);
+            self.ingest(py, &unparsed);
+        }
+    }
 }
 
 fn this_thread() -> c_ulong {
@@ -184,9 +193,7 @@ pub fn refill(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         if !me.flow.holds() || !me.inbox.is_low() {
             return Ok(());
         }
-        me.flow.resume(pause::INBOX);
-        let unparsed = std::mem::take(&mut me.flow.unparsed);
-        me.ingest(slf.py(), &unparsed);
+        me.parse_held(slf.py());
     }
     settle(slf)
 }

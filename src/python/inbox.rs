@@ -2,7 +2,10 @@
 
 use std::collections::VecDeque;
 
+use pyo3::{PyTraverseError, PyVisit};
+
 use super::message::Item;
+use super::policy::Policy;
 
 /// Above this many bytes, reading pauses.
 const HIGH_WATER: usize = 512 * 1024;
@@ -11,6 +14,8 @@ const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be
 /// parsed is less by far, but if it is compressed, it can become a thousand times as much.
 const END: usize = 16 * 1024 * 1024;
+/// How many messages may wait beside those that a policy bounds.
+const KEPT: usize = 1024;
 /// What a message costs beside its payload, so that empty ones fill the inbox too.
 const OVERHEAD: usize = 64;
 
@@ -21,11 +26,13 @@ pub struct Inbox {
     bytes: usize,
     /// Above this many bytes, messages are to be dropped.
     end: usize,
+    /// Instead of backpressure.
+    pub policy: Option<Box<Policy>>,
 }
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { items: VecDeque::new(), bytes: 0, end: usize::MAX }
+        Self { items: VecDeque::new(), bytes: 0, end: usize::MAX, policy: None }
     }
 }
 
@@ -33,6 +40,14 @@ impl Inbox {
     /// Add a message with a payload of `size` bytes.
     #[inline]
     pub fn push(&mut self, item: Item, size: usize) {
+        if self.policy.is_some() {
+            return self.push_by_policy(item, size);
+        }
+        self.append(item, size);
+    }
+
+    #[inline]
+    pub fn append(&mut self, item: Item, size: usize) {
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
     }
@@ -47,14 +62,52 @@ impl Inbox {
         Some(item)
     }
 
+    /// Whether there is a message to take.
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        !self.items.is_empty()
+    }
+
+    /// Whether the policy has something to do.
+    #[inline]
+    pub fn has_fresh(&self) -> bool {
+        self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
+    }
+
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty()
+        self.items.is_empty() && !self.has_fresh()
+    }
+
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// Let a message come before all others.
+    pub fn move_to_front(&mut self, index: usize) {
+        for index in (0..index).rev() {
+            self.items.swap(index, index + 1);
+        }
+    }
+
+    /// Put a message in the place of another.
+    pub fn exchange(&mut self, index: usize, item: Item, size: usize) {
+        let new = (item, size + OVERHEAD);
+        self.bytes = self.bytes + new.1 - self.items[index].1;
+        self.items[index] = new;
     }
 
     /// A single message never fills it: pausing for each message of more than `HIGH_WATER` would
     /// cost a reader that keeps up two system calls a message.
     pub fn is_full(&self) -> bool {
-        self.bytes > HIGH_WATER && self.items.len() > 1
+        match &self.policy {
+            None => self.bytes > HIGH_WATER && self.items.len() > 1,
+            // What is decompressed from one read may be large; pings that are not answered for the
+            // user are not dropped.
+            Some(policy) => {
+                policy.fresh_bytes() > HIGH_WATER
+                    || self.items.len() > policy.max_size().saturating_add(KEPT)
+            }
+        }
     }
 
     /// Take no more than `END` bytes from now on.
@@ -68,10 +121,22 @@ impl Inbox {
     }
 
     pub fn is_low(&self) -> bool {
-        self.bytes <= LOW_WATER || self.items.len() <= 1
+        match &self.policy {
+            None => self.bytes <= LOW_WATER || self.items.len() <= 1,
+            Some(policy) => self.items.len() <= policy.max_size(),
+        }
     }
 
     pub fn items(&self) -> impl Iterator<Item = &Item> {
         self.items.iter().map(|(item, _)| item)
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let fresh = self.policy.iter().flat_map(|policy| policy.fresh());
+        for item in self.items().chain(fresh) {
+            visit.call(&item.data)?;
+            visit.call(&item.extra)?;
+        }
+        self.policy.as_ref().map_or(Ok(()), |policy| policy.traverse(visit))
     }
 }

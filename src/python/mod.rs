@@ -19,6 +19,7 @@ mod ingest;
 mod keys;
 mod message;
 mod pings;
+mod policy;
 mod protocol;
 mod receive;
 mod recycle;

@@ -19,6 +19,7 @@ use super::gathering::Gathering;
 use super::inbox::Inbox;
 use super::message::Item;
 use super::pings::Pings;
+use super::policy::{self, Policy};
 use super::receive::Receive;
 use super::runtime::Kind;
 use super::{closing, flow, future, scratch, send};
@@ -73,7 +74,7 @@ pub struct Protocol {
 impl Protocol {
     /// Whether `receive()` would return at once.
     pub(super) fn has_message(&self) -> bool {
-        !self.inbox.is_empty() || self.ending.lost
+        self.inbox.is_ready() || self.ending.lost
     }
 
     /// The next message; after the last, `closed` for ever.
@@ -143,6 +144,7 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let result = {
         let me = slf.borrow();
         let quiet = me.owed.is_empty()
+            && !me.inbox.has_fresh()
             && !me.flow.changed
             && !me.ending.acts()
             && me.ending.violation.is_none();
@@ -161,6 +163,7 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 #[cold]
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    policy::apply(slf);
     closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);
     if !owed.is_empty() {
@@ -243,6 +246,18 @@ impl Protocol {
         self.flow.begin();
         self.transport = Some(transport.clone().unbind());
         Ok(())
+    }
+
+    /// Keep the newest messages instead of pausing reading.
+    ///
+    /// Args:
+    ///     max_size: How many to keep; beyond that, the oldest is dropped.
+    ///     key: Called with each text and binary `Message`. One with the same key takes the place
+    ///         of the one before, unless that was taken or the key is `None`.
+    #[pyo3(signature = (max_size, key = None))]
+    fn keep_newest(&mut self, py: Python<'_>, max_size: usize, key: Option<Py<PyAny>>) {
+        let policy = Policy::new(py, max_size, key, self.inbox.len());
+        self.inbox.policy = Some(Box::new(policy));
     }
 
     /// Use the socket past the transport where that is possible; see `direct`.
@@ -414,10 +429,7 @@ impl Protocol {
         visit.call(&self.reader)?;
         visit.call(&self.future)?;
         visit.call(&self.spare)?;
-        for item in self.inbox.items() {
-            visit.call(&item.data)?;
-            visit.call(&item.extra)?;
-        }
+        self.inbox.traverse(&visit)?;
         self.flow.traverse(&visit)?;
         self.ending.traverse(&visit)
     }

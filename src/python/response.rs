@@ -308,6 +308,13 @@ impl WebSocketBase {
         self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
     }
 
+    /// Messages that nobody will get, because the queue's policy dropped them for newer ones.
+    #[getter]
+    fn dropped(&self, py: Python<'_>) -> u64 {
+        let connection = self.connection.bind(py).borrow();
+        connection.inbox.policy.as_ref().map_or(0, |policy| policy.dropped)
+    }
+
     /// Bytes that were sent and that the transport has not yet handed to the system.
     #[getter]
     fn buffered_amount(&self, py: Python<'_>) -> PyResult<usize> {

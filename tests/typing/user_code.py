@@ -23,6 +23,8 @@ from wsclient import (
     ClientSession,
     ClientWebSocketResponse,
     ClientWSTimeout,
+    Conflate,
+    DropOldest,
     HandshakeResponse,
     Message,
     MsgType,
@@ -88,7 +90,9 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
         connect_timeout=None,
     )
     await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
-    await ws_connect("ws://localhost/", compress=15)
+    await ws_connect("ws://localhost/", compress=15, queue=DropOldest(10))
+    await ws_connect("ws://localhost/", queue=Conflate(lambda msg: msg.data[:3], max_size=10))
+    await ws_connect("ws://localhost/", queue=10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await ws_connect("ws://localhost/", compress="15")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     ClientSession(haedres={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
