@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from ipaddress import IPv6Address
 
 from yarl import URL
 
@@ -68,12 +69,24 @@ def _url_problem(text: str, url: URL) -> str | None:
         (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
         (not url.raw_host, "no host"),
         (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
+        (not _is_name_or_address(url.raw_host or ""), "host is neither a name nor an IP address"),
         (not url.port, "port must be in 1..65535"),
         ("#" in text, "fragments must not be used (RFC 6455 §3)"),
         (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),
         (not url.raw_path_qs.isascii(), "path or query is not percent-encoded"),
     )
     return next((problem for wrong, problem in checks if wrong), None)
+
+
+def _is_name_or_address(host: str) -> bool:
+    if ":" not in host:
+        return True
+    try:
+        # With its zone as in a URL (RFC 6874 §2), or as people write it.
+        IPv6Address(host.replace("%25", "%"))
+    except ValueError:
+        return False
+    return True
 
 
 def _hide_credentials(text: str) -> str:

@@ -17,6 +17,8 @@ from wsclient.urls import parse_url
         (URL("https://h/"), "wss://h/"),
         ("ws://münchen.example/ü", "ws://xn--mnchen-3ya.example/%C3%BC"),
         ("ws://[::1]:81/", "ws://[::1]:81/"),
+        ("ws://[fe80::1%25lo]:81/", "ws://[fe80::1%25lo]:81/"),
+        ("ws://[::ffff:1.2.3.4]/", "ws://[::ffff:102:304]/"),
         ("ws://u:p@h/", "ws://u:p@h/"),
     ],
 )
@@ -47,6 +49,9 @@ def test_url_is_normalised(given_, parsed):
         ("ws://h/\x00", "space or control"),
         ("ws://h\x7f/", "space or control"),
         ("ws://a<b/", "host contains"),
+        ("ws://u:1]:3@[:ll", "host is neither a name nor an IP address"),
+        ("ws://[::1%25a b]/", "space or control"),
+        ("ws://[v1.a:b]/", "host is neither"),
         ("ws://a%3Ab:p@h/", "user name"),
         (URL("ws://h/ü", encoded=True), "percent-encoded"),
         (URL("ws://h/a b", encoded=True), "space or control"),
