@@ -27,9 +27,12 @@ def read_url(url: str | URL) -> URL:
         ValueError: It cannot be parsed.
     """
     try:
-        return URL(url)
+        parsed = URL(url)
     except IndexError:  # yarl's (1.25) own, over a host that is empty
         raise ValueError("no host beside what surrounds it") from None
+    if not _is_name_or_address(parsed.raw_host or ""):
+        raise ValueError("host is neither a name nor an IP address")
+    return parsed
 
 
 def parse_url(url: str | URL) -> URL:
@@ -69,7 +72,6 @@ def _url_problem(text: str, url: URL) -> str | None:
         (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
         (not url.raw_host, "no host"),
         (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
-        (not _is_name_or_address(url.raw_host or ""), "host is neither a name nor an IP address"),
         (not url.port, "port must be in 1..65535"),
         ("#" in text, "fragments must not be used (RFC 6455 §3)"),
         (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),

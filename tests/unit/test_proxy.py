@@ -58,6 +58,7 @@ def test_urls_of_proxies(given, url, host, port):
         "",
         "//:",
         "http://l]]b[a@",
+        "http://u:1]:3@[:ll",
     ],
 )
 def test_urls_that_name_no_proxy(given):
