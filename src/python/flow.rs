@@ -128,6 +128,7 @@ impl Protocol {
     }
 
     /// Parse what waited for room.
+    #[cold]
     pub(super) fn parse_held(&mut self, py: Python<'_>) {
         if self.flow.holds() {
             self.flow.resume(pause::INBOX);
@@ -187,10 +188,16 @@ pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
 /// After messages were taken: parse what waited for room, and read on when all of it is parsed.
 ///
 /// Wakes nobody: whoever takes messages is the reader.
+#[inline]
 pub fn refill(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    if slf.borrow().flow.holds() { fill(slf) } else { Ok(()) }
+}
+
+#[cold]
+fn fill(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     {
         let mut me = slf.borrow_mut();
-        if !me.flow.holds() || !me.inbox.is_low() {
+        if !me.inbox.is_low() {
             return Ok(());
         }
         me.parse_held(slf.py());

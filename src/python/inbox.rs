@@ -98,16 +98,20 @@ impl Inbox {
 
     /// A single message never fills it: pausing for each message of more than `HIGH_WATER` would
     /// cost a reader that keeps up two system calls a message.
+    #[inline]
     pub fn is_full(&self) -> bool {
         match &self.policy {
             None => self.bytes > HIGH_WATER && self.items.len() > 1,
-            // What is decompressed from one read may be large; pings that are not answered for the
-            // user are not dropped.
-            Some(policy) => {
-                policy.fresh_bytes() > HIGH_WATER
-                    || self.items.len() > policy.max_size().saturating_add(KEPT)
-            }
+            Some(policy) => self.is_full_despite(policy),
         }
+    }
+
+    /// What is decompressed from one read may be large; pings that are not answered for the user
+    /// are not dropped.
+    #[cold]
+    fn is_full_despite(&self, policy: &Policy) -> bool {
+        policy.fresh_bytes() > HIGH_WATER
+            || self.items.len() > policy.max_size().saturating_add(KEPT)
     }
 
     /// Take no more than `END` bytes from now on.
