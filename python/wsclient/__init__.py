@@ -46,6 +46,7 @@ from .exceptions import (
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .heartbeat import Heartbeat
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
 from .resolver import AbstractResolver, ResolveResult
@@ -98,6 +99,7 @@ __all__ = [
     "DropOldest",
     "Fingerprint",
     "HandshakeResponse",
+    "Heartbeat",
     "InvalidURL",
     "Message",
     "MsgType",

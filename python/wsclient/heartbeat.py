@@ -5,91 +5,192 @@ from __future__ import annotations
 import asyncio
 import os
 import time
+from dataclasses import KW_ONLY, dataclass
 from functools import partial
+from typing import TYPE_CHECKING
 
 from ._core import Protocol, WebSocketBase
 from .exceptions import ServerTimeoutError
 
-__all__ = ["Heartbeat"]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+
+__all__ = ["Heartbeat", "Watch", "read_heartbeat"]
 
 
 _GRACE = 0.001
 """Seconds: any time at all, so that the loop looks at the socket first."""
 
 
+@dataclass(frozen=True, slots=True)
 class Heartbeat:
-    """Pings a silent peer, and fails the connection if it stays silent.
+    """When to ping, and when to give a silent server up; what `heartbeat` of `ws_connect` takes.
 
-    After `interval` seconds in which nothing was read, a ping goes out; if nothing is read in
-    half of that again, the peer counts as dead. Time in which this side has paused reading does
-    not count, nor does time in which the peer takes bytes that were queued before the ping.
+    A number of seconds stands for ``Heartbeat(seconds)``, which is what aiohttp does. Whatever
+    is read is a sign of life, not only a pong. Time in which this side has paused reading does not
+    count, nor does time in which the server takes bytes that were queued before the ping.
 
-    Mirrors the ``heartbeat`` of ``aiohttp.ClientSession.ws_connect``.
+    Args:
+        interval: Seconds of silence before a ping or, if `periodic`, between two pings.
+        timeout: Seconds after a ping in which something must be read; half of `interval` by
+            default.
+        periodic: Ping every `interval` seconds, silence or not, so that
+            `ClientWebSocketResponse.latency` is always a recent one.
+        payload: What the pings carry, at most 125 bytes, or a function that returns it; four random
+            bytes by default. A pong is matched with its ping by its payload. If the function
+            raises, or returns what no ping can carry, the event loop's exception handler is told,
+            and random bytes go out.
+
+    Raises:
+        TypeError: An argument has the wrong type.
+        ValueError: A number is not positive, or `payload` is too long.
+
+    Example:
+        >>> heartbeat = Heartbeat(20, timeout=20, periodic=True)
+        >>> ws = await ws_connect(url, heartbeat=heartbeat)
+    """
+
+    interval: float
+    _: KW_ONLY
+    timeout: float | None = None
+    periodic: bool = False
+    payload: bytes | Callable[[], bytes] | None = None
+
+    def __post_init__(self) -> None:
+        for name, value in (("interval", self.interval), ("timeout", self.timeout)):
+            if value is None and name == "timeout":
+                continue
+            if not isinstance(value, (float, int)):
+                raise TypeError(f"{name} must be a number, got {type(value).__name__}")
+            if not value > 0:
+                raise ValueError(f"{name} is {value}, expected more than 0")
+        if isinstance(self.payload, bytes):
+            if len(self.payload) > _MAX_PAYLOAD:
+                raise ValueError(f"payload has {len(self.payload)} bytes, expected at most 125")
+        elif self.payload is not None and not callable(self.payload):
+            raise TypeError(f"payload must be bytes, got {type(self.payload).__name__}")
+
+    @property
+    def patience(self) -> float:
+        """Seconds after a ping in which something must be read."""
+        return self.interval / 2 if self.timeout is None else self.timeout
+
+
+_MAX_PAYLOAD = 125  # RFC 6455 §5.5
+
+
+def read_heartbeat(heartbeat: float | Heartbeat | None) -> Heartbeat | None:
+    """Take the ``heartbeat`` of `ws_connect` in all its forms.
+
+    Args:
+        heartbeat: Seconds, of which 0 stands for none, or all settings.
+
+    Raises:
+        TypeError: It is something else.
+        ValueError: The number is negative.
+    """
+    if heartbeat is None or isinstance(heartbeat, Heartbeat):
+        return heartbeat
+    if not isinstance(heartbeat, (float, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(
+            f"heartbeat must be a number or a Heartbeat, got {type(heartbeat).__name__}"
+        )
+    if not heartbeat >= 0:
+        raise ValueError(f"heartbeat is {heartbeat}, expected at least 0")
+    return Heartbeat(heartbeat) if heartbeat else None
+
+
+class Watch:
+    """Pings a server, and fails the connection if it stays silent.
 
     Args:
         connection: What to watch; made with ``watch_reads=True``.
-        interval: Seconds of silence before a ping.
+        heartbeat: When to ping, and how long to wait.
     """
 
-    def __init__(self, connection: Protocol, interval: float) -> None:
+    def __init__(self, connection: Protocol, heartbeat: Heartbeat) -> None:
         self._connection = connection
         self._ws = WebSocketBase(connection)
-        self._interval = interval
-        self._patience = interval / 2
+        self._settings = heartbeat
         self._buffered = 0
+        self._pinged = 0.0
+        self._count = 0
         self._loop = asyncio.get_running_loop()
-        self._timer = self._loop.call_later(interval, self._beat)
+        self._next_ping = self._loop.call_later(heartbeat.interval, self._beat)
+        self._next_check: asyncio.TimerHandle | None = None
         lost = connection.wait_lost()
         if lost is not None:
             lost.add_done_callback(lambda _: self.stop())
 
     def stop(self) -> None:
         """Ping no more."""
-        self._timer.cancel()
+        self._next_ping.cancel()
+        if self._next_check is not None:
+            self._next_check.cancel()
 
     def _beat(self) -> None:
         if not self._connection.alive:
             return
-        rest = self._interval - self._idle()
+        rest = 0.0 if self._settings.periodic else self._settings.interval - self._idle()
         if self._connection.reading_paused:
-            rest = self._interval
-        if rest > 0:
-            self._timer = self._loop.call_later(rest, self._beat)
-            return
-        # A payload of its own, so that an unasked-for pong is no measure of latency.
-        self._ws.ping(os.urandom(4))
-        self._await_pong()
+            rest = self._settings.interval
+        if rest <= 0:
+            self._ping()
+            if self._next_check is None:
+                self._await_sign()
+            if not self._settings.periodic:
+                return
+            rest = self._settings.interval
+        self._next_ping = self._loop.call_later(rest, self._beat)
 
-    def _await_pong(self) -> None:
+    def _ping(self) -> None:
+        payload = self._settings.payload
+        try:
+            self._ws.ping(payload() if callable(payload) else payload or os.urandom(4))
+        except Exception as error:  # noqa: BLE001 - it is the user's
+            self._loop.call_exception_handler(
+                {"message": "the payload function of a heartbeat failed", "exception": error}
+            )
+            self._ws.ping(os.urandom(4))
+        self._count += 1
+
+    def _await_sign(self) -> None:
         # The clock of `idle_time`; uvloop rounds its own.
         self._pinged = time.monotonic()
         self._buffered = self._ws.buffered_amount
-        self._timer = self._loop.call_later(self._patience, self._check)
+        self._next_check = self._loop.call_later(self._settings.patience, self._check)
 
     def _check(self, *, late: bool = False) -> None:
+        self._next_check = None
         if not self._connection.alive:
             return
-        idle = self._idle()
         waited = time.monotonic() - self._pinged
-        if idle < waited:
-            self._beat()
+        if self._idle() < waited:
+            if not self._settings.periodic:
+                self._beat()
         elif (
             self._connection.reading_paused
             or self._ws.buffered_amount != self._buffered
             # The loop stood still for so long that it cannot blame the peer.
-            or waited > 1.5 * self._patience
+            or waited > 1.5 * self._settings.patience
         ):
-            self._await_pong()
+            self._await_sign()
         elif not late:
             # A loop that is late runs timers before it reads what has come meanwhile.
-            self._timer = self._loop.call_later(_GRACE, partial(self._check, late=True))
+            self._next_check = self._loop.call_later(_GRACE, partial(self._check, late=True))
         else:
-            self._connection.fail_with(
-                ServerTimeoutError(
-                    f"no answer to a ping within {self._patience} s,"
-                    f" after {self._interval} s of silence"
-                )
-            )
+            self._connection.fail_with(ServerTimeoutError(self._verdict(waited)))
+
+    def _verdict(self, waited: float) -> str:
+        latency = self._ws.latency
+        before = "none was answered before"
+        if latency is not None:
+            before = f"the last round trip took {latency:.3g} s"
+        return (
+            f"no answer to ping number {self._count}: nothing was read in the {waited:.3g} s since,"
+            f" with a timeout of {self._settings.patience:g} s; the last byte came"
+            f" {self._idle():.3g} s ago; {before}"
+        )
 
     def _idle(self) -> float:
         return self._connection.idle_time or 0.0

@@ -8,6 +8,7 @@ from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
 from .auth import BasicAuth
+from .heartbeat import read_heartbeat
 from .proxy import parse_proxy, proxy_from_environment
 from .queue import Conflate, DropOldest
 from .response import ClientWebSocketResponse
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from yarl import URL, Query
 
     from .deflate import PerMessageDeflate
+    from .heartbeat import Heartbeat
     from .proxy import Proxy
     from .queue import Queue
     from .tls import SSLSetting
@@ -56,7 +58,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             returns it as a message, and closing is the caller's.
         autoping: Answer pings, which is the default. If False, `receive` returns pings and pongs.
         heartbeat: Seconds of silence before a ping; a server silent for half of that again
-            counts as dead. None, the default, sends no pings.
+            counts as dead. A `Heartbeat` has more to choose. None, the default, sends no pings.
         busy_poll: Seconds for which `receive` asks the socket again and again before it suspends,
             for a bot with a processor core of its own: the message is there without the kernel's
             and the event loop's waking anybody. Meanwhile no other task of the loop runs, so that
@@ -102,7 +104,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     ws_response_class: type[_WS]
     autoclose: bool
     autoping: bool
-    heartbeat: float | None
+    heartbeat: float | Heartbeat | None
     busy_poll: float
     origin: str | None
     headers: LooseHeaders | None
@@ -126,7 +128,6 @@ _NOT_NEGATIVE = {
     "timeout": (float, int, NoneType),
     "receive_timeout": (float, int, NoneType),
     "connect_timeout": (float, int, NoneType),
-    "heartbeat": (float, int, NoneType),
     "busy_poll": (float, int),
     "max_msg_size": (int,),
     "max_redirects": (int,),
@@ -149,7 +150,7 @@ class Options:
     ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse
     autoclose: bool = True
     autoping: bool = True
-    heartbeat: float | None = None
+    heartbeat: float | Heartbeat | None = None
     busy_poll: float = 0.0
     origin: str | None = None
     headers: LooseHeaders | None = None
@@ -219,6 +220,7 @@ def _check(given: Mapping[str, Any]) -> None:
             raise TypeError(f"{name} must be a number, got {type(value).__name__}")
         if value is not None and not value >= 0:
             raise ValueError(f"{name} is {value}, expected at least 0")
+    read_heartbeat(given.get("heartbeat"))
     auth = given.get("auth")
     if auth is not None and not isinstance(auth, BasicAuth):
         raise TypeError(f"auth must be BasicAuth, got {type(auth).__name__}")

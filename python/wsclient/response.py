@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
 from .exceptions import ServerTimeoutError, WSMessageTypeError
-from .heartbeat import Heartbeat
+from .heartbeat import Heartbeat, Watch, read_heartbeat
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
 
@@ -53,7 +53,7 @@ class ClientWebSocketResponse(WebSocketBase):
         response: The server's answer to the opening handshake.
         protocol: The subprotocol that the server chose.
         close_timeout: Seconds for the closing handshake; None for no bound.
-        heartbeat: Seconds of silence before a ping; None for no pings.
+        heartbeat: Seconds of silence before a ping, or a `Heartbeat`; None for no pings.
         receive_timeout: Seconds that `receive` waits where it is not told.
     """
 
@@ -66,14 +66,15 @@ class ClientWebSocketResponse(WebSocketBase):
         protocol: str | None,
         *,
         close_timeout: float | None = 10.0,
-        heartbeat: float | None = None,
+        heartbeat: float | Heartbeat | None = None,
         receive_timeout: float | None = None,  # noqa: ARG002 - the base takes it in __new__
     ) -> None:
         self._response = response
         self._protocol = protocol
         self._close_timeout = close_timeout
         self._loop = asyncio.get_running_loop()
-        self._heartbeat = Heartbeat(connection, heartbeat) if heartbeat else None
+        settings = read_heartbeat(heartbeat)
+        self._heartbeat = None if settings is None else Watch(connection, settings)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let ``async for`` go through an overridden ``receive``."""

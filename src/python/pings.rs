@@ -3,14 +3,17 @@
 use std::collections::VecDeque;
 use std::time::{Duration, Instant};
 
+use crate::histogram::Histogram;
+
 /// Pings remembered at most; an older one counts as unanswered.
 const REMEMBERED: usize = 16;
 
-/// The pings under way and the last round trip.
+/// The pings under way, the last round trip, and how many took how long.
 #[derive(Default)]
 pub struct Pings {
     sent: VecDeque<(Box<[u8]>, Instant)>,
     pub latency: Option<Duration>,
+    histogram: Option<Box<Histogram>>,
 }
 
 impl Pings {
@@ -25,8 +28,15 @@ impl Pings {
     /// matches no ping was not asked for, and says nothing.
     pub fn answered(&mut self, payload: &[u8]) {
         if let Some(index) = self.sent.iter().position(|(sent, _)| **sent == *payload) {
-            self.latency = Some(self.sent[index].1.elapsed());
+            let latency = self.sent[index].1.elapsed();
+            self.latency = Some(latency);
+            self.histogram.get_or_insert_default().count(latency);
             self.sent.drain(..=index);
         }
+    }
+
+    /// How many round trips took how long; see [`Histogram::ranges`].
+    pub fn ranges(&self) -> impl Iterator<Item = (f64, u64)> {
+        self.histogram.iter().flat_map(|histogram| histogram.ranges())
     }
 }

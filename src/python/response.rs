@@ -308,6 +308,21 @@ impl WebSocketBase {
         self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
     }
 
+    /// How many pings have been answered within how many seconds: upper bounds, each a fifth above
+    /// the one before, with the number of round trips between the two.
+    ///
+    /// Example:
+    ///     >>> ws.latency_histogram
+    ///     {0.000224: 1, 0.000256: 17, 0.00032: 2}
+    #[getter]
+    fn latency_histogram<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let histogram = PyDict::new(py);
+        for (bound, count) in self.connection.bind(py).borrow().pings.ranges() {
+            histogram.set_item(bound, count)?;
+        }
+        Ok(histogram)
+    }
+
     /// Messages that nobody will get, because the queue's policy dropped them for newer ones.
     #[getter]
     fn dropped(&self, py: Python<'_>) -> u64 {

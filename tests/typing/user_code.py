@@ -26,6 +26,7 @@ from wsclient import (
     Conflate,
     DropOldest,
     HandshakeResponse,
+    Heartbeat,
     Message,
     MsgType,
     PerMessageDeflate,
@@ -91,6 +92,7 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
     )
     await ws_connect("ws://localhost/", protocols=["chat"], timeout=None)
     await ws_connect("ws://localhost/", compress=15, queue=DropOldest(10))
+    await ws_connect("ws://localhost/", heartbeat=Heartbeat(20, periodic=True, payload=b"?"))
     await ws_connect("ws://localhost/", queue=Conflate(lambda msg: msg.data[:3], max_size=10))
     await ws_connect("ws://localhost/", queue=10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     await ws_connect("ws://localhost/", compress="15")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]

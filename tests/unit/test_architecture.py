@@ -45,7 +45,7 @@ PURE_PYTHON = {
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
 RUST_LAYERS = (
-    {"error"},
+    {"error", "histogram"},
     {"frame", "mask", "utf8", "transcode"},
     {"assembler", "deflate", "close"},
     {"connection"},

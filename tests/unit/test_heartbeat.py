@@ -1,13 +1,21 @@
 """`heartbeat`: a silent server is pinged, a dead one found out, a paused one spared."""
 
 import asyncio
+import re
 import threading
 import time
 
 import pytest
 from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
 
-from wsclient import ClientConnectionResetError, MsgType, ServerTimeoutError, framing, ws_connect
+from wsclient import (
+    ClientConnectionResetError,
+    Heartbeat,
+    MsgType,
+    ServerTimeoutError,
+    framing,
+    ws_connect,
+)
 
 from .linked import deliver, linked, threaded
 
@@ -202,6 +210,97 @@ async def test_no_ping_and_no_verdict_while_this_side_closes(scripted):
         assert await close is True
         assert await wire.receive() is None
         assert (ws.close_code, ws.exception()) == (1000, None)
+
+
+async def test_periodic_pings_go_out_though_the_server_is_not_silent(scripted):
+    async with linked(scripted, heartbeat=Heartbeat(LONG, periodic=True)) as (ws, wire):
+        for number in range(4):
+            ping = await ping_of(wire)
+            await wire.send(frame(TEXT, b"a"), frame(PONG, ping.payload), frame(TEXT, b"b"))
+            assert [(await ws.receive()).data for _ in range(2)] == ["a", "b"]
+            assert sum(ws.latency_histogram.values()) == number + 1
+        assert all(bound > 0 for bound in ws.latency_histogram)
+
+
+async def test_idle_pings_wait_for_silence(scripted):
+    async with linked(scripted, heartbeat=Heartbeat(LONG)) as (ws, wire):
+        for _ in range(6):
+            await beats(0.5, LONG)
+            await wire.send(frame(TEXT, b"a"))
+            await ws.receive()
+        await ping_of(wire)
+        assert ws.latency_histogram == {}
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+async def test_the_verdict_says_why(scripted, periodic):
+    heartbeat = Heartbeat(SHORT, timeout=2 * SHORT, periodic=periodic)
+    async with linked(scripted, heartbeat=heartbeat) as (ws, wire):
+        ping = await ping_of(wire)
+        await wire.send(frame(PONG, ping.payload))
+        error = await ws.receive()
+        assert error.tp is MsgType.error
+        said = str(error.data)
+    numbers = re.fullmatch(
+        r"no answer to ping number (\d+): nothing was read in the ([.\d]+) s since, with a timeout"
+        r" of 0\.04 s; the last byte came ([.\d]+) s ago; the last round trip took [-.\de]+ s",
+        said,
+    )
+    assert int(numbers[1]) >= 2
+    assert float(numbers[3]) >= float(numbers[2]) >= 0.04
+
+
+async def test_the_verdict_on_a_server_that_never_answered(scripted):
+    async with linked(scripted, heartbeat=SHORT) as (ws, _):
+        assert str((await ws.receive()).data).endswith("none was answered before")
+
+
+@pytest.mark.parametrize("payload", [b"are you there?", lambda: b"are you there?"])
+async def test_a_payload_of_ones_own(scripted, payload):
+    async with linked(scripted, heartbeat=Heartbeat(LONG, payload=payload)) as (ws, wire):
+        ping = await ping_of(wire)
+        assert ping.payload == b"are you there?"
+        await deliver(wire, frame(PONG, b"no"))
+        assert ws.latency is None, "a pong that answers no ping says nothing of the round trip"
+        await deliver(wire, frame(PONG, ping.payload))
+        assert ws.latency > 0
+
+
+@pytest.mark.parametrize(
+    ("payload", "kind"),
+    [
+        (lambda: 1 / 0, ZeroDivisionError),
+        (lambda: 7, TypeError),
+        (lambda: bytes(126), ValueError),
+    ],
+)
+async def test_a_payload_function_that_fails_is_told_of_and_replaced(scripted, payload, kind):
+    reported = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+    heartbeat = Heartbeat(SHORT, timeout=10, payload=payload)
+    async with linked(scripted, heartbeat=heartbeat) as (_, wire):
+        assert len((await ping_of(wire)).payload) == 4
+    assert [type(context["exception"]) for context in reported] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "kind", "said"),
+    [
+        ({"interval": 0}, ValueError, "interval is 0"),
+        ({"interval": "1"}, TypeError, "interval must be a number"),
+        ({"interval": 1, "timeout": -1}, ValueError, "timeout is -1"),
+        ({"interval": 1, "payload": bytes(126)}, ValueError, "payload has 126 bytes"),
+        ({"interval": 1, "payload": "text"}, TypeError, "payload must be bytes, got str"),
+    ],
+)
+def test_wrong_settings(arguments, kind, said):
+    with pytest.raises(kind, match=said):
+        Heartbeat(**arguments)
+
+
+async def test_a_heartbeat_of_a_wrong_type():
+    with pytest.raises(TypeError, match="heartbeat must be a number or a Heartbeat, got str"):
+        await ws_connect("ws://127.0.0.1/", heartbeat="20")
 
 
 async def frames(wire):

@@ -60,7 +60,7 @@ def test_signatures_show_each_option_with_its_default(function):
     for field in fields(Options):
         assert parameters[field.name].default == field.default
         assert parameters[field.name].kind is inspect.Parameter.KEYWORD_ONLY
-    assert str(parameters["heartbeat"]) == "heartbeat: 'float | None' = None"
+    assert str(parameters["heartbeat"]) == "heartbeat: 'float | Heartbeat | None' = None"
 
 
 async def test_options_of_the_session_and_of_the_call(server):
