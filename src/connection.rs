@@ -67,6 +67,21 @@ impl<const N: usize> Partial<N> {
     }
 }
 
+/// What has come and gone, in frames.
+#[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
+pub struct Counts {
+    /// Frames of messages.
+    pub data_frames: u64,
+    /// Close frames, pings and pongs.
+    pub control_frames: u64,
+    /// Payload bytes of compressed messages, as they came.
+    pub compressed: u64,
+    /// The same, decompressed.
+    pub inflated: u64,
+    /// Close frames that this side has sent: one at most.
+    pub close_sent: u64,
+}
+
 /// The receiving state machine and the closing handshake of a client.
 ///
 /// ```
@@ -95,6 +110,7 @@ pub struct Connection {
     inflater: Option<Box<Inflater>>,
     /// The message under way is compressed.
     inflating: bool,
+    counts: Counts,
 }
 
 impl Connection {
@@ -111,6 +127,7 @@ impl Connection {
             assembler: Assembler::new(max_message_size.min(UNLIMITED)),
             inflater: None,
             inflating: false,
+            counts: Counts::default(),
         }
     }
 
@@ -124,6 +141,12 @@ impl Connection {
     #[inline]
     pub fn close_state(&self) -> State {
         self.close
+    }
+
+    /// What has come and gone so far.
+    #[must_use]
+    pub fn counts(&self) -> Counts {
+        self.counts
     }
 
     /// Whether input can still yield events.
@@ -169,6 +192,7 @@ impl Connection {
     /// `None` if this side's close frame is already out.
     pub fn close(&mut self, close: &CloseFrame, key: Key) -> Option<Vec<u8>> {
         self.close = self.close.after(Step::Send)?;
+        self.counts.close_sent += 1;
         let payload = close.payload();
         let mut out = Vec::new();
         let header = Header::new(Opcode::Close, payload.len(), Some(key));
@@ -270,9 +294,13 @@ impl Connection {
         };
         self.header.len = 0;
         *input = &input[length - earlier..];
-        if !header.opcode.is_control() {
+        if header.opcode.is_control() {
+            self.counts.control_frames += 1;
+        } else {
+            self.counts.data_frames += 1;
             if header.rsv != 0 || self.inflating {
                 self.inflating = true;
+                self.counts.compressed += header.length;
                 self.assembler.begin_compressed_frame(&header)?;
             } else {
                 self.assembler.begin_frame(&header)?;
@@ -316,6 +344,7 @@ impl Connection {
         }
         self.inflating = false;
         let (opcode, payload) = self.assembler.finish()?;
+        self.counts.inflated += payload.len() as u64;
         Ok(Some(data_event(opcode, payload.into())))
     }
 

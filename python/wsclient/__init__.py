@@ -53,6 +53,7 @@ from .resolver import AbstractResolver, ResolveResult
 from .response import ClientWebSocketResponse
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
+from .stats import Stats
 from .tls import Fingerprint
 from .types import (
     MSG_BINARY,
@@ -110,6 +111,7 @@ __all__ = [
     "ServerDisconnectedError",
     "ServerFingerprintMismatch",
     "ServerTimeoutError",
+    "Stats",
     "TCPConnector",
     "TooManyRedirects",
     "UnixClientConnectorError",

@@ -95,6 +95,8 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             known to be UTF-8.
         queue: What becomes of messages that nobody takes: a `DropOldest` or a `Conflate`. None, the
             default, loses none: reading pauses, and TCP slows the server down.
+        receive_time: Let the `extra` of each text and binary `Message` be the `time.monotonic` at
+            which its last byte was read from the socket; off by default.
     """
 
     protocols: Sequence[str]
@@ -122,6 +124,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     max_msg_size: int
     decode_text: bool
     queue: Queue | None
+    receive_time: bool
 
 
 _NOT_NEGATIVE = {
@@ -168,6 +171,7 @@ class Options:
     max_msg_size: int = MAX_MSG_SIZE
     decode_text: bool = True
     queue: Queue | None = None
+    receive_time: bool = False
 
     def __post_init__(self) -> None:
         _check(vars(self))

@@ -10,6 +10,7 @@ from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
 from .exceptions import ServerTimeoutError, WSMessageTypeError
 from .heartbeat import Heartbeat, Watch, read_heartbeat
+from .stats import Stats
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
 
@@ -92,6 +93,11 @@ class ClientWebSocketResponse(WebSocketBase):
     def response(self) -> HandshakeResponse:
         """The server's answer to the opening handshake: status, headers, URL, redirects."""
         return self._response
+
+    @property
+    def stats(self) -> Stats:
+        """What the connection has done so far: messages, bytes, frames, pauses, compression."""
+        return Stats(*self._connection.counts())
 
     async def receive_str(self, *, timeout: float | None = None) -> str:
         """Wait for a text message and return its text.

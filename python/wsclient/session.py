@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import time
 from functools import partial
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, cast
@@ -11,6 +12,7 @@ from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
 
+from ._core import Totals
 from .auth import authorization
 from .connecting import Connecting
 from .connector import TCPConnector
@@ -20,6 +22,7 @@ from .opening import open_websocket, same_origin
 from .options import Options, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
 from .retry import backoff, process_exception, reconnecting
+from .stats import Stats
 from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
@@ -107,6 +110,7 @@ class ClientSession:
         self._websockets: WeakKeyDictionary[ClientWebSocketResponse, float | None] = (
             WeakKeyDictionary()
         )
+        self._totals = Totals()
         self._closed = False
         self._made = Made.here()
 
@@ -124,6 +128,12 @@ class ClientSession:
     def cookie_jar(self) -> CookieJar:
         """What keeps the cookies that servers set."""
         return self._cookie_jar
+
+    @property
+    def stats(self) -> Stats:
+        """What the session's connections have done so far, those that are gone included."""
+        rows = [ws.stats for ws in self._websockets]
+        return Stats.total([self._totals.get(), *rows])
 
     @takes_options
     def ws_connect(self, url: str | URL, **options: Unpack[ConnectOptions[_WS]]) -> Connecting[_WS]:
@@ -196,6 +206,9 @@ class ClientSession:
             decode_text=options.decode_text,
             watch_reads=bool(options.heartbeat),
         )
+        connection.count_in(self._totals)
+        if options.receive_time:
+            connection.take_times(time.monotonic)
         if options.queue is not None:
             connection.keep_newest(options.queue.max_size, getattr(options.queue, "key", None))
         target = self._absolute(url)

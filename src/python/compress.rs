@@ -24,7 +24,7 @@ pub fn send(
     compress: Option<&Bound<'_, PyAny>>,
 ) -> PyResult<Py<Sent>> {
     let wanted = compress.map(is_wanted).transpose()?;
-    let socket = send::ready(slf, opcode)?;
+    let socket = send::ready(slf, opcode, payload.len())?;
     let compressed = slf.borrow_mut().compression.as_mut().and_then(|compression| {
         let large = payload.len() >= compression.min_size;
         wanted.unwrap_or(large).then(|| compression.deflater.deflate(payload)).flatten()
@@ -33,12 +33,15 @@ pub fn send(
         return send::send_frame(slf, socket, opcode, 0, payload);
     };
     let sent = send::send_frame(slf, socket, opcode, RSV1, &compressed);
-    if sent.is_err()
-        && let Some(compression) = &mut slf.borrow_mut().compression
-    {
+    let mut me = slf.borrow_mut();
+    if sent.is_ok() {
+        me.counts.plain += payload.len() as u64;
+        me.counts.compressed += compressed.len() as u64;
+    } else if let Some(compression) = &mut me.compression {
         // What has not left must not be referred to.
         compression.deflater.forget();
     }
+    drop(me);
     sent
 }
 

@@ -124,7 +124,7 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let Some(socket) = me.flow.socket else {
             return Ok(());
         };
-        me.restart_idle_time();
+        me.restart_idle_time(py);
         scratch::with(py, |buffer| me.read(py, socket, buffer))?
     };
     match received {
@@ -154,7 +154,7 @@ impl Protocol {
             // SAFETY: they were received a moment ago.
             unsafe { gathering.written(placed) };
             self.core.gathered(placed);
-            self.finish_gathering();
+            self.finish_gathering(py);
         }
         self.ingest(py, &buffer[..received - placed]);
         Ok(received)

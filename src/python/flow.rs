@@ -154,10 +154,11 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             return Ok(());
         }
         me.flow.told = wanted;
+        me.counts.pauses += u64::from(wanted);
         let resume = if wanted {
             None
         } else {
-            me.restart_idle_time();
+            me.restart_idle_time(py);
             me.flow.resume_reading.as_ref().map(|resume| resume.clone_ref(py))
         };
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))

@@ -24,6 +24,8 @@ pub struct Inbox {
     items: VecDeque<(Item, usize)>,
     /// INVARIANT: the sum of the sizes in `items`.
     bytes: usize,
+    /// The most bytes that there have been.
+    high_water: usize,
     /// Above this many bytes, messages are to be dropped.
     end: usize,
     /// Instead of backpressure.
@@ -32,7 +34,7 @@ pub struct Inbox {
 
 impl Default for Inbox {
     fn default() -> Self {
-        Self { items: VecDeque::new(), bytes: 0, end: usize::MAX, policy: None }
+        Self { items: VecDeque::new(), bytes: 0, high_water: 0, end: usize::MAX, policy: None }
     }
 }
 
@@ -76,6 +78,17 @@ impl Inbox {
 
     pub fn is_empty(&self) -> bool {
         self.items.is_empty() && !self.has_fresh()
+    }
+
+    /// Note how full it is; to be called when it has been filled, and before it is emptied.
+    #[inline]
+    pub fn mark(&mut self) {
+        self.high_water = self.high_water.max(self.bytes);
+    }
+
+    /// The most bytes of memory that messages have taken while they waited.
+    pub fn high_water(&self) -> usize {
+        self.high_water
     }
 
     pub fn len(&self) -> usize {

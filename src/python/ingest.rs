@@ -16,7 +16,13 @@ impl Protocol {
     /// Parse `input` as far as the inbox has room; the rest waits in `flow.unparsed`.
     ///
     /// Runs no Python code, so it may be called on the shared read buffer.
-    pub(super) fn ingest(&mut self, py: Python<'_>, mut input: &[u8]) {
+    pub(super) fn ingest(&mut self, py: Python<'_>, input: &[u8]) {
+        self.parse(py, input);
+        self.inbox.mark();
+    }
+
+    #[inline]
+    fn parse(&mut self, py: Python<'_>, mut input: &[u8]) {
         while !input.is_empty() {
             if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
                 self.flow.hold(input);
@@ -24,7 +30,7 @@ impl Protocol {
             }
             if let Some(gathering) = &mut self.gathering {
                 gathering.append(self.core.gather(&mut input));
-                self.finish_gathering();
+                self.finish_gathering(py);
                 continue;
             }
             match self.core.next_event(&mut input) {
@@ -39,12 +45,12 @@ impl Protocol {
     }
 
     /// Queue the large message, if it is here whole.
-    pub(super) fn finish_gathering(&mut self) {
+    pub(super) fn finish_gathering(&mut self, py: Python<'_>) {
         if let Some(whole) = self.gathering.take_if(|gathering| gathering.is_whole())
             && !self.ending.called
         {
             let (data, size) = whole.finish();
-            self.inbox.push(Item::new(Kind::Binary, data), size);
+            self.push_data(py, Kind::Binary, data, size);
         }
     }
 
@@ -57,14 +63,15 @@ impl Protocol {
             Event::Text(payload) => {
                 // SAFETY: the core has validated it.
                 match unsafe { self.options.text(py, &payload) } {
-                    Ok(text) => {
-                        self.inbox.push(Item::new(Kind::Text, text.unbind()), payload.len());
-                    }
+                    Ok(text) => self.push_data(py, Kind::Text, text.unbind(), payload.len()),
                     // Memory has run out.
                     Err(error) => error.write_unraisable(py, None),
                 }
             }
-            Event::Binary(payload) => self.push_bytes(py, Kind::Binary, &payload),
+            Event::Binary(payload) => {
+                let data = PyBytes::new(py, &payload).into_any().unbind();
+                self.push_data(py, Kind::Binary, data, payload.len());
+            }
             Event::Large(size) => self.gathering = Gathering::new(py, size),
             Event::Ping(payload) if self.options.autoping => self.answer_ping(&payload),
             Event::Ping(payload) => self.push_bytes(py, Kind::Ping, &payload),
@@ -75,6 +82,14 @@ impl Protocol {
                 }
             }
         }
+    }
+
+    #[inline]
+    fn push_data(&mut self, py: Python<'_>, kind: Kind, data: Py<PyAny>, size: usize) {
+        self.counts.received(size);
+        let mut item = Item::new(kind, data);
+        item.extra = self.read_at.as_ref().map(|read_at| read_at.clone_ref(py));
+        self.inbox.push(item, size);
     }
 
     fn push_bytes(&mut self, py: Python<'_>, kind: Kind, payload: &[u8]) {
@@ -101,6 +116,7 @@ impl Protocol {
             Ok(key) => {
                 let header = Header::new(opcode, payload.len(), Some(key));
                 frame::append_frame(&header, payload, &mut self.owed);
+                self.counts.sent(true, 0);
             }
             Err(_) => self.ending.abort = true,
         }

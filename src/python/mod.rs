@@ -5,6 +5,7 @@
 mod busy;
 mod closing;
 mod compress;
+mod counts;
 mod direct;
 mod entry;
 mod error;
@@ -36,6 +37,8 @@ use pyo3::prelude::*;
 /// The Rust core of wsclient.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::counts::Totals;
     #[pymodule_export]
     use super::framing::MessageParser;
     #[pymodule_export]

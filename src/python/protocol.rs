@@ -13,6 +13,7 @@ use pyo3::types::PyBytes;
 use super::busy::Busy;
 use super::closing::Ending;
 use super::compress::Compression;
+use super::counts::{Counts, Totals};
 use super::direct;
 use super::flow::Flow;
 use super::gathering::Gathering;
@@ -65,10 +66,17 @@ pub struct Protocol {
     /// Present if permessage-deflate was negotiated and this side can compress.
     pub(super) compression: Option<Box<Compression>>,
     pub(super) busy: Busy,
+    pub(super) counts: Counts,
+    /// Where the counts go in the end.
+    pub(super) totals: Option<Totals>,
     /// Frames that the core owes the peer, to be written when no borrow is held.
     pub(super) owed: Vec<u8>,
     watch_reads: bool,
     last_read: Option<Instant>,
+    /// Python's `time.monotonic`, if messages are to say when they were read.
+    clock: Option<Py<PyAny>>,
+    /// When the last read was, by that clock.
+    pub(super) read_at: Option<Py<PyAny>>,
 }
 
 impl Protocol {
@@ -126,9 +134,10 @@ impl Protocol {
 
     /// Bytes were read, or time in which this side did not want to read is over.
     #[inline]
-    pub(super) fn restart_idle_time(&mut self) {
+    pub(super) fn restart_idle_time(&mut self, py: Python<'_>) {
         if self.watch_reads {
             self.last_read = Some(Instant::now());
+            self.read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
         }
     }
 
@@ -206,9 +215,13 @@ impl Protocol {
             pings: Pings::default(),
             busy: Busy::default(),
             compression: None,
+            counts: Counts::default(),
+            totals: None,
             owed: Vec::new(),
             watch_reads,
             last_read: watch_reads.then(Instant::now),
+            clock: None,
+            read_at: None,
         }
     }
 
@@ -246,6 +259,25 @@ impl Protocol {
         self.flow.begin();
         self.transport = Some(transport.clone().unbind());
         Ok(())
+    }
+
+    /// Let messages say when they were read, in their `extra`.
+    ///
+    /// Args:
+    ///     clock: `time.monotonic`; a function that runs no Python code.
+    fn take_times(&mut self, clock: Py<PyAny>) {
+        self.watch_reads = true;
+        self.clock = Some(clock);
+    }
+
+    /// Add the counts to these when the connection is gone.
+    fn count_in(&mut self, totals: &Totals) {
+        self.totals = Some(totals.clone());
+    }
+
+    /// What the connection has done, in the order of the fields of `wsclient.Stats`.
+    fn counts(&self) -> Vec<u64> {
+        self.row().to_vec()
     }
 
     /// Keep the newest messages instead of pausing reading.
@@ -300,7 +332,7 @@ impl Protocol {
         let py = slf.py();
         {
             let mut me = slf.borrow_mut();
-            me.restart_idle_time();
+            me.restart_idle_time(py);
             scratch::with(py, |buffer| me.ingest(py, &buffer[..nbytes.min(buffer.len())]))?;
         }
         settle(slf)

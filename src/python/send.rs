@@ -18,19 +18,20 @@ use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 /// Write one frame and return what `send_*()` returns.
 #[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
-    let socket = ready(slf, opcode)?;
+    let socket = ready(slf, opcode, payload.len())?;
     send_frame(slf, socket, opcode, 0, payload)
 }
 
-/// Check that a frame can be sent now and from here. Returns the socket to send it to past the
-/// transport, if there is one.
+/// Check that a frame for `size` bytes can be sent now and from here, and count it. Returns the
+/// socket to send it to past the transport, if there is one.
 #[inline]
-pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Option<Socket>> {
-    let me = slf.borrow();
+pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Option<Socket>> {
+    let mut me = slf.borrow_mut();
     if !me.is_open() {
         return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
     }
     me.flow.check_thread()?;
+    me.counts.sent(opcode.is_control(), size);
     Ok(me.flow.socket)
 }
 

@@ -16,7 +16,7 @@ CRATE = ROOT / "src"
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
-    {"_core", "fields", "queue", "resolver", "slots", "urls"},
+    {"_core", "fields", "queue", "resolver", "slots", "stats", "urls"},
     {"auth", "cookies", "proxy"},
     {"plain"},
     {"transport", "tunnel", "deflate"},
@@ -38,6 +38,7 @@ PURE_PYTHON = {
     "deflate",
     "proxy",
     "queue",
+    "stats",
     "handshake",
     "framing",
     "urls",
