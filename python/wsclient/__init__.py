@@ -55,6 +55,7 @@ from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
 from .tls import Fingerprint
+from .tracing import ConnectStep
 from .types import (
     MSG_BINARY,
     MSG_CLOSE,
@@ -95,6 +96,7 @@ __all__ = [
     "ClientWebSocketResponse",
     "Conflate",
     "ConnectOptions",
+    "ConnectStep",
     "ConnectionTimeoutError",
     "CookiePolicy",
     "DropOldest",

@@ -23,6 +23,7 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .handshake import Handshake, is_redirect
+from .tracing import Steps
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 from .urls import parse_url, read_url
@@ -206,6 +207,7 @@ async def open_websocket(
     cookies: str = "",
     connect_timeout: float | None = 10.0,
     max_redirects: int = 10,
+    steps: Steps | None = None,
 ) -> Opened:
     """Open a WebSocket (RFC 6455 §4.1).
 
@@ -227,6 +229,7 @@ async def open_websocket(
         cookies: Cookies to send where the jar has none of their names.
         connect_timeout: Seconds for all of it, redirects included; None for no bound.
         max_redirects: Redirects that are followed.
+        steps: Is told of each step.
 
     Returns:
         The open connection, reading paused.
@@ -242,7 +245,7 @@ async def open_websocket(
         TooManyRedirects: More than `max_redirects` redirects.
     """
     target = _Target(url, CIMultiDict(headers or ()), server_hostname, cookies)
-    steps = ["start"]
+    steps = steps or Steps(0, url, None)
     proxy = None
     history: list[HandshakeResponse] = []
     deadline = asyncio.timeout(connect_timeout)
@@ -258,8 +261,9 @@ async def open_websocket(
                 )
                 proxy = proxy_for(target.url)
                 opened = await _hop(
-                    target, handshake, connector, ssl=ssl, proxy=proxy, progress=steps.append
+                    target, handshake, connector, ssl=ssl, proxy=proxy, progress=steps
                 )
+                steps.end()
                 response = opened.response
                 if jar is not None:
                     keep_cookies(jar, response)
@@ -270,24 +274,30 @@ async def open_websocket(
                     return opened
                 opened.transport.abort()
                 if len(history) >= max_redirects:
-                    raise _bad_redirect(
+                    raise _bad_redirect(  # noqa: TRY301 - the steps end below
                         response, f"beyond the limit of {max_redirects}", TooManyRedirects
                     )
                 history.append(response)
                 target = target.after(response)
+                steps.head_for(target.url)
     except WSServerHandshakeError as error:
         error.history = tuple(history)
+        steps.end(error)
         raise
     except TimeoutError as error:
+        steps.end(error)
         # Inside, the operating system's own time limit is a TimeoutError as well.
         if not deadline.expired():
             raise
         by = "" if proxy is None else f" by proxy {proxy.url}"
         raise ConnectionTimeoutError(
-            f"not open after {connect_timeout} s, step {steps[-1]}{by},"
+            f"not open after {connect_timeout} s, step {steps.current}{by},"
             f" url={str(without_credentials(target.url))!r}",
-            step=steps[-1],
+            step=steps.current,
         ) from error
+    except BaseException as error:
+        steps.end(error)
+        raise
 
 
 async def _hop(

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from .proxy import Proxy
     from .queue import Queue
     from .tls import SSLSetting
+    from .tracing import ConnectStep
     from .types import LooseHeaders
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
@@ -97,6 +98,8 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             default, loses none: reading pauses, and TCP slows the server down.
         receive_time: Let the `extra` of each text and binary `Message` be the `time.monotonic` at
             which its last byte was read from the socket; off by default.
+        trace: Called with a `ConnectStep` at the start and the end of each step of opening. What it
+            raises is told to the event loop's exception handler, and changes nothing.
     """
 
     protocols: Sequence[str]
@@ -125,6 +128,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     decode_text: bool
     queue: Queue | None
     receive_time: bool
+    trace: Callable[[ConnectStep], object] | None
 
 
 _NOT_NEGATIVE = {
@@ -172,6 +176,7 @@ class Options:
     decode_text: bool = True
     queue: Queue | None = None
     receive_time: bool = False
+    trace: Callable[[ConnectStep], object] | None = None
 
     def __post_init__(self) -> None:
         _check(vars(self))

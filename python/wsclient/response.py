@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     from .types import HandshakeResponse
 
-__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "remember_maker", "when_lost"]
+__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "when_lost"]
 
 
 class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -59,6 +59,7 @@ class ClientWebSocketResponse(WebSocketBase):
     """
 
     _made = Made("an unknown place")
+    _id = 0
 
     def __init__(
         self,
@@ -93,6 +94,11 @@ class ClientWebSocketResponse(WebSocketBase):
     def response(self) -> HandshakeResponse:
         """The server's answer to the opening handshake: status, headers, URL, redirects."""
         return self._response
+
+    @property
+    def id(self) -> int:
+        """A number that no other connection of this process has; log lines begin with it."""
+        return self._id
 
     @property
     def stats(self) -> Stats:
@@ -250,16 +256,18 @@ class ClientWebSocketResponse(WebSocketBase):
         warn_unclosed(self, shown, self._made)
 
 
-def remember_maker(ws: ClientWebSocketResponse, made: Made) -> None:
-    """Let a WebSocket know who made it, for the warning if it is not closed.
+def introduce(ws: ClientWebSocketResponse, number: int, made: Made) -> None:
+    """Let a WebSocket know its number and, for the warning if it is not closed, who made it.
 
-    Not an argument of the class, which users override.
+    Not arguments of the class, which users override.
 
     Args:
         ws: The WebSocket.
+        number: Its `ClientWebSocketResponse.id`.
         made: Who called `ws_connect`.
     """
-    ws._made = made  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - same module
+    ws._id = number  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - same module
+    ws._made = made  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
 
 async def _none_or(future: asyncio.Future[None] | None) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 import re
 import time
@@ -38,6 +39,8 @@ __all__ = [
     "reconnecting",
     "retry_after",
 ]
+
+_logger = logging.getLogger(__name__)
 
 _State: TypeAlias = Literal["connecting", "open", "closed", "waiting"]
 
@@ -180,6 +183,10 @@ async def reconnecting(
         exception: BaseException | None = None,
         ws: _WS | None = None,
     ) -> None:
+        if delay is not None:
+            # The type alone: texts of errors have the URL.
+            why = "the connection has ended" if exception is None else type(exception).__name__
+            _logger.info("attempt %d: %s; the next in %.3f s", attempt, why, delay)
         if on_state is not None:
             on_state(ReconnectEvent(state, attempt, delay, exception, ws))
 

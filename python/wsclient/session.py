@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
+import logging
 import time
 from functools import partial
 from http.cookiejar import CookieJar
@@ -20,9 +22,10 @@ from .cookies import CookiePolicy, join_cookies
 from .deflate import read_compress
 from .opening import open_websocket, same_origin
 from .options import Options, takes_options
-from .response import ClientWebSocketResponse, WebSocketProtocol, remember_maker, when_lost
+from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, when_lost
 from .retry import backoff, process_exception, reconnecting
 from .stats import Stats
+from .tracing import Steps
 from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
@@ -49,6 +52,9 @@ else:
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
 __all__ = ["ClientSession"]
+
+_logger = logging.getLogger(__name__)
+_numbers = itertools.count(1)
 
 _NO_BUSY_POLL = "busy_poll works on plain connections only, not with TLS"
 
@@ -216,6 +222,7 @@ class ClientSession:
             connection.poll_busily(options.busy_poll)
             if is_secure(target):
                 raise ValueError(_NO_BUSY_POLL)
+        number = next(_numbers)
         opened = await open_websocket(
             target.extend_query(options.params),
             connector=self._connector,
@@ -230,6 +237,7 @@ class ClientSession:
             cookies=self._cookies if self._is_own(target) else "",
             connect_timeout=options.connect_timeout,
             max_redirects=options.max_redirects,
+            steps=Steps(number, target, options.trace),
         )
         try:
             self._check_open()
@@ -248,7 +256,7 @@ class ClientSession:
         except BaseException:
             opened.transport.abort()
             raise
-        remember_maker(ws, made)
+        introduce(ws, number, made)
         opened.transport.set_protocol(connection)
         connection.connection_made(opened.transport)
         socket = plain_socket(opened.transport)
@@ -257,6 +265,8 @@ class ClientSession:
         connection.feed(opened.trailing)
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
         self._opened(connection, opened.slot)
+        if _logger.isEnabledFor(logging.INFO):
+            _log_life(ws, connection)
         return ws
 
     def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
@@ -353,6 +363,28 @@ async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
         # Being cancelled, close() has dropped the connection.
         if not deadline.expired():
             raise
+
+
+def _log_life(ws: ClientWebSocketResponse, connection: WebSocketProtocol) -> None:
+    """Log that a connection is open, and what came of it when it is lost.
+
+    Of the URL, only the origin: paths and queries of feeds hold keys.
+    """
+    number, origin, opened = ws.id, ws.response.url.origin(), time.monotonic()
+    _logger.info("connection %d: open, %s", number, origin)
+
+    def end() -> None:
+        stats, spent = Stats(*connection.counts()), time.monotonic() - opened
+        code, exception = connection.outcome()
+        level = logging.INFO if exception is None else logging.WARNING
+        why = "" if exception is None else f", {type(exception).__name__}"
+        _logger.log(
+            level,
+            "connection %d: closed, %s, code %s after %.3f s%s; %d messages received, %d sent",
+            number, origin, code, spent, why, stats.messages_received, stats.messages_sent,
+        )  # fmt: skip
+
+    when_lost(connection, end)
 
 
 def _check_plain(transport: asyncio.Transport) -> None:

@@ -66,4 +66,4 @@ class Stats(NamedTuple):
     def total(cls, rows: Iterable[Sequence[int]]) -> Stats:
         """Add up several; of `queue_high_water`, take the highest."""
         *sums, high_waters = zip(*rows, strict=True)
-        return cls(*map(sum, sums), max(high_waters))
+        return cls._make([*map(sum, sums), max(high_waters)])

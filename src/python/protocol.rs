@@ -85,6 +85,14 @@ impl Protocol {
         self.inbox.is_ready() || self.ending.lost
     }
 
+    /// See `ClientWebSocketResponse.close_code`.
+    pub(super) fn close_code(&self) -> Option<u16> {
+        match &self.ending.fate {
+            Some((code, _)) => Some(*code),
+            None => self.ending.lost.then_some(close::code::ABNORMAL),
+        }
+    }
+
     /// The next message; after the last, `closed` for ever.
     #[inline]
     pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
@@ -278,6 +286,11 @@ impl Protocol {
     /// What the connection has done, in the order of the fields of `wsclient.Stats`.
     fn counts(&self) -> Vec<u64> {
         self.row().to_vec()
+    }
+
+    /// The close code and what went wrong, as the WebSocket has them.
+    fn outcome(&self, py: Python<'_>) -> (Option<u16>, Option<Py<PyAny>>) {
+        (self.close_code(), self.ending.exception.as_ref().map(|error| error.clone_ref(py)))
     }
 
     /// Keep the newest messages instead of pausing reading.

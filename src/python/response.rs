@@ -256,11 +256,7 @@ impl WebSocketBase {
     /// was lost, the code of the error if it was failed. `None` while it is open.
     #[getter]
     fn close_code(&self, py: Python<'_>) -> Option<u16> {
-        let connection = self.connection.bind(py).borrow();
-        match &connection.ending.fate {
-            Some((code, _)) => Some(*code),
-            None => connection.ending.lost.then_some(crate::close::code::ABNORMAL),
-        }
+        self.connection.bind(py).borrow().close_code()
     }
 
     /// The peer's close reason (RFC 6455 §7.1.6), or what went wrong; `None` while it is open.

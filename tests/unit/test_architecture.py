@@ -16,7 +16,7 @@ CRATE = ROOT / "src"
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
-    {"_core", "fields", "queue", "resolver", "slots", "stats", "urls"},
+    {"_core", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
     {"auth", "cookies", "proxy"},
     {"plain"},
     {"transport", "tunnel", "deflate"},
