@@ -1,0 +1,191 @@
+"""The examples do what they say, as programs of their own against real servers."""
+
+import asyncio
+import contextlib
+import json
+import re
+import resource
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+from websockets.asyncio.server import serve
+
+EXAMPLES = Path(__file__).parents[1] / "examples"
+
+
+@contextlib.asynccontextmanager
+async def server(handler):
+    async with serve(handler, "127.0.0.1", 0) as listening:
+        yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+
+
+class Program:
+    """A running example."""
+
+    def __init__(self, process):
+        self.process = process
+
+    async def line(self):
+        return (await self.process.stdout.readline()).decode().rstrip()
+
+    async def rest(self):
+        """What it prints to its end, which must be a good one."""
+        out, errors = await self.process.communicate()
+        assert (self.process.returncode, errors.decode()) == (0, "")
+        return out.decode().splitlines()
+
+
+@pytest.fixture
+async def run():
+    """A function that runs an example; it ends with the test at the latest."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def run(name, *arguments):
+            process = await asyncio.create_subprocess_exec(
+                sys.executable, EXAMPLES / name, *arguments,
+                stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE,
+            )  # fmt: skip
+
+            async def end():
+                with contextlib.suppress(ProcessLookupError):
+                    process.kill()
+                await process.wait()
+
+            stack.push_async_callback(end)
+            return Program(process)
+
+        async with asyncio.timeout(120):
+            yield run
+
+
+async def test_bot(run):
+    async def handler(ws):
+        await ws.send("one")
+        assert await ws.recv() == "one/answer"
+        await ws.send("close")
+        await ws.wait_closed()
+
+    async with server(handler) as url:
+        await (await run("bot.py", url)).rest()
+
+
+async def test_latest(run):
+    async def handler(ws):
+        for number in range(100):
+            await ws.send(str(number))
+
+    async with server(handler) as url:
+        *lines, last = await (await run("latest.py", url)).rest()
+        assert last.startswith("closed with code 1000")
+        assert lines[-1].startswith("99 (")
+        passed_over = sum(int(re.search(r"\((\d+) older", line)[1]) for line in lines)
+        assert passed_over + len(lines) == 100
+
+
+async def test_market_data(run):
+    visits, connections = [], []
+
+    async def handler(ws):
+        connections.append(ws)
+        visits.append(json.loads(await ws.recv()))
+        for number in range(3):
+            for symbol in ("BTC", "ETH"):
+                price = len(visits) * 100 + number
+                await ws.send(json.dumps({"symbol": symbol, "price": price}))
+        await ws.recv()
+
+    async with server(handler) as url:
+        program = await run("market_data.py", url)
+        seen = []
+        while sum("202" in line for line in seen) < 2:
+            seen.append(await program.line())
+            if sum("102" in line for line in seen) == 2 and "closed" not in seen:
+                # The server dies; what was subscribed to must be again.
+                connections[0].transport.abort()
+        program.process.terminate()
+    assert visits == [{"subscribe": ["BTC", "ETH"]}] * 2
+    states = [line.split()[0] for line in seen if line.split()[0] in STATES]
+    assert states == ["connecting", "open", "closed", "waiting", "connecting", "open"]
+
+
+STATES = {"connecting", "open", "closed", "waiting"}
+
+
+async def test_ask(run):
+    async def handler(ws):
+        questions = [json.loads(await ws.recv()) for _ in range(5)]
+        for question in reversed(questions):
+            answer = question["ask"].upper()
+            await ws.send(json.dumps({"id": question["id"], "answer": answer}))
+        await ws.wait_closed()
+
+    async with server(handler) as url:
+        lines = await (await run("ask.py", url)).rest()
+    assert lines == [f"question {number}: QUESTION {number}" for number in range(5)]
+
+
+async def test_fan_out(run):
+    async def handler(ws):
+        for text in ("a", "b", "c"):
+            await ws.send(text)
+
+    async with server(handler) as url:
+        lines = await (await run("fan_out.py", url)).rest()
+    for name in ("one", "two", "three"):
+        mine = [line for line in lines if line.startswith(name)]
+        assert mine == [f"{name} got {text}" for text in ("a", "b", "c")]
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+async def test_shutdown(run, number):
+    codes = []
+
+    async def handler(ws):
+        await ws.send("hello")
+        await ws.wait_closed()
+        codes.append(ws.close_code)
+
+    async with server(handler) as url:
+        program = await run("shutdown.py", url)
+        assert [await program.line() for _ in range(3)] == ["got hello"] * 3
+        program.process.send_signal(number)
+        lines = await program.rest()
+    assert lines == ["stopping", *["closed, code 1001"] * 3]
+    assert codes == [1001] * 3
+
+
+async def test_many(run):
+    async def handler(ws):
+        async for message in ws:
+            await ws.send(message)
+
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 3000:
+        pytest.skip("2,000 connections need as many descriptors")
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
+    async with serve(handler, "127.0.0.1", 0, compression=None, backlog=1000) as listening:
+        url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        lines = await (await run("many.py", url, "2000")).rest()
+    assert lines[0].startswith("2000 open after")
+    assert lines[1:] == ["2000 answered", "2000 messages received"]
+
+
+async def test_spans(run):
+    pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
+
+    async def handler(ws):
+        await ws.wait_closed()
+
+    async with server(handler) as url:
+        printed = "\n".join(await (await run("spans.py", url)).rest())
+    decoder, spans = json.JSONDecoder(), []
+    while printed.strip():
+        span, end = decoder.raw_decode(printed)
+        spans.append(span)
+        printed = printed[end:].lstrip()
+    steps = ["websocket dns", "websocket tcp", "websocket handshake"]
+    assert [span["name"] for span in spans] == [*steps, "open a feed"]
+    parent = spans[-1]["context"]["span_id"]
+    assert [span["parent_id"] for span in spans] == [parent] * 3 + [None]
