@@ -29,12 +29,19 @@ class Heartbeat:
     Args:
         connection: What to watch; made with ``watch_reads=True``.
         interval: Seconds of silence before a ping.
+        error: What a dead connection fails with.
     """
 
-    def __init__(self, connection: Protocol, interval: float) -> None:
+    def __init__(
+        self,
+        connection: Protocol,
+        interval: float,
+        error: type[Exception] = ServerTimeoutError,
+    ) -> None:
         self._connection = connection
         self._ws = WebSocketBase(connection)
         self._interval = interval
+        self._error = error
         self._patience = interval / 2
         self._buffered = 0
         self._loop = asyncio.get_running_loop()
@@ -85,7 +92,7 @@ class Heartbeat:
             self._timer = self._loop.call_later(_GRACE, partial(self._check, late=True))
         else:
             self._connection.fail_with(
-                ServerTimeoutError(
+                self._error(
                     f"no answer to a ping within {self._patience} s,"
                     f" after {self._interval} s of silence"
                 )

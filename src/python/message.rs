@@ -4,6 +4,7 @@ use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::dialect::Dialect;
 use super::recycle;
 use super::runtime::{self, Kind};
 
@@ -41,13 +42,18 @@ impl Item {
         Self { kind, data, extra: None }
     }
 
-    pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
+    #[inline]
+    pub fn into_message(self, py: Python<'_>, dialect: Option<Py<Dialect>>) -> PyResult<Py<PyAny>> {
+        if let Some(dialect) = dialect {
+            return dialect.get().message(py, self.kind, self.data, self.extra);
+        }
         let extra = match self.extra {
             Some(extra) => extra,
             None => runtime::no_extra(py)?,
         };
         let atomic = self.kind != Kind::Error;
-        recycle::message(py, Message::new(self.kind.member(py)?, self.data, extra), atomic)
+        let message = Message::new(self.kind.member(py)?, self.data, extra);
+        Ok(recycle::message(py, message, atomic)?.into_any())
     }
 }
 

@@ -5,6 +5,7 @@
 mod busy;
 mod closing;
 mod compress;
+mod dialect;
 mod direct;
 mod entry;
 mod error;
@@ -35,6 +36,8 @@ use pyo3::prelude::*;
 /// The Rust core of wsclient.
 #[pymodule(gil_used = false)]
 mod _core {
+    #[pymodule_export]
+    use super::dialect::Dialect;
     #[pymodule_export]
     use super::framing::MessageParser;
     #[pymodule_export]

@@ -10,10 +10,9 @@ use pyo3::exceptions::{
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
-use super::message::{Item, Message};
+use super::message::Item;
 use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
-use super::runtime::Kind;
 use super::slots::{Awaitable, Poll};
 use super::{busy, flow, future, runtime, wake};
 
@@ -181,8 +180,8 @@ impl Awaitable for Receive {
             drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
-        if connection.ending.deferred.is_some() {
-            connection.reach_end();
+        if connection.ending.has_answer_to_give() {
+            connection.answer_end();
             drop((me, connection));
             settle(protocol)?;
             return Self::poll(slf);
@@ -233,7 +232,7 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(item.into_message(py)?)?;
+            messages.append(item.into_message(py, protocol.borrow().dialect(py))?)?;
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -249,20 +248,20 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    Ok(item.into_message(py)?.into_any())
+    item.into_message(py, protocol.borrow().dialect(py))
 }
 
 /// Take the next message, if there is one.
-pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<Message>>> {
+pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
     finish_take(protocol, item.as_ref())?;
-    item.map(|item| item.into_message(py)).transpose()
+    item.map(|item| item.into_message(py, protocol.borrow().dialect(py))).transpose()
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.
 fn finish_take(protocol: &Bound<'_, Protocol>, item: Option<&Item>) -> PyResult<()> {
-    if item.is_none_or(|item| item.kind == Kind::Error) {
+    if item.is_none_or(|item| item.kind.is_end()) {
         settle(protocol)?;
     }
     flow::refill(protocol)

@@ -6,7 +6,6 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::compress;
 use super::flow::{self, pause};
-use super::message::Message;
 use super::protocol::{Protocol, settle};
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
@@ -45,8 +44,11 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let me = slf.get();
-        let timeout = timeout.or(me.receive_timeout);
-        Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
+        let connection = me.connection.bind(slf.py());
+        let timeout = timeout
+            .filter(|seconds| *seconds > 0.0 || connection.borrow().options.dialect.is_none())
+            .or(me.receive_timeout);
+        Receive::of(slf, connection, wanted, timeout)
     }
 }
 
@@ -119,7 +121,7 @@ impl WebSocketBase {
     ///
     /// Raises:
     ///     RuntimeError: A task is waiting in `receive()`.
-    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let connection = self.connection.bind(py);
         if connection.borrow_mut().has_reader(py)? {
             return Err(receive::concurrent());
