@@ -1,15 +1,12 @@
 //! `Dialect`: messages and errors as another library's users know them, for its adapter.
 
 use pyo3::exceptions::PyTypeError;
-use pyo3::ffi::{self, Py_ssize_t, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 
+use super::recycle;
 use super::runtime::{self, Kind};
 use crate::error::ProtocolError;
-
-/// How many fields a message has.
-const FIELDS: Py_ssize_t = 3;
 
 /// What a connection makes of messages and errors instead of `Message` and `wsclient.exceptions`.
 ///
@@ -17,8 +14,9 @@ const FIELDS: Py_ssize_t = 3;
 /// is returned as a message, with `autoclose` too, and `closed` carries no code.
 ///
 /// Args:
-///     message: A named tuple of type, data and extra.
-///     text_message: The same, for text.
+///     message: A named tuple of type, data and extra, which has no instances yet and will have no
+///         subclasses.
+///     text_message: The same, for text; it may be the same class.
 ///     msg_type: An enumeration with the upper-case names of `MsgType`.
 ///     reset: Raised with a text when something is sent on a connection that is not open.
 ///     disconnected: The exception, with a text, of a connection that ended without a close frame.
@@ -32,6 +30,8 @@ pub struct Dialect {
     text_message: Py<PyType>,
     /// The members of the enumeration, in the order of `Kind`.
     members: [Py<PyAny>; Kind::COUNT],
+    /// The core drops the messages itself.
+    recycles: bool,
     reset: Py<PyType>,
     disconnected: Py<PyType>,
     violation: Py<PyType>,
@@ -49,18 +49,21 @@ impl Dialect {
         disconnected: Py<PyType>,
         violation: Py<PyType>,
     ) -> PyResult<Self> {
+        let tuple = message.py().get_type::<PyTuple>();
         for class in [&message, &text_message] {
-            if !is_named_tuple(class) {
+            if !class.is_subclass(&tuple)? {
                 let text = format!("messages cannot be made as {class}, expected a named tuple");
                 return Err(PyTypeError::new_err(text));
             }
         }
+        let recycles = recycle::adopt(&message) && recycle::adopt(&text_message);
         let [text, binary, close, ping, pong, closing, closed, error] =
             Kind::NAMES.map(|name| Ok::<_, PyErr>(msg_type.getattr(name.to_uppercase())?.unbind()));
         Ok(Self {
             message: message.unbind(),
             text_message: text_message.unbind(),
             members: [text?, binary?, close?, ping?, pong?, closing?, closed?, error?],
+            recycles,
             reset,
             disconnected,
             violation,
@@ -74,18 +77,6 @@ impl Dialect {
             visit.call(class)?;
         }
         self.members.iter().try_for_each(|member| visit.call(member))
-    }
-}
-
-/// Whether an instance is a tuple and nothing else, so that setting its items completes it.
-fn is_named_tuple(class: &Bound<'_, PyType>) -> bool {
-    let class = class.as_type_ptr();
-    // SAFETY: both are live types.
-    unsafe {
-        let tuple = &raw const ffi::PyTuple_Type;
-        ffi::PyType_IsSubtype(class, tuple.cast_mut()) != 0
-            && (*class).tp_basicsize == (*tuple).tp_basicsize
-            && (*class).tp_itemsize == (*tuple).tp_itemsize
     }
 }
 
@@ -107,21 +98,14 @@ impl Dialect {
             (_, None) => runtime::no_extra(py)?,
         };
         let fields = [self.members[kind as usize].clone_ref(py), data, extra];
-        // SAFETY: `new` has checked that instances are tuples, which have room for the items that
-        // they are allocated for. `SetItem` takes over a reference to each.
-        unsafe {
-            let class: *mut ffi::PyTypeObject = class.as_ptr().cast();
-            let object: *mut PyObject = ffi::PyType_GenericAlloc(class, FIELDS);
-            let message = Bound::from_owned_ptr_or_err(py, object)?;
-            for (index, field) in (0..).zip(fields) {
-                ffi::PyTuple_SET_ITEM(object, index, field.into_ptr());
-            }
-            if kind != Kind::Error {
-                // It can be part of no cycle; see `recycle`.
-                ffi::PyObject_GC_UnTrack(object.cast());
-            }
-            Ok(message.unbind())
+        let class = class.bind(py);
+        if self.recycles && kind != Kind::Error {
+            return recycle::tuple(py, class, fields);
         }
+        // What `class._make(fields)` does.
+        let made =
+            py.get_type::<PyTuple>().call_method1("__new__", (class, PyTuple::new(py, fields)?))?;
+        Ok(made.unbind())
     }
 
     /// Something was sent on a connection that is not open.

@@ -43,7 +43,11 @@ impl Item {
     }
 
     #[inline]
-    pub fn into_message(self, py: Python<'_>, dialect: Option<Py<Dialect>>) -> PyResult<Py<PyAny>> {
+    pub fn into_message(
+        self,
+        py: Python<'_>,
+        dialect: Option<&Py<Dialect>>,
+    ) -> PyResult<Py<PyAny>> {
         if let Some(dialect) = dialect {
             return dialect.get().message(py, self.kind, self.data, self.extra);
         }

@@ -229,10 +229,11 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
     if wanted == Wanted::All {
         let messages = PyList::empty(py);
         // Not by `take`: an error among them is not the end before its batch has been answered.
+        let dialect = protocol.borrow().dialect(py);
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(item.into_message(py, protocol.borrow().dialect(py))?)?;
+            messages.append(item.into_message(py, dialect.as_ref())?)?;
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -241,14 +242,18 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
         }
         return Ok(messages.into_any().unbind());
     }
-    let Some(item) = protocol.borrow_mut().take(py) else {
+    let (item, dialect) = {
+        let mut connection = protocol.borrow_mut();
+        (connection.take(py), connection.dialect(py))
+    };
+    let Some(item) = item else {
         return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
     finish_take(protocol, Some(&item))?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    item.into_message(py, protocol.borrow().dialect(py))
+    item.into_message(py, dialect.as_ref())
 }
 
 /// Take the next message, if there is one.
@@ -256,7 +261,8 @@ pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
     finish_take(protocol, item.as_ref())?;
-    item.map(|item| item.into_message(py, protocol.borrow().dialect(py))).transpose()
+    let dialect = protocol.borrow().dialect(py);
+    item.map(|item| item.into_message(py, dialect.as_ref())).transpose()
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.

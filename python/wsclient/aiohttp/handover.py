@@ -91,8 +91,11 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
     held: Any = response.connection
     handler: ResponseHandler = held.protocol
     transport: asyncio.Transport = held.transport
-    # The reference to whatever would parse the WebSocket.
+    # Whatever would parse the WebSocket.
     handler.set_parser(None, None)
+    # The time limit of the request: with a timer in waiting, each turn of asyncio's loop costs a
+    # quarter more.
+    held._notify_release()  # noqa: SLF001
     if not transport.is_closing():
         transport.pause_reading()
     connection.belongs_to(response, handler)

@@ -25,9 +25,22 @@ AIOHTTP = aiohttp.ClientWebSocketResponse
 
 
 
+class WSMessage(aiohttp.WSMessage):
+    """``aiohttp.WSMessage``, as the core makes and drops it."""
+
+    __slots__ = ()
+
+
+# Before aiohttp 3.14 text is always decoded.
+class WSMessageTextBytes(getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)):
+    """``aiohttp.http.WSMessageTextBytes``, likewise: text that is not decoded."""
+
+    __slots__ = ()
+
+
 def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
     return Dialect(
-        message=aiohttp.WSMessage,
+        message=WSMessage,
         text_message=text_message,
         msg_type=aiohttp.WSMsgType,
         reset=aiohttp.ClientConnectionResetError,
@@ -36,9 +49,7 @@ def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
     )
 
 
-# Before aiohttp 3.14 text is always decoded.
-_UNDECODED = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
-_DIALECTS = {True: _dialect(aiohttp.WSMessage), False: _dialect(_UNDECODED)}
+_DIALECTS = {True: _dialect(WSMessage), False: _dialect(WSMessageTextBytes)}
 
 
 def dialect(*, decode_text: bool) -> Dialect:
