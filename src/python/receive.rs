@@ -50,6 +50,8 @@ pub struct Receive {
     /// Keeps the response, and so the connection, from being dropped while it is awaited.
     response: Option<Py<WebSocketBase>>,
     wanted: Wanted,
+    /// Whether the connection has a `Dialect`.
+    dialect: bool,
     /// Seconds.
     timeout: Option<f64>,
     state: State,
@@ -65,6 +67,7 @@ impl Receive {
         timeout: Option<f64>,
     ) -> PyResult<Py<Self>> {
         let py = protocol.py();
+        let dialect = response.get().dialect;
         let response = Some(response.clone().unbind());
         if let Some(spare) = &protocol.borrow().spare
             && runtime::is_only_reference(spare)
@@ -72,6 +75,7 @@ impl Receive {
             let mut me = spare.bind(py).borrow_mut();
             me.response = response;
             me.wanted = wanted;
+            me.dialect = dialect;
             me.timeout = timeout;
             me.state = State::New;
             return Ok(spare.clone_ref(py));
@@ -80,6 +84,7 @@ impl Receive {
             protocol: protocol.clone().unbind(),
             response,
             wanted,
+            dialect,
             timeout,
             state: State::New,
             timer: None,
@@ -165,10 +170,11 @@ impl Awaitable for Receive {
             if connection.spare.is_none() && !connection.ending.lost {
                 connection.spare = Some(slf.clone().unbind());
             }
-            let (wanted, timer, response) = (me.wanted, me.timer.take(), me.finish());
+            let (wanted, dialect) = (me.wanted, me.dialect);
+            let (timer, response) = (me.timer.take(), me.finish());
             drop((me, connection));
             cancel_timer(py, timer)?;
-            let taken = take(protocol, wanted).map(Poll::Ready);
+            let taken = take(protocol, wanted, dialect).map(Poll::Ready);
             drop(response);
             return taken;
         }
@@ -224,16 +230,21 @@ pub fn concurrent() -> PyErr {
 }
 
 /// Take what is wanted; there is at least one message.
-pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny>> {
+///
+/// `dialect` is whether the connection has one.
+pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
     let py = protocol.py();
+    let make = |item: Item| match dialect {
+        true => item.into_dialect(protocol),
+        false => item.into_message(py),
+    };
     if wanted == Wanted::All {
         let messages = PyList::empty(py);
         // Not by `take`: an error among them is not the end before its batch has been answered.
-        let dialect = protocol.borrow().dialect(py);
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(item.into_message(py, dialect.as_ref())?)?;
+            messages.append(make(item)?)?;
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -242,18 +253,14 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
         }
         return Ok(messages.into_any().unbind());
     }
-    let (item, dialect) = {
-        let mut connection = protocol.borrow_mut();
-        (connection.take(py), connection.dialect(py))
-    };
-    let Some(item) = item else {
+    let Some(item) = protocol.borrow_mut().take(py) else {
         return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
     finish_take(protocol, Some(&item))?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    item.into_message(py, dialect.as_ref())
+    make(item)
 }
 
 /// Take the next message, if there is one.
@@ -261,8 +268,7 @@ pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
     finish_take(protocol, item.as_ref())?;
-    let dialect = protocol.borrow().dialect(py);
-    item.map(|item| item.into_message(py, dialect.as_ref())).transpose()
+    item.map(|item| item.into_dialect(protocol)).transpose()
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.

@@ -19,6 +19,8 @@ pub struct WebSocketBase {
     receive_timeout: Option<f64>,
     /// Whether permessage-deflate has to be thought of.
     compresses: bool,
+    /// Whether messages and errors are made by a `Dialect`.
+    pub(super) dialect: bool,
 }
 
 impl WebSocketBase {
@@ -44,11 +46,8 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let me = slf.get();
-        let connection = me.connection.bind(slf.py());
-        let timeout = timeout
-            .filter(|seconds| *seconds > 0.0 || connection.borrow().options.dialect.is_none())
-            .or(me.receive_timeout);
-        Receive::of(slf, connection, wanted, timeout)
+        let timeout = timeout.or(me.receive_timeout);
+        Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
     }
 }
 
@@ -64,8 +63,11 @@ impl WebSocketBase {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
         let _ = kwargs;
-        let compresses = connection.bind(args.py()).borrow().compression.is_some();
-        Self { connection, receive_timeout, compresses }
+        let (compresses, dialect) = {
+            let connection = connection.bind(args.py()).borrow();
+            (connection.compression.is_some(), connection.options.dialect.is_some())
+        };
+        Self { connection, receive_timeout, compresses, dialect }
     }
 
     /// Wait for the next message and return it.
@@ -92,6 +94,8 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
     #[pyo3(signature = (timeout = None))]
     pub(super) fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        // aiohttp's 0 is no limit.
+        let timeout = timeout.filter(|seconds| *seconds > 0.0 || !slf.get().dialect);
         Self::receive_as(slf, Wanted::One, timeout)
     }
 
