@@ -179,7 +179,7 @@ impl Protocol {
     /// arrived before is left to receive.
     pub(super) fn is_closed(&self) -> bool {
         self.ending.called
-            || (!self.core.is_reading() || self.ending.lost)
+            || (!self.core.is_reading() && !self.ending.answer_next || self.ending.lost)
                 && self.inbox.is_empty()
                 && self.flow.unparsed.is_empty()
     }
