@@ -10,6 +10,8 @@ pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
 /// Close codes by their names (§7.4.1).
 pub mod code {
+    /// The purpose of the connection has been fulfilled.
+    pub const NORMAL: u16 = 1000;
     /// A frame broke the protocol.
     pub const PROTOCOL_ERROR: u16 = 1002;
     /// Reported for a close frame without a code; never sent.

@@ -15,7 +15,7 @@ import native
 import where
 from report import tables, verdicts
 from results import machine, save, with_tails
-from scenarios import EVERYONE, POLLING, SCENARIOS, shorten
+from scenarios import ADAPTER, EVERYONE, POLLING, SCENARIOS, shorten
 from server import running
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def arguments() -> argparse.ArgumentParser:
         "scenario": tuple(SCENARIOS),
         "measure": MEASURES,
         "loop": LOOPS,
-        "peer": (*EVERYONE, POLLING),
+        "peer": (*EVERYONE, POLLING, ADAPTER),
     }.items():
         parser.add_argument(
             f"--{name}",
@@ -66,7 +66,7 @@ def arguments() -> argparse.ArgumentParser:
 def wanted(options: argparse.Namespace, measure: str) -> list[Wanted]:
     """Return who does what for a measure."""
     scenarios = getattr(options, "scenario", SCENARIOS)
-    peers = getattr(options, "peer", (*EVERYONE, POLLING))
+    peers = getattr(options, "peer", (*EVERYONE, POLLING, ADAPTER))
     return [
         (name, loop, tuple(peer for peer in scenario.peers if peer in peers))
         for name, scenario in SCENARIOS.items()

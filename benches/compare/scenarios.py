@@ -26,6 +26,7 @@ WEBSOCKETS = ("wsclient", "picows", "picows.websockets", "aiohttp", "websockets"
 PYTHON = (*WEBSOCKETS, "bare")
 EVERYONE = (*PYTHON, "native")
 POLLING = "wsclient, polling"
+ADAPTER = "wsclient.aiohttp"
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,14 @@ SCENARIOS = {
         "Echo of 256 bytes",
         "echo",
         BINARY,
-        EVERYONE,
+        (*EVERYONE, ADAPTER),
         {"instructions": 1000, "where": 1000, "allocations": 1000, "cpu": 500},
     ),
     "echo-tls": Scenario(
         "Echo of 256 bytes over TLS",
         "echo",
         BINARY,
-        PYTHON,
+        (*PYTHON, ADAPTER),
         {"instructions": 500, "cpu": 300},
         tls=True,
     ),
@@ -111,14 +112,14 @@ SCENARIOS = {
         "256 bytes pushed without pause",
         "receive",
         BINARY,
-        PYTHON,
+        (*PYTHON, ADAPTER),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-batches": Scenario(
         "256 bytes pushed without pause, taken in batches",
         "receive_batches",
         BINARY,
-        ("wsclient",),
+        ("wsclient", ADAPTER),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-ascii": Scenario(
@@ -145,7 +146,7 @@ SCENARIOS = {
         {"latency": 1000},
     ),
     "open": Scenario(
-        "Opening a connection", "hold", BINARY, PYTHON, {"instructions": 50, "cpu": 20}
+        "Opening a connection", "hold", BINARY, (*PYTHON, ADAPTER), {"instructions": 50, "cpu": 20}
     ),
     "idle": Scenario("An idle connection", "hold", BINARY, PYTHON, {"memory": 2000}),
 }

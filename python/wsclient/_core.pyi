@@ -1,6 +1,7 @@
 import asyncio
 import builtins
 from collections.abc import Callable, Coroutine, Generator, Hashable, Iterator
+from enum import IntEnum
 from typing import Any, Generic, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
@@ -8,6 +9,7 @@ from typing_extensions import disjoint_base
 from .types import MsgType
 
 __all__ = [
+    "Dialect",
     "Frame",
     "Message",
     "MessageParser",
@@ -29,6 +31,19 @@ __all__ = [
 
 _T = TypeVar("_T")
 _Bytes: TypeAlias = bytes | bytearray | memoryview
+
+@final
+class Dialect:
+    def __new__(
+        cls,
+        *,
+        message: type[tuple[Any, ...]],
+        text_message: type[tuple[Any, ...]],
+        msg_type: type[IntEnum],
+        reset: type[Exception],
+        disconnected: type[Exception],
+        violation: type[Exception],
+    ) -> Self: ...
 
 @final
 class Message:
@@ -95,6 +110,7 @@ class Protocol:
         autoping: bool = True,
         decode_text: bool = True,
         watch_reads: bool = False,
+        dialect: Dialect | None = None,
     ) -> Self: ...
     def use_deflate(
         self,

@@ -9,12 +9,12 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .fields import SHOWN
+from .fields import SHOWN, parse_extensions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-__all__ = ["NAME", "Agreement", "PerMessageDeflate", "read_compress"]
+__all__ = ["Agreement", "PerMessageDeflate", "read_compress", "read_extensions"]
 
 NAME = "permessage-deflate"
 
@@ -176,6 +176,38 @@ def read_compress(compress: int | PerMessageDeflate) -> PerMessageDeflate | None
     if compress == _MAX_BITS:
         return PerMessageDeflate()
     return PerMessageDeflate(server_max_window_bits=compress, client_max_window_bits=compress)
+
+
+def read_extensions(value: str, offered: PerMessageDeflate | None) -> Agreement | None:
+    """Hold a server's ``Sec-WebSocket-Extensions`` against what was offered (RFC 6455 §9.1).
+
+    Args:
+        value: The header's value.
+        offered: What was offered; None for no extension.
+
+    Returns:
+        What both sides do from now on; None for no compression.
+
+    Raises:
+        ValueError: The server has broken a rule; says which, as the object of "the 101 has".
+    """
+    try:
+        accepted = parse_extensions(value)
+    except ValueError as error:
+        raise ValueError(f"a malformed Sec-WebSocket-Extensions: {error}") from None
+    names = [extension.name for extension in accepted]
+    for name in names:
+        if offered is None or name != NAME:
+            what = "nothing" if offered is None else repr(NAME)
+            raise ValueError(f"extension {name[:SHOWN]!r}, offered was {what}")
+        if names.count(name) > 1:
+            raise ValueError(f"extension {name[:SHOWN]!r} more than once")
+    if offered is None:
+        return None
+    try:
+        return offered.agree(accepted[0].params)
+    except ValueError as error:
+        raise ValueError(f"extension {NAME!r} with {error}") from None
 
 
 def _read_answer(params: Sequence[tuple[str, str | None]]) -> dict[str, int | None]:

@@ -26,7 +26,7 @@ import h11
 from multidict import CIMultiDict, CIMultiDictProxy
 
 from ._core import parse_switching_head
-from .deflate import NAME as DEFLATE
+from .deflate import read_extensions
 from .exceptions import ServerDisconnectedError, WSServerHandshakeError
 from .fields import (
     SHOWN,
@@ -34,7 +34,6 @@ from .fields import (
     check_headers,
     check_protocols,
     check_value,
-    parse_extensions,
 )
 from .types import HandshakeResponse, LooseHeaders, without_credentials
 
@@ -273,22 +272,9 @@ class Handshake:
         if value is None:
             return None
         try:
-            accepted = parse_extensions(value)
+            return read_extensions(value, self._deflate)
         except ValueError as error:
-            self._refuse(response, f"a malformed Sec-WebSocket-Extensions: {error}")
-        names = [extension.name for extension in accepted]
-        for name in names:
-            if self._deflate is None or name != DEFLATE:
-                offered = "nothing" if self._deflate is None else repr(DEFLATE)
-                self._refuse(response, f"extension {_shown([name])}, offered was {offered}")
-            if names.count(name) > 1:
-                self._refuse(response, f"extension {_shown([name])} more than once")
-        if self._deflate is None:
-            return None
-        try:
-            return self._deflate.agree(accepted[0].params)
-        except ValueError as error:
-            self._refuse(response, f"extension {DEFLATE!r} with {error}")
+            self._refuse(response, str(error))
 
     def _single(self, response: HandshakeResponse, name: str) -> str | None:
         """Return a field that an answer may have once (RFC 6455 §11.3.2 to §11.3.4)."""

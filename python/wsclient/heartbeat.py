@@ -106,12 +106,19 @@ class Watch:
     Args:
         connection: What to watch; made with ``watch_reads=True``.
         heartbeat: When to ping, and how long to wait.
+        error: What a dead connection fails with.
     """
 
-    def __init__(self, connection: Protocol, heartbeat: Heartbeat) -> None:
+    def __init__(
+        self,
+        connection: Protocol,
+        heartbeat: Heartbeat,
+        error: type[Exception] = ServerTimeoutError,
+    ) -> None:
         self._connection = connection
         self._ws = WebSocketBase(connection)
         self._settings = heartbeat
+        self._error = error
         self._buffered = 0
         self._pinged = 0.0
         self._count = 0
@@ -179,7 +186,7 @@ class Watch:
             # A loop that is late runs timers before it reads what has come meanwhile.
             self._next_check = self._loop.call_later(_GRACE, partial(self._check, late=True))
         else:
-            self._connection.fail_with(ServerTimeoutError(self._verdict(waited)))
+            self._connection.fail_with(self._error(self._verdict(waited)))
 
     def _verdict(self, waited: float) -> str:
         latency = self._ws.latency

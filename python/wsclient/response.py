@@ -60,6 +60,7 @@ class ClientWebSocketResponse(WebSocketBase):
 
     _made = Made("an unknown place")
     _id = 0
+    _timeout_error: type[Exception] = ServerTimeoutError
 
     def __init__(
         self,
@@ -76,7 +77,8 @@ class ClientWebSocketResponse(WebSocketBase):
         self._close_timeout = close_timeout
         self._loop = asyncio.get_running_loop()
         settings = read_heartbeat(heartbeat)
-        self._heartbeat = None if settings is None else Watch(connection, settings)
+        error = self._timeout_error
+        self._heartbeat = None if settings is None else Watch(connection, settings, error)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
         """Let ``async for`` go through an overridden ``receive``."""
@@ -216,7 +218,7 @@ class ClientWebSocketResponse(WebSocketBase):
             # With the server's close frame, it is only TCP that it has not closed.
             unanswered = self.close_code is None
             text = f"closing handshake not finished within {self._close_timeout} s"
-            connection.abort(ServerTimeoutError(text) if unanswered else None)
+            connection.abort(self._timeout_error(text) if unanswered else None)
             await _none_or(connection.wait_lost())
         except asyncio.CancelledError:
             connection.abort()
@@ -277,7 +279,7 @@ async def _none_or(future: asyncio.Future[None] | None) -> None:
 
 async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     msg = await ws.receive()
-    if msg.tp in {MsgType.close, MsgType.closing, MsgType.closed}:
+    if msg[0] in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration
     return msg
 

@@ -33,6 +33,8 @@ pub struct Ending {
     /// The close frame that the peer has coming, when the messages before its end are taken: who
     /// takes them may want to answer them.
     pub deferred: Option<CloseFrame>,
+    /// The next `receive()` answers the peer's close frame, which has been taken.
+    pub answer_next: bool,
     /// The WebSocket is over, and TCP is to follow within `LINGER`.
     pub linger: bool,
     /// The transport is to be dropped at once.
@@ -54,6 +56,11 @@ impl Ending {
             && (self.abort && !self.aborted
                 || self.linger && !self.lingering
                 || self.deferred.is_some() && self.timer.is_none())
+    }
+
+    /// Whether a `receive()` that finds nothing has to answer the peer's end first.
+    pub fn has_answer_to_give(&self) -> bool {
+        self.deferred.is_some() || self.answer_next
     }
 
     /// Whether anything is known of how it ended.
@@ -98,9 +105,20 @@ impl Protocol {
             // §5.5.1: the answer usually echoes the code.
             let answer = CloseFrame { code: frame.code, reason: String::new() };
             self.end_with(answer, self.inbox.is_empty());
+            if self.options.dialect.is_some() {
+                self.push_close(py, frame);
+            }
         } else {
-            self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
+            self.push_close(py, frame);
         }
+    }
+
+    /// Let `receive()` return the peer's close frame.
+    fn push_close(&mut self, py: Python<'_>, frame: &CloseFrame) {
+        // aiohttp's code for none is 0.
+        let none = if self.options.dialect.is_some() { 0 } else { code::NO_STATUS };
+        let code = frame.code.unwrap_or(none);
+        self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
     }
 
     /// The peer has ended the connection, by close frame or by error: send `answer`, at once or
@@ -118,6 +136,15 @@ impl Protocol {
             self.owe_close(&answer);
             self.ending.linger = true;
         }
+    }
+
+    /// Somebody wants to receive, and there is nothing but the peer's end to be answered.
+    pub(super) fn answer_end(&mut self) {
+        if std::mem::take(&mut self.ending.answer_next) {
+            let answer = CloseFrame { code: Some(code::NORMAL), reason: String::new() };
+            self.ending.deferred.get_or_insert(answer);
+        }
+        self.reach_end();
     }
 
     /// Queue this side's close frame, if it is not out and there is a transport to take it.
@@ -152,7 +179,7 @@ impl Protocol {
     /// arrived before is left to receive.
     pub(super) fn is_closed(&self) -> bool {
         self.ending.called
-            || (!self.core.is_reading() || self.ending.lost)
+            || (!self.core.is_reading() && !self.ending.answer_next || self.ending.lost)
                 && self.inbox.is_empty()
                 && self.flow.unparsed.is_empty()
     }
@@ -167,7 +194,11 @@ pub fn refuse(slf: &Bound<'_, Protocol>) {
     let Some(error) = slf.borrow_mut().ending.violation.take() else {
         return;
     };
-    let exception = error::web_socket_error(&error).into_value(slf.py());
+    let exception = match slf.borrow().dialect(slf.py()) {
+        Some(dialect) => dialect.get().violation(slf.py(), &error),
+        None => error::web_socket_error(&error),
+    };
+    let exception = exception.into_value(slf.py());
     let mut me = slf.borrow_mut();
     let at_once = me.inbox.is_empty();
     me.fail(exception.bind(slf.py()), error.to_string(), error.close_code());
@@ -267,7 +298,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     let exception = match cause {
         _ if known => None,
         None if aborted => None,
-        cause => Some(error::lost(py, cause)),
+        cause => Some(error::lost(py, cause, slf.borrow().dialect(py).as_ref())),
     };
     let (timer, waiters) = {
         let mut me = slf.borrow_mut();

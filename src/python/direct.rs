@@ -170,7 +170,8 @@ fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 /// What a transport does when it cannot read.
 fn failed(slf: &Bound<'_, Protocol>, cause: &io::Error) -> PyResult<()> {
     let py = slf.py();
-    let exception = error::lost(py, Some(error::from_system(py, cause)?));
+    let dialect = slf.borrow().dialect(py);
+    let exception = error::lost(py, Some(error::from_system(py, cause)?), dialect.as_ref());
     {
         let mut me = slf.borrow_mut();
         if !me.ending.is_known() {

@@ -4,6 +4,7 @@ use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::protocol::Protocol;
 use super::recycle;
 use super::runtime::{self, Kind};
 
@@ -41,13 +42,26 @@ impl Item {
         Self { kind, data, extra: None }
     }
 
-    pub fn into_message(self, py: Python<'_>) -> PyResult<Py<Message>> {
+    pub fn into_message(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
         let extra = match self.extra {
             Some(extra) => extra,
             None => runtime::no_extra(py)?,
         };
         let atomic = self.kind != Kind::Error;
-        recycle::message(py, Message::new(self.kind.member(py)?, self.data, extra), atomic)
+        let message = Message::new(self.kind.member(py)?, self.data, extra);
+        Ok(recycle::message(py, message, atomic)?.into_any())
+    }
+
+    /// The message as the connection's users know it. Not inlined, so that those who have no dialect
+    /// do not pay for it.
+    #[inline(never)]
+    pub fn into_dialect(self, protocol: &Bound<'_, Protocol>) -> PyResult<Py<PyAny>> {
+        let py = protocol.py();
+        let dialect = protocol.borrow().dialect(py);
+        match dialect {
+            Some(dialect) => dialect.get().message(py, self.kind, self.data, self.extra),
+            None => self.into_message(py),
+        }
     }
 }
 

@@ -6,6 +6,7 @@ mod busy;
 mod closing;
 mod compress;
 mod counts;
+mod dialect;
 mod direct;
 mod entry;
 mod error;
@@ -39,6 +40,8 @@ use pyo3::prelude::*;
 mod _core {
     #[pymodule_export]
     use super::counts::Totals;
+    #[pymodule_export]
+    use super::dialect::Dialect;
     #[pymodule_export]
     use super::framing::MessageParser;
     #[pymodule_export]

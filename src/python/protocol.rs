@@ -14,6 +14,7 @@ use super::busy::Busy;
 use super::closing::Ending;
 use super::compress::Compression;
 use super::counts::{Counts, Totals};
+use super::dialect::Dialect;
 use super::direct;
 use super::flow::Flow;
 use super::gathering::Gathering;
@@ -33,6 +34,16 @@ pub struct Options {
     pub autoclose: bool,
     pub autoping: bool,
     pub decode_text: bool,
+    pub dialect: Option<Py<Dialect>>,
+}
+
+impl Options {
+    /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
+    fn answers_next(&self, item: Option<&Item>) -> bool {
+        self.dialect.is_some()
+            && !self.autoclose
+            && item.is_some_and(|item| item.kind == Kind::Close)
+    }
 }
 
 /// The asyncio protocol of an open WebSocket.
@@ -45,6 +56,7 @@ pub struct Options {
 ///     autoping: Answer pings, and keep pongs to oneself.
 ///     decode_text: Text messages as `str`, else as `bytes`.
 ///     watch_reads: Take the time of each read, for `idle_time`.
+///     dialect: What makes messages and errors; `None` makes this package's own.
 #[pyclass(subclass, module = "wsclient._core")]
 pub struct Protocol {
     pub(super) core: Connection,
@@ -80,6 +92,12 @@ pub struct Protocol {
 }
 
 impl Protocol {
+    /// What makes this connection's messages, if not this package.
+    #[inline]
+    pub(super) fn dialect(&self, py: Python<'_>) -> Option<Py<Dialect>> {
+        self.options.dialect.as_ref().map(|dialect| dialect.clone_ref(py))
+    }
+
     /// Whether `receive()` would return at once.
     pub(super) fn has_message(&self) -> bool {
         self.inbox.is_ready() || self.ending.lost
@@ -97,8 +115,9 @@ impl Protocol {
     #[inline]
     pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
         let item = self.inbox.pop();
-        if item.as_ref().is_none_or(|item| item.kind == Kind::Error) {
+        if item.as_ref().is_none_or(|item| item.kind.is_end()) {
             self.reach_end();
+            self.ending.answer_next = self.options.answers_next(item.as_ref());
         }
         item.or_else(|| self.ending.closed_message(py))
     }
@@ -194,9 +213,10 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 impl Protocol {
     #[new]
     #[expect(clippy::fn_params_excessive_bools, reason = "aiohttp's parameters")]
+    #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
     #[pyo3(signature = (
         r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
-        watch_reads = false
+        watch_reads = false, dialect = None
     ))]
     fn new(
         r#loop: Py<PyAny>,
@@ -206,11 +226,12 @@ impl Protocol {
         autoping: bool,
         decode_text: bool,
         watch_reads: bool,
+        dialect: Option<Py<Dialect>>,
     ) -> Self {
         let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
         Self {
             core: Connection::new(limit),
-            options: Options { autoclose, autoping, decode_text },
+            options: Options { autoclose, autoping, decode_text, dialect },
             event_loop: r#loop,
             transport: None,
             inbox: Inbox::default(),
@@ -470,6 +491,7 @@ impl Protocol {
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         visit.call(&self.event_loop)?;
+        visit.call(&self.options.dialect)?;
         visit.call(&self.transport)?;
         visit.call(&self.reader)?;
         visit.call(&self.future)?;

@@ -10,10 +10,9 @@ use pyo3::exceptions::{
 use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
-use super::message::{Item, Message};
+use super::message::Item;
 use super::protocol::{Protocol, settle};
 use super::response::WebSocketBase;
-use super::runtime::Kind;
 use super::slots::{Awaitable, Poll};
 use super::{busy, flow, future, runtime, wake};
 
@@ -51,6 +50,8 @@ pub struct Receive {
     /// Keeps the response, and so the connection, from being dropped while it is awaited.
     response: Option<Py<WebSocketBase>>,
     wanted: Wanted,
+    /// Whether the connection has a `Dialect`.
+    dialect: bool,
     /// Seconds.
     timeout: Option<f64>,
     state: State,
@@ -66,6 +67,7 @@ impl Receive {
         timeout: Option<f64>,
     ) -> PyResult<Py<Self>> {
         let py = protocol.py();
+        let dialect = response.get().dialect;
         let response = Some(response.clone().unbind());
         if let Some(spare) = &protocol.borrow().spare
             && runtime::is_only_reference(spare)
@@ -73,6 +75,7 @@ impl Receive {
             let mut me = spare.bind(py).borrow_mut();
             me.response = response;
             me.wanted = wanted;
+            me.dialect = dialect;
             me.timeout = timeout;
             me.state = State::New;
             return Ok(spare.clone_ref(py));
@@ -81,6 +84,7 @@ impl Receive {
             protocol: protocol.clone().unbind(),
             response,
             wanted,
+            dialect,
             timeout,
             state: State::New,
             timer: None,
@@ -166,10 +170,11 @@ impl Awaitable for Receive {
             if connection.spare.is_none() && !connection.ending.lost {
                 connection.spare = Some(slf.clone().unbind());
             }
-            let (wanted, timer, response) = (me.wanted, me.timer.take(), me.finish());
+            let (wanted, dialect) = (me.wanted, me.dialect);
+            let (timer, response) = (me.timer.take(), me.finish());
             drop((me, connection));
             cancel_timer(py, timer)?;
-            let taken = take(protocol, wanted).map(Poll::Ready);
+            let taken = take(protocol, wanted, dialect).map(Poll::Ready);
             drop(response);
             return taken;
         }
@@ -181,8 +186,8 @@ impl Awaitable for Receive {
             drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
-        if connection.ending.deferred.is_some() {
-            connection.reach_end();
+        if connection.ending.has_answer_to_give() {
+            connection.answer_end();
             drop((me, connection));
             settle(protocol)?;
             return Self::poll(slf);
@@ -225,15 +230,20 @@ pub fn concurrent() -> PyErr {
 }
 
 /// Take what is wanted; there is at least one message.
-pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny>> {
+///
+/// `dialect` is whether the connection has one.
+pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
     let py = protocol.py();
+    let make = |item: Item| {
+        if dialect { item.into_dialect(protocol) } else { item.into_message(py) }
+    };
     if wanted == Wanted::All {
         let messages = PyList::empty(py);
         // Not by `take`: an error among them is not the end before its batch has been answered.
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(item.into_message(py)?)?;
+            messages.append(make(item)?)?;
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -249,20 +259,20 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyResult<Py<PyAny
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    Ok(item.into_message(py)?.into_any())
+    make(item)
 }
 
 /// Take the next message, if there is one.
-pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<Message>>> {
+pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
     let item = protocol.borrow_mut().take(py);
     finish_take(protocol, item.as_ref())?;
-    item.map(|item| item.into_message(py)).transpose()
+    item.map(|item| item.into_dialect(protocol)).transpose()
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.
 fn finish_take(protocol: &Bound<'_, Protocol>, item: Option<&Item>) -> PyResult<()> {
-    if item.is_none_or(|item| item.kind == Kind::Error) {
+    if item.is_none_or(|item| item.kind.is_end()) {
         settle(protocol)?;
     }
     flow::refill(protocol)

@@ -8,9 +8,10 @@ use std::cell::UnsafeCell;
 use std::ptr;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use pyo3::ffi::{self, PyObject};
+use pyo3::ffi::{self, PyObject, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
+use pyo3::types::PyType;
 
 use super::message::Message;
 
@@ -18,8 +19,8 @@ use super::message::Message;
 /// go back to Python's allocator.
 const SIZE: usize = 1024;
 
-/// INVARIANT: the first `len` are memory of exact instances of `Message`, whose fields have been
-/// dropped, that the garbage collector does not track and nobody else points to.
+/// INVARIANT: the first `len` are memory of objects of one layout, whose fields have been dropped, that
+/// the garbage collector does not track and nobody else points to.
 struct Stock {
     dead: [*mut PyObject; SIZE],
     len: usize,
@@ -31,28 +32,38 @@ struct Guarded(UnsafeCell<Stock>);
 // SAFETY: only `pop` and `push` go in, which hold the GIL and let nobody else run meanwhile.
 unsafe impl Sync for Guarded {}
 
-static STOCK: Guarded = Guarded(UnsafeCell::new(Stock { dead: [ptr::null_mut(); SIZE], len: 0 }));
+impl Guarded {
+    const fn new() -> Self {
+        Self(UnsafeCell::new(Stock { dead: [ptr::null_mut(); SIZE], len: 0 }))
+    }
 
-#[inline]
-fn pop(_gil: Python<'_>) -> Option<*mut PyObject> {
-    // SAFETY: see `Guarded`.
-    let stock = unsafe { &mut *STOCK.0.get() };
-    stock.len = stock.len.checked_sub(1)?;
-    Some(stock.dead[stock.len])
+    #[inline]
+    fn pop(&self, _gil: Python<'_>) -> Option<*mut PyObject> {
+        // SAFETY: see `Guarded`.
+        let stock = unsafe { &mut *self.0.get() };
+        stock.len = stock.len.checked_sub(1)?;
+        Some(stock.dead[stock.len])
+    }
+
+    /// Returns whether there was room.
+    #[inline]
+    fn push(&self, _gil: Python<'_>, object: *mut PyObject) -> bool {
+        // SAFETY: see `Guarded`.
+        let stock = unsafe { &mut *self.0.get() };
+        let Some(place) = stock.dead.get_mut(stock.len) else {
+            return false;
+        };
+        *place = object;
+        stock.len += 1;
+        true
+    }
 }
 
-/// Returns whether there was room.
-#[inline]
-fn push(_gil: Python<'_>, object: *mut PyObject) -> bool {
-    // SAFETY: see `Guarded`.
-    let stock = unsafe { &mut *STOCK.0.get() };
-    let Some(place) = stock.dead.get_mut(stock.len) else {
-        return false;
-    };
-    *place = object;
-    stock.len += 1;
-    true
-}
+/// Instances of `Message`.
+static MESSAGES: Guarded = Guarded::new();
+/// Tuples of [`TUPLE`] items, of classes that [`adopt`] has returned true for.
+static TUPLES: Guarded = Guarded::new();
+const TUPLE: usize = 3;
 
 /// Take over making and dropping messages; called before there are any.
 pub fn install(py: Python<'_>) -> PyResult<()> {
@@ -98,7 +109,7 @@ pub fn message(py: Python<'_>, fields: Message, atomic: bool) -> PyResult<Py<Mes
     // SAFETY: the object comes from the stock, whose memory nobody else points to, or new from
     // CPython, and has a reference count of one and its type. Setting the fields completes it.
     unsafe {
-        let object = match pop(py) {
+        let object = match MESSAGES.pop(py) {
             Some(object) => ffi::PyObject_Init(object, class),
             None => ffi::PyObject_GC_New(class),
         };
@@ -120,7 +131,86 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
         for field in ptr::read(fields_of(object)).into_fields() {
             ffi::Py_DECREF(field.into_ptr());
         }
-        if !push(Python::assume_attached(), object) {
+        if !MESSAGES.push(Python::assume_attached(), object) {
+            ffi::PyObject_GC_Del(object.cast());
+        }
+        ffi::Py_DECREF(class.cast());
+    }
+}
+
+/// Take over dropping the instances of a named tuple, of which there are none yet; returns whether
+/// [`tuple`] can make them.
+pub fn adopt(class: &Bound<'_, PyType>) -> bool {
+    // From 3.14 on, tuples keep their hash.
+    if cfg!(any(Py_GIL_DISABLED, Py_3_14)) {
+        return false;
+    }
+    let class = class.as_type_ptr();
+    // SAFETY: both are live types. An instance is a tuple and nothing else, so `drop_tuple` fits the
+    // slot; without subclasses, nobody inherits it.
+    unsafe {
+        let base = &raw const ffi::PyTuple_Type;
+        let same = ffi::PyType_IsSubtype(class, base.cast_mut()) != 0
+            && (*class).tp_basicsize == (*base).tp_basicsize
+            && (*class).tp_itemsize == (*base).tp_itemsize;
+        if same {
+            (*class).tp_flags &= !ffi::Py_TPFLAGS_BASETYPE;
+            (*class).tp_dealloc = Some(drop_tuple);
+        }
+        same
+    }
+}
+
+/// A tuple with these items, which can be part of no cycle, of a class that [`adopt`] has returned
+/// true for.
+#[inline]
+pub fn tuple(
+    py: Python<'_>,
+    class: &Bound<'_, PyType>,
+    items: [Py<PyAny>; TUPLE],
+) -> PyResult<Py<PyAny>> {
+    let class = class.as_type_ptr();
+    // SAFETY: the object comes from the stock, whose memory nobody else points to and which has room
+    // for as many items, or new from CPython, and has a reference count of one and its type. Setting
+    // the items completes it.
+    unsafe {
+        let object = match TUPLES.pop(py) {
+            Some(object) => ffi::PyObject_Init(object, class),
+            None => new_tuple(class),
+        };
+        let tuple = Bound::from_owned_ptr_or_err(py, object)?;
+        for (index, item) in (0..).zip(items) {
+            ffi::PyTuple_SET_ITEM(object, index, item.into_ptr());
+        }
+        Ok(tuple.unbind())
+    }
+}
+
+/// # Safety
+/// `class` is a subclass of `tuple`. The items of what is returned are still to be set.
+#[cold]
+unsafe fn new_tuple(class: *mut PyTypeObject) -> *mut PyObject {
+    // SAFETY: the caller's promise. The items are null, which the garbage collector bears.
+    unsafe {
+        let object = ffi::PyType_GenericAlloc(class, TUPLE.cast_signed());
+        if !object.is_null() {
+            ffi::PyObject_GC_UnTrack(object.cast());
+        }
+        object
+    }
+}
+
+/// `tp_dealloc` of what [`adopt`] has returned true for.
+unsafe extern "C" fn drop_tuple(object: *mut PyObject) {
+    // SAFETY: as in `dealloc`. Python can make tuples of any length, whose memory is not for others.
+    unsafe {
+        ffi::PyObject_GC_UnTrack(object.cast());
+        let class = ffi::Py_TYPE(object);
+        let length = ffi::PyTuple_GET_SIZE(object);
+        for index in 0..length {
+            ffi::Py_XDECREF(ffi::PyTuple_GET_ITEM(object, index));
+        }
+        if length != TUPLE.cast_signed() || !TUPLES.push(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
         }
         ffi::Py_DECREF(class.cast());

@@ -6,7 +6,6 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::compress;
 use super::flow::{self, pause};
-use super::message::Message;
 use super::protocol::{Protocol, settle};
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
@@ -20,6 +19,8 @@ pub struct WebSocketBase {
     receive_timeout: Option<f64>,
     /// Whether permessage-deflate has to be thought of.
     compresses: bool,
+    /// Whether messages and errors are made by a `Dialect`.
+    pub(super) dialect: bool,
 }
 
 impl WebSocketBase {
@@ -62,8 +63,11 @@ impl WebSocketBase {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
         let _ = kwargs;
-        let compresses = connection.bind(args.py()).borrow().compression.is_some();
-        Self { connection, receive_timeout, compresses }
+        let (compresses, dialect) = {
+            let connection = connection.bind(args.py()).borrow();
+            (connection.compression.is_some(), connection.options.dialect.is_some())
+        };
+        Self { connection, receive_timeout, compresses, dialect }
     }
 
     /// Wait for the next message and return it.
@@ -90,6 +94,8 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
     #[pyo3(signature = (timeout = None))]
     pub(super) fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        // aiohttp's 0 is no limit.
+        let timeout = timeout.filter(|seconds| *seconds > 0.0 || !slf.get().dialect);
         Self::receive_as(slf, Wanted::One, timeout)
     }
 
@@ -119,7 +125,7 @@ impl WebSocketBase {
     ///
     /// Raises:
     ///     RuntimeError: A task is waiting in `receive()`.
-    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<Message>>> {
+    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         let connection = self.connection.bind(py);
         if connection.borrow_mut().has_reader(py)? {
             return Err(receive::concurrent());

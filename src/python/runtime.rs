@@ -22,8 +22,10 @@ pub enum Kind {
 }
 
 impl Kind {
+    pub const COUNT: usize = 8;
+
     /// The members of `wsclient.MsgType`, in the order of the variants.
-    const NAMES: [&str; 8] =
+    pub const NAMES: [&str; Self::COUNT] =
         ["text", "binary", "close", "ping", "pong", "closing", "closed", "error"];
 
     /// The member of `wsclient.MsgType`.
@@ -35,6 +37,11 @@ impl Kind {
             Self::NAMES.iter().map(|name| Ok(msg_type.getattr(*name)?.unbind())).collect()
         });
         Ok(members.map_err(|error: PyErr| error)?[self as usize].clone_ref(py))
+    }
+
+    /// Whether a message of this kind may be the last before the connection's end is to be answered.
+    pub fn is_end(self) -> bool {
+        matches!(self, Self::Error | Self::Close)
     }
 
     /// Whether a message of this kind ends an `async for`.

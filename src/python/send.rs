@@ -28,7 +28,12 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
 pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Option<Socket>> {
     let mut me = slf.borrow_mut();
     if !me.is_open() {
-        return Err(error::not_open(&format!("a {opcode} frame"), &me.ending));
+        return Err(error::not_open(
+            slf.py(),
+            &format!("a {opcode} frame"),
+            &me.ending,
+            me.options.dialect.as_ref(),
+        ));
     }
     me.flow.check_thread()?;
     me.counts.sent(opcode.is_control(), size);
@@ -193,7 +198,7 @@ impl Awaitable for Sent {
         }
         let me = protocol.borrow();
         if me.ending.lost {
-            return Err(error::not_open("more", &me.ending));
+            return Err(error::not_open(py, "more", &me.ending, me.options.dialect.as_ref()));
         }
         Ok(Poll::Ready(py.None()))
     }

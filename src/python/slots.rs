@@ -16,8 +16,7 @@ use super::entry;
 
 /// What resuming an awaitable came to.
 pub enum Poll {
-    /// What the `await` returns: neither a tuple nor an exception, which `StopIteration` would take
-    /// for its arguments and itself.
+    /// What the `await` returns: not an exception, which `StopIteration` would take for itself.
     Ready(Py<PyAny>),
     /// The future to wait for.
     Pending(Py<PyAny>),
@@ -80,8 +79,14 @@ unsafe extern "C" fn next<T: Awaitable>(slf: *mut PyObject) -> *mut PyObject {
             Poll::Pending(future) => Ok(future.into_ptr()),
             Poll::Ready(value) => {
                 let class = py.get_type::<PyStopIteration>();
-                // SAFETY: both are live objects, and the first is an exception class.
-                unsafe { ffi::PyErr_SetObject(class.as_ptr(), value.as_ptr()) };
+                // SAFETY: all are live objects, and the class is that of an exception. It would take
+                // a tuple for its arguments.
+                unsafe {
+                    if ffi::PyTuple_Check(value.as_ptr()) != 0 {
+                        return Err(PyStopIteration::new_err((value,)));
+                    }
+                    ffi::PyErr_SetObject(class.as_ptr(), value.as_ptr());
+                }
                 Ok(ptr::null_mut())
             }
         }

@@ -35,6 +35,7 @@ Connect: TypeAlias = Callable[[str, Payload, str], Awaitable[Any]]
 MODULES = {
     "wsclient": "with_wsclient",
     "wsclient, polling": "with_wsclient_polling",
+    "wsclient.aiohttp": "with_wsclient_aiohttp",
     "picows": "with_picows",
     "picows.websockets": "with_picows_websockets",
     "aiohttp": "with_aiohttp",

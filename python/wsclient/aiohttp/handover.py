@@ -1,0 +1,143 @@
+"""From aiohttp's connection to this client's: who reads, who writes, who gives the place back."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import socket
+from typing import TYPE_CHECKING, Any
+
+from wsclient.plain import PlainTransport
+from wsclient.response import WebSocketProtocol
+from wsclient.transport import plain_socket, resume_reading
+
+if TYPE_CHECKING:
+    from aiohttp import ClientResponse
+    from aiohttp.client_proto import ResponseHandler
+
+__all__ = ["HandedOver", "Tap", "hand_over", "read_on"]
+
+# Those whose bytes are the socket's own, none held back. uvloop need not be installed.
+_BARE_TRANSPORTS = {
+    ("asyncio.selector_events", "_SelectorSocketTransport"),
+    ("uvloop.loop", "TCPTransport"),
+    ("uvloop.loop", "UnixTransport"),
+}
+
+
+class Tap:
+    """Collects what aiohttp has read past the head of the 101; for ``ResponseHandler.set_parser``.
+
+    Attributes:
+        data: What it was.
+    """
+
+    def __init__(self) -> None:
+        self.data = b""
+
+    def feed_data(self, data: bytes) -> tuple[bool, bytes]:
+        """Take what was read."""
+        self.data += data
+        return False, b""
+
+    def feed_eof(self) -> None:
+        """Be told that no more will come, of which the transport tells its next protocol too."""
+
+
+class HandedOver(WebSocketProtocol):
+    """The core's protocol, on a connection of aiohttp's.
+
+    aiohttp's own protocol is told of the end: whoever waits for that waits there, and the place in
+    the connector's limits is given back.
+    """
+
+    _handler: ResponseHandler | None = None
+    _response: ClientResponse | None = None
+
+    def belongs_to(self, response: ClientResponse, handler: ResponseHandler) -> None:
+        """Take note of whom to tell of the end.
+
+        Args:
+            response: The 101, which holds the connection.
+            handler: aiohttp's protocol of the connection.
+        """
+        self._response = response
+        self._handler = handler
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody. Called by the event loop."""
+        handler, response = self._handler, self._response
+        self._handler = self._response = None
+        try:
+            if handler is not None:
+                handler.connection_lost(exc)
+            if response is not None:
+                response.close()
+        finally:
+            # A task that waits may go on inside.
+            super().connection_lost(exc)
+
+
+def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes) -> None:
+    """Let a connection serve the transport of a 101.
+
+    Without TLS it gets a transport of this package's in place of aiohttp's, on the same socket.
+
+    Args:
+        response: The 101, not read any further.
+        connection: The new protocol.
+        trailing: What aiohttp has read past the head.
+    """
+    held: Any = response.connection
+    handler: ResponseHandler = held.protocol
+    transport: asyncio.Transport = held.transport
+    # Whatever would parse the WebSocket.
+    handler.set_parser(None, None)
+    # The time limit of the request: with a timer in waiting, each turn of asyncio's loop costs a
+    # quarter more.
+    held._notify_release()  # noqa: SLF001
+    if not transport.is_closing():
+        transport.pause_reading()
+    connection.belongs_to(response, handler)
+    sock = _own_socket(transport)
+    if sock is None:
+        transport.set_protocol(connection)
+        connection.connection_made(transport)
+    else:
+        transport.set_protocol(asyncio.Protocol())
+        transport.abort()
+        transport = PlainTransport(asyncio.get_running_loop(), sock, connection)
+        transport.pause_reading()
+        # What ends the connection from aiohttp's side closes this.
+        handler.transport = transport
+        descriptor = plain_socket(transport)
+        if descriptor is not None:
+            connection.use_socket(descriptor)
+    connection.feed(trailing)
+
+
+def read_on(transport: asyncio.Transport) -> None:
+    """Let a paused transport read again, if it has not come to its end.
+
+    Args:
+        transport: What `hand_over` gave the connection.
+    """
+    if not transport.is_closing():
+        resume_reading(transport)
+
+
+def _own_socket(transport: asyncio.Transport) -> socket.socket | None:
+    """Get the socket of a transport a second time, if that is all there is to it."""
+    kind = type(transport)
+    if (kind.__module__, kind.__name__) not in _BARE_TRANSPORTS:
+        return None
+    if transport.is_closing() or transport.get_write_buffer_size():
+        return None
+    theirs = transport.get_extra_info("socket")
+    try:
+        descriptor = os.dup(theirs.fileno())
+    except OSError:
+        return None
+    sock = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=descriptor)
+    sock.setblocking(False)
+    return sock

@@ -1,0 +1,109 @@
+"""Putting this client in the place of aiohttp's, for libraries that open their own WebSockets."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+import aiohttp.client
+import aiohttp.client_ws
+
+from .response import AIOHTTP, ClientWebSocketResponse
+from .session import open_websocket
+
+if TYPE_CHECKING:
+    from collections.abc import Coroutine
+    from types import TracebackType
+
+    from yarl import URL
+
+__all__ = ["Installed", "install", "uninstall"]
+
+_METHOD = "_ws_connect"
+_CLASS = "ClientWebSocketResponse"
+_MODULES: tuple[Any, ...] = (aiohttp, aiohttp.client, aiohttp.client_ws)
+
+_their_method = aiohttp.ClientSession.__dict__[_METHOD]
+
+
+def _ws_connect(
+    session: aiohttp.ClientSession, url: str | URL, **options: Any
+) -> Coroutine[Any, Any, ClientWebSocketResponse]:
+    return open_websocket(session, url, **options)
+
+
+class Installed:
+    """What `install` returns: in a ``with`` statement, its end undoes it.
+
+    Args:
+        before: Whether this client had been installed before, and is to stay.
+    """
+
+    def __init__(self, *, before: bool) -> None:
+        self._before = before
+
+    def __enter__(self) -> None:
+        """Do nothing more."""
+
+    def __exit__(
+        self,
+        exc_type: type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        if not self._before:
+            uninstall()
+
+
+def install() -> Installed:
+    """Let every session of aiohttp's open this client's WebSockets.
+
+    ``aiohttp.ClientSession.ws_connect`` does so from now on, and
+    ``aiohttp.ClientWebSocketResponse`` is `ClientWebSocketResponse`. It does not matter what was
+    imported, defined or made before: sessions that exist are taken over too, as are subclasses of
+    aiohttp's class, and WebSockets are instances of that class under whatever name a module has it.
+    WebSockets that are open already stay as they are. To install it twice is to install it once.
+
+    Returns:
+        What undoes it at the end of a ``with`` statement.
+
+    Raises:
+        RuntimeError: Something else has replaced what this replaces.
+
+    Example:
+        >>> import wsclient.aiohttp
+        >>> wsclient.aiohttp.install()
+    """
+    before = _is_installed()
+    if not before:
+        setattr(aiohttp.ClientSession, _METHOD, _ws_connect)
+        for module in _MODULES:
+            setattr(module, _CLASS, ClientWebSocketResponse)
+    return Installed(before=before)
+
+
+def uninstall() -> None:
+    """Undo `install`; harmless when there is nothing to undo.
+
+    WebSockets that are open stay as they are.
+
+    Raises:
+        RuntimeError: Something else has replaced what `install` had put in place.
+    """
+    if _is_installed():
+        setattr(aiohttp.ClientSession, _METHOD, _their_method)
+        for module in _MODULES:
+            setattr(module, _CLASS, AIOHTTP)
+
+
+def _is_installed() -> bool:
+    method = aiohttp.ClientSession.__dict__.get(_METHOD)
+    classes = {getattr(module, _CLASS) for module in _MODULES}
+    if method is _ws_connect and classes == {ClientWebSocketResponse}:
+        return True
+    if method is _their_method and classes == {AIOHTTP}:
+        return False
+    raise RuntimeError(
+        "aiohttp.ClientSession or aiohttp.ClientWebSocketResponse was replaced by something else"
+        " since wsclient.aiohttp was imported"
+    )

@@ -1,0 +1,257 @@
+"""`ClientWebSocketResponse`: an open WebSocket as aiohttp's users know it."""
+
+# Two bases that fit at run time alone, and what of aiohttp's is not public.
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false
+# pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+from weakref import WeakKeyDictionary
+
+import aiohttp
+
+from wsclient._core import Dialect
+from wsclient.heartbeat import Watch, read_heartbeat
+from wsclient.response import ClientWebSocketResponse as NativeResponse
+
+if TYPE_CHECKING:
+    import asyncio
+    from typing import Self
+
+    from wsclient._core import Protocol
+
+__all__ = ["AIOHTTP", "ClientWebSocketResponse", "adapted", "calls_close", "dialect"]
+
+AIOHTTP = aiohttp.ClientWebSocketResponse
+"""aiohttp's own class, whatever stands in its place later."""
+
+
+class WSMessage(aiohttp.WSMessage):
+    """``aiohttp.WSMessage``, as the core makes and drops it."""
+
+    __slots__ = ()
+
+
+# Before aiohttp 3.14 text is always decoded.
+_TextBytes: Any = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
+
+
+class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
+    """``aiohttp.http.WSMessageTextBytes``, likewise: text that is not decoded."""
+
+    __slots__ = ()
+
+
+def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
+    return Dialect(
+        message=WSMessage,
+        text_message=text_message,
+        msg_type=aiohttp.WSMsgType,
+        reset=aiohttp.ClientConnectionResetError,
+        disconnected=aiohttp.ServerDisconnectedError,
+        violation=aiohttp.WebSocketError,
+    )
+
+
+_DIALECTS = {True: _dialect(WSMessage), False: _dialect(WSMessageTextBytes)}
+
+
+def dialect(*, decode_text: bool) -> Dialect:
+    """Look up how messages and errors are made.
+
+    Args:
+        decode_text: Text messages as `str`, else as `bytes`.
+    """
+    return _DIALECTS[decode_text]
+
+
+# What it inherits from here goes before what it inherits from aiohttp, whose types it keeps.
+_Native: Any = NativeResponse
+
+
+class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
+    """An open WebSocket; ``ws_connect`` makes it.
+
+    It has the methods and attributes of ``aiohttp.ClientWebSocketResponse``, of which it is a
+    subclass, and those of `wsclient.ClientWebSocketResponse`. Its messages are aiohttp's, and its
+    errors too.
+
+    Args:
+        reader: The protocol of the connection.
+        writer: Not used.
+        protocol: The subprotocol that the server chose.
+        response: aiohttp's answer to the opening handshake.
+        timeout: aiohttp's limits, or seconds for the closing handshake.
+        autoclose: Answer the server's close frame.
+        autoping: Answer pings.
+        loop: The event loop.
+        receive_timeout: Seconds for one `receive`, where `timeout` does not say.
+        heartbeat: Seconds of silence before a ping; None for no pings.
+        compress: Not used: the connection knows.
+        client_notakeover: Not used, for the same reason.
+    """
+
+    _timeout_error = aiohttp.ServerTimeoutError
+
+    def __new__(
+        cls,
+        reader: Protocol,
+        writer: object,  # noqa: ARG004 - aiohttp's signature
+        protocol: str | None,  # noqa: ARG004
+        response: aiohttp.ClientResponse,  # noqa: ARG004
+        timeout: Any,
+        *_: Any,
+        receive_timeout: float | None = None,
+        **__: Any,
+    ) -> Self:
+        """Make one, whatever arguments the ``__init__`` of a subclass has."""
+        limit = getattr(timeout, "ws_receive", receive_timeout)
+        made: Self = super().__new__(cls, reader, receive_timeout=limit or None)
+        return made
+
+    def __init__(  # noqa: PLR0917 - aiohttp's signature
+        self,
+        reader: Protocol,
+        writer: object,  # noqa: ARG002
+        protocol: str | None,
+        response: aiohttp.ClientResponse,
+        timeout: Any,
+        autoclose: bool,
+        autoping: bool,
+        loop: asyncio.AbstractEventLoop,
+        *,
+        receive_timeout: float | None = None,  # noqa: ARG002 - __new__ takes it
+        heartbeat: float | None = None,
+        compress: int = 0,  # noqa: ARG002
+        client_notakeover: bool = False,  # noqa: ARG002
+    ) -> None:
+        self._response = response
+        self._conn = response.connection
+        self._protocol = protocol
+        self._timeout = timeout
+        self._close_timeout = getattr(timeout, "ws_close", timeout)
+        self._autoclose = autoclose
+        self._autoping = autoping
+        self._loop = loop
+        self._close_called = False
+        settings = read_heartbeat(heartbeat)
+        error = self._timeout_error
+        watch: Any = None if settings is None else Watch(reader, settings, error)
+        self._heartbeat = watch
+
+    async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
+        """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
+
+        What has arrived and nobody has received is dropped, as aiohttp does.
+        """
+        self._close_called = True
+        try:
+            native: Any = super()
+            closed: bool = await native.close(code=code, message=message)
+            return closed
+        finally:
+            self._discard()
+
+    def _discard(self) -> None:
+        """Drop what nobody has received: aiohttp returns nothing but CLOSED after `close`."""
+        # A reader that waits has nothing to drop.
+        with contextlib.suppress(RuntimeError):
+            while (msg := self.receive_nowait()) is not None:
+                if msg.type is aiohttp.WSMsgType.CLOSED:
+                    return
+
+    async def send_frame(
+        self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
+    ) -> None:
+        """Send a frame. Mirrors ``aiohttp.ClientWebSocketResponse.send_frame``.
+
+        Args:
+            message: The payload.
+            opcode: TEXT, BINARY, PING or PONG.
+            compress: As for ``send_str``.
+
+        Raises:
+            ValueError: `opcode` is another.
+        """
+        match opcode:
+            case aiohttp.WSMsgType.TEXT:
+                await self.send_str(str(message, "utf-8"), compress)
+            case aiohttp.WSMsgType.BINARY:
+                await self.send_bytes(message, compress)
+            case aiohttp.WSMsgType.PING:
+                await self.ping(message)
+            case aiohttp.WSMsgType.PONG:
+                await self.pong(message)
+            case _:
+                raise ValueError(f"opcode is {opcode!r}, expected TEXT, BINARY, PING or PONG")
+
+    receive_str = AIOHTTP.receive_str
+    receive_bytes = AIOHTTP.receive_bytes
+    receive_json = AIOHTTP.receive_json
+
+
+class _ThroughClose(ClientWebSocketResponse):
+    """The base of classes that override `close`: as aiohttp's, `receive` calls it."""
+
+    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:
+        msg = await super().receive(timeout)
+        if msg.type is aiohttp.WSMsgType.CLOSE:
+            if self._autoclose:
+                await self.close()
+        elif msg.type is aiohttp.WSMsgType.ERROR:
+            if isinstance(msg.data, aiohttp.WebSocketError):
+                await self.close(code=msg.data.code)
+        elif msg.type is aiohttp.WSMsgType.CLOSED and not self._close_called:
+            await self.close()
+        return msg
+
+
+_adapted: WeakKeyDictionary[type[Any], type[ClientWebSocketResponse]] = WeakKeyDictionary()
+
+
+def adapted(wanted: Any) -> type[ClientWebSocketResponse]:
+    """Find the class to make for a session's ``ws_response_class``.
+
+    A subclass of aiohttp's own class, which may have been defined before `install`, is put before
+    this module's class: what it inherits comes from there.
+
+    Args:
+        wanted: aiohttp's class, this module's, or a subclass of either.
+
+    Raises:
+        TypeError: It is none of these.
+    """
+    if wanted is AIOHTTP:
+        return ClientWebSocketResponse
+    if not (isinstance(wanted, type) and issubclass(wanted, AIOHTTP)):
+        raise TypeError(
+            f"ws_response_class is {wanted!r}, expected a subclass of"
+            " aiohttp.ClientWebSocketResponse"
+        )
+    found = _adapted.get(wanted)
+    if found is None:
+        found = _adapted[wanted] = _adapt(wanted)
+    return found
+
+
+def _adapt(wanted: type[Any]) -> type[ClientWebSocketResponse]:
+    own_close = getattr(wanted, "close", None) not in {ClientWebSocketResponse.close, AIOHTTP.close}
+    base = _ThroughClose if own_close else ClientWebSocketResponse
+    if issubclass(wanted, base):
+        return wanted
+    try:
+        made: type[Any] = type(wanted.__name__, (wanted, base), {"__module__": wanted.__module__})
+    except TypeError as error:
+        raise TypeError(f"{wanted!r} cannot be combined with {base!r}: {error}") from error
+    return made
+
+
+def calls_close(kind: type[ClientWebSocketResponse]) -> bool:
+    """Tell whether a class answers the server's close frame itself, by calling its ``close``.
+
+    Args:
+        kind: What `adapted` returned.
+    """
+    return issubclass(kind, _ThroughClose)

@@ -1,0 +1,129 @@
+//! `Dialect`: messages and errors as another library's users know them, for its adapter.
+
+use pyo3::exceptions::PyTypeError;
+use pyo3::prelude::*;
+use pyo3::types::{PyTuple, PyType};
+
+use super::recycle;
+use super::runtime::{self, Kind};
+use crate::error::ProtocolError;
+
+/// What a connection makes of messages and errors instead of `Message` and `wsclient.exceptions`.
+///
+/// With a dialect, the order of what `receive()` returns is aiohttp's as well: the peer's close frame
+/// is returned as a message, with `autoclose` too, and `closed` carries no code.
+///
+/// Args:
+///     message: A named tuple of type, data and extra, which has no instances yet and will have no
+///         subclasses.
+///     text_message: The same, for text; it may be the same class.
+///     msg_type: An enumeration with the upper-case names of `MsgType`.
+///     reset: Raised with a text when something is sent on a connection that is not open.
+///     disconnected: The exception, with a text, of a connection that ended without a close frame.
+///     violation: The exception, with close code and text, of a peer that broke the protocol.
+///
+/// Raises:
+///     TypeError: `message` is no such class.
+#[pyclass(frozen, module = "wsclient._core")]
+pub struct Dialect {
+    message: Py<PyType>,
+    text_message: Py<PyType>,
+    /// The members of the enumeration, in the order of `Kind`.
+    members: [Py<PyAny>; Kind::COUNT],
+    /// The core drops the messages itself.
+    recycles: bool,
+    reset: Py<PyType>,
+    disconnected: Py<PyType>,
+    violation: Py<PyType>,
+}
+
+#[pymethods]
+impl Dialect {
+    #[new]
+    #[pyo3(signature = (*, message, text_message, msg_type, reset, disconnected, violation))]
+    fn new(
+        message: Bound<'_, PyType>,
+        text_message: Bound<'_, PyType>,
+        msg_type: &Bound<'_, PyAny>,
+        reset: Py<PyType>,
+        disconnected: Py<PyType>,
+        violation: Py<PyType>,
+    ) -> PyResult<Self> {
+        let tuple = message.py().get_type::<PyTuple>();
+        for class in [&message, &text_message] {
+            if !class.is_subclass(&tuple)? {
+                let text = format!("messages cannot be made as {class}, expected a named tuple");
+                return Err(PyTypeError::new_err(text));
+            }
+        }
+        let recycles = recycle::adopt(&message) && recycle::adopt(&text_message);
+        let mut members = Vec::with_capacity(Kind::COUNT);
+        for name in Kind::NAMES {
+            members.push(msg_type.getattr(name.to_uppercase())?.unbind());
+        }
+        let members = members.try_into().map_err(|_| PyTypeError::new_err("too few members"))?;
+        Ok(Self {
+            message: message.unbind(),
+            text_message: text_message.unbind(),
+            members,
+            recycles,
+            reset,
+            disconnected,
+            violation,
+        })
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        for class in
+            [&self.message, &self.text_message, &self.reset, &self.disconnected, &self.violation]
+        {
+            visit.call(class)?;
+        }
+        self.members.iter().try_for_each(|member| visit.call(member))
+    }
+}
+
+impl Dialect {
+    /// A message, without calling its class.
+    #[inline]
+    pub fn message(
+        &self,
+        py: Python<'_>,
+        kind: Kind,
+        data: Py<PyAny>,
+        extra: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let class = if kind == Kind::Text { &self.text_message } else { &self.message };
+        let data = if kind == Kind::Closed { py.None() } else { data };
+        let extra = match (kind, extra) {
+            (Kind::Error | Kind::Closing | Kind::Closed, _) => py.None(),
+            (_, Some(extra)) => extra,
+            (_, None) => runtime::no_extra(py)?,
+        };
+        let fields = [self.members[kind as usize].clone_ref(py), data, extra];
+        let class = class.bind(py);
+        if self.recycles && kind != Kind::Error {
+            return recycle::tuple(py, class, fields);
+        }
+        // What `class._make(fields)` does.
+        let made =
+            py.get_type::<PyTuple>().call_method1("__new__", (class, PyTuple::new(py, fields)?))?;
+        Ok(made.unbind())
+    }
+
+    /// Something was sent on a connection that is not open.
+    pub fn reset(&self, py: Python<'_>, text: String) -> PyErr {
+        PyErr::from_type(self.reset.bind(py).clone(), text)
+    }
+
+    /// The connection ended without a close frame.
+    pub fn disconnected(&self, py: Python<'_>, text: &'static str) -> PyErr {
+        PyErr::from_type(self.disconnected.bind(py).clone(), text)
+    }
+
+    /// The peer broke the protocol.
+    pub fn violation(&self, py: Python<'_>, error: &ProtocolError) -> PyErr {
+        let arguments = (error.close_code(), error.to_string());
+        PyErr::from_type(self.violation.bind(py).clone(), arguments)
+    }
+}

@@ -1,0 +1,134 @@
+"""Scenarios: subclasses, and what libraries reach for."""
+
+import asyncio
+import weakref
+
+import aiohttp
+from tests.conftest import CLOSE, TEXT, frame
+
+from .scripts import scenario
+
+
+class Counting(aiohttp.ClientWebSocketResponse):
+    """Overrides what discord.py does, and a little more."""
+
+    log = []
+
+    async def close(self, *, code=4000, message=b""):
+        self.log.append(("close", code))
+        return await super().close(code=code, message=message)
+
+
+class Receiving(Counting):
+    async def receive(self, timeout=None):
+        msg = await super().receive(timeout)
+        self.log.append(("receive", msg.type))
+        return msg
+
+
+class Constructed(aiohttp.ClientWebSocketResponse):
+    def __init__(
+        self, reader, writer, protocol, response, timeout, autoclose, autoping, loop, **rest
+    ):
+        super().__init__(
+            reader, writer, protocol, response, timeout, autoclose, autoping, loop, **rest
+        )
+        self.mine = (protocol, response.status, autoclose, autoping)
+
+
+async def with_class(script, kind, url, **options):
+    session = await script.session(ws_response_class=kind)
+    ws = await script.connect(url, session=session, **options)
+    assert isinstance(ws, kind)
+    return ws
+
+
+@scenario()
+async def overridden_close(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"), frame(CLOSE, b"\x0f\xa1"))
+        answer = await wire.receive()
+        script.saw(answer.payload)
+
+    url = await script.scripted(server)
+    for kind in (Counting, Receiving):
+        kind.log = []
+        ws = await with_class(script, kind, url)
+        await script.receive(ws, 3)
+        script.state(ws)
+        script.note(*kind.log)
+
+
+@scenario()
+async def overridden_close_called_by_the_user(script):
+    Counting.log = []
+    ws = await with_class(script, Counting, script.echo)
+    await script.attempt("close", ws.close())
+    script.state(ws)
+    script.note(*Counting.log)
+
+
+@scenario()
+async def overridden_close_at_a_violation(script):
+    async def server(wire):
+        await wire.send(b"\x83\x00")
+        script.saw((await wire.receive()).payload[:2])
+        await wire.end()
+
+    Counting.log = []
+    ws = await with_class(script, Counting, await script.scripted(server))
+    await script.receive(ws, 2)
+    script.note(*Counting.log)
+
+
+@scenario()
+async def overridden_close_at_the_end_of_the_stream(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"))
+
+    Counting.log = []
+    ws = await with_class(script, Counting, await script.scripted(server))
+    await script.receive(ws, 3)
+    script.note(*Counting.log)
+
+
+@scenario()
+async def overridden_receive(script):
+    Receiving.log = []
+    ws = await with_class(script, Receiving, script.echo)
+    await ws.send_str("one")
+    await ws.send_bytes(b"two")
+    await script.attempt("str", ws.receive_str())
+    async for msg in ws:
+        script.note(msg.data)
+        break
+    script.note(*Receiving.log)
+
+
+@scenario()
+async def overridden_constructor(script):
+    ws = await with_class(script, Constructed, script.echo, autoping=False)
+    script.note(*ws.mine)
+    await ws.send_str("text")
+    await script.receive(ws)
+
+
+@scenario()
+async def class_that_is_none(script):
+    session = await script.session(ws_response_class=aiohttp.ClientWebSocketResponse)
+    await script.connect(script.echo, session=session)
+    script.note("connected")
+
+
+@scenario()
+async def attributes(script):
+    ws = await script.connect(script.echo, protocols=())
+    script.note(ws.closed, ws.close_code, ws.protocol, ws.compress, ws.exception())
+    script.note(ws.client_notakeover, {ws: 1}[ws], weakref.ref(ws)() is ws, ws == ws)  # noqa: PLR0124
+    script.note(ws._response.status, ws._response.method, ws._response.url.path)
+    script.note(ws._response.headers["Upgrade"], ws._conn.closed, ws._conn.transport is not None)
+    script.note(ws.get_extra_info("peername")[0], ws.get_extra_info("none"))
+    script.note(ws.get_extra_info("socket").getpeername() == ws.get_extra_info("peername"))
+    script.note(ws._loop is asyncio.get_running_loop(), ws._autoclose, ws._autoping)
+    await ws.close()
+    script.note(ws._response.closed, ws._conn.closed, ws._response.connection)

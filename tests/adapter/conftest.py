@@ -1,0 +1,70 @@
+"""Servers for the adapter's tests."""
+
+import asyncio
+import contextlib
+import ssl
+
+import pytest
+import trustme
+from aiohttp import web
+
+AUTHORITY = trustme.CA()
+
+
+@pytest.fixture
+async def raw():
+    """A function that starts a server that plays `await script(reader, writer)`; returns a port."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(script):
+            async def play(reader, writer):
+                with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
+                    await script(reader, writer)
+                writer.close()
+
+            server = await asyncio.start_server(play, "127.0.0.1", 0)
+            stack.callback(server.close)
+            return server.sockets[0].getsockname()[1]
+
+        yield start
+
+
+@pytest.fixture
+async def web_server():
+    """A function that starts an aiohttp server with `handler`; returns its URL."""
+    async with contextlib.AsyncExitStack() as stack:
+
+        async def start(handler, *, tls=False):
+            app = web.Application()
+            app.router.add_route("*", "/{path:.*}", handler)
+            runner = web.AppRunner(app)
+            await runner.setup()
+            stack.push_async_callback(runner.cleanup)
+            context = None
+            if tls:
+                context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+                AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+            await site.start()
+            port = site._server.sockets[0].getsockname()[1]
+            return f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
+
+        yield start
+
+
+@pytest.fixture
+def client_tls():
+    context = ssl.create_default_context()
+    AUTHORITY.configure_trust(context)
+    return context
+
+
+@pytest.fixture
+def servers(scripted, raw, echo, web_server, client_tls):
+    return {
+        "scripted": scripted,
+        "raw": raw,
+        "echo": echo,
+        "web_server": web_server,
+        "client_tls": client_tls,
+    }

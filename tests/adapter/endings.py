@@ -1,0 +1,399 @@
+"""Scenarios: closing from both sides, and being cut off."""
+
+import asyncio
+import contextlib
+
+import aiohttp
+from aiohttp import WSMsgType
+from tests.conftest import BINARY, CLOSE, TEXT, frame
+
+from .scripts import limit, scenario, settled
+
+GOING_AWAY = b"\x03\xe9"
+
+
+def closes_with(script, payload):
+    """A server that closes, and tells what it is answered."""
+
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"), frame(CLOSE, payload))
+        answer = await wire.receive()
+        script.saw(answer.opcode, answer.payload[:2])
+
+    return server
+
+
+@scenario()
+async def server_closes(script):
+    async def handler(request):
+        ws = aiohttp.web.WebSocketResponse()
+        await ws.prepare(request)
+        await ws.close(code=4001, message="почему".encode())
+        script.saw(ws.close_code is not None)
+        return ws
+
+    ws = await script.connect(await script.web_server(handler))
+    await script.receive(ws)
+    script.state(ws)
+    await script.end(ws)
+    await script.attempt("close", ws.close())
+    await script.attempt("send", ws_send(ws))
+
+
+async def ws_send(ws):
+    await ws.send_str("late")
+
+
+@scenario()
+async def server_closes_without_autoclose(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE, b"\x0f\xa1why"))
+        answer = await wire.receive()
+        script.saw(answer.opcode, answer.payload)
+
+    ws = await script.connect(await script.scripted(server), autoclose=False)
+    await script.receive(ws)
+    script.note(ws.closed)
+    await script.attempt("close", ws.close(code=4000, message=b"mine"))
+    script.state(ws)
+    await script.end(ws)
+
+
+@scenario()
+async def receiving_on_without_autoclose(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE, b"\x0f\xa1why"))
+        answer = await wire.receive()
+        script.saw(answer.opcode, answer.payload)
+
+    ws = await script.connect(await script.scripted(server), autoclose=False)
+    await script.receive(ws, 2)
+    script.state(ws)
+    await script.attempt("close", ws.close())
+
+
+@scenario(
+    differs="a close frame without a code is not taken for one: close() waits for a second, until its"
+    " time is up, and close_code becomes 1006 (RFC 6455 §7.1.5: 1005)"
+)
+async def server_closes_without_a_code(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE))
+        await wire.end()
+
+    url = await script.scripted(server)
+    ws = await script.connect(url, timeout=limit(ws_close=0.05))
+    await script.receive(ws)
+    script.note("closed with", ws.close_code)
+    return {"theirs": [("closed with", 1006)], "ours": [("closed with", 1005)]}
+
+
+@scenario()
+async def client_closes(script):
+    async def server(wire):
+        closing = await wire.receive()
+        script.saw(closing.opcode, closing.payload)
+        await wire.send(frame(CLOSE, closing.payload))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.attempt("close", ws.close(code=3000, message=b"done"))
+    script.state(ws)
+    await script.attempt("close", ws.close())
+    await script.end(ws)
+    script.note(ws.exception())
+
+
+@scenario()
+async def client_closes_a_server_that_answers_another_code(script):
+    async def server(wire):
+        await wire.receive()
+        await wire.send(frame(CLOSE, GOING_AWAY))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.attempt("close", ws.close())
+    script.state(ws)
+
+
+@scenario()
+async def client_closes_while_it_receives(script):
+    ws = await script.connect(script.echo)
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    await script.attempt("close", ws.close())
+    await script.attempt("receive", waiting)
+    await script.end(ws)
+
+
+@scenario()
+async def client_closes_while_it_iterates(script):
+    ws = await script.connect(script.echo)
+
+    async def iterate():
+        async for msg in ws:
+            script.note("message", msg.data)
+        script.note("iteration ended")
+
+    iterating = asyncio.ensure_future(iterate())
+    await ws.send_str("one")
+    while not script.trace:
+        await asyncio.sleep(0)
+    await settled(iterating)
+    closed = await ws.close()
+    await iterating
+    script.note(closed)
+    script.state(ws)
+
+
+@scenario()
+async def two_close_at_once(script):
+    ws = await script.connect(script.echo)
+    script.note(sorted(await asyncio.gather(ws.close(), ws.close())))
+    script.state(ws)
+
+
+@scenario()
+async def what_is_not_received_before_close_is_dropped(script):
+    arrived = asyncio.Event()
+
+    async def server(wire):
+        await wire.send(frame(TEXT, b"unread"), frame(BINARY, b"unread"), frame(9, b""))
+        await wire.receive()
+        arrived.set()
+        await wire.answer_close()
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws)
+    # aiohttp answers a ping when a task receives.
+    waiting = asyncio.ensure_future(ws.receive())
+    await script.attempt("receive", waiting)
+    await script.attempt("ping", ws.ping())
+    await arrived.wait()
+    await script.attempt("close", ws.close())
+    await script.end(ws)
+
+
+@scenario()
+async def server_that_does_not_answer_close(script):
+    async def server(wire):
+        script.saw((await wire.receive()).opcode)
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+    await script.attempt("close", ws.close())
+    script.state(ws)
+    script.note(isinstance(ws.exception(), TimeoutError))
+    await script.end(ws)
+
+
+@scenario(differs="close() is not bounded if the server keeps sending: each message starts it anew")
+async def chatty_server_that_does_not_answer_close(script):
+    async def server(wire):
+        # uvloop's transport raises a RuntimeError when it is lost.
+        with contextlib.suppress(ConnectionError, RuntimeError):
+            while not wire.transport.is_closing():
+                await wire.send(frame(TEXT, b"chatter"))
+                await asyncio.sleep(0.001)
+
+    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+    try:
+        async with asyncio.timeout(0.5):
+            await ws.close()
+        script.note("closed in time")
+    except TimeoutError:
+        script.note("closes for ever")
+    return {"theirs": [("closes for ever",)], "ours": [("closed in time",)]}
+
+
+@scenario()
+async def close_that_is_cancelled(script):
+    async def server(wire):
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server))
+    closing = asyncio.ensure_future(ws.close())
+    await settled(closing)
+    closing.cancel()
+    try:
+        await closing
+    except asyncio.CancelledError:
+        script.note("cancelled")
+    script.note(ws.closed)
+    await script.end(ws)
+
+
+@scenario()
+async def end_of_stream(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws)
+    await script.end(ws)
+    await script.attempt("close", ws.close())
+
+
+@scenario()
+async def end_of_stream_within_a_message(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"cut off")[:-3])
+
+    ws = await script.connect(await script.scripted(server))
+    await script.end(ws)
+
+
+@scenario()
+async def reset(script):
+    async def server(wire):
+        await wire.receive()
+        wire.reset()
+
+    ws = await script.connect(await script.scripted(server))
+    await ws.send_str("reset me")
+    await script.end(ws)
+
+
+@scenario()
+async def sending_when_closed(script):
+    ws = await script.connect(script.echo)
+    await ws.close()
+    for send in (
+        lambda: ws.send_str("text"),
+        lambda: ws.send_bytes(b"bytes"),
+        lambda: ws.ping(),
+    ):
+        try:
+            await send()
+        except Exception as error:  # noqa: BLE001 - noted
+            script.note(error, isinstance(error, ConnectionResetError))
+
+
+@scenario(differs="a close code that must not be sent is sent (RFC 6455 §7.4.1)")
+async def close_code_that_must_not_be_sent(script):
+    async def server(wire):
+        await wire.receive()
+        await wire.send(frame(CLOSE, b"\x03\xe8"))
+
+    ws = await script.connect(await script.scripted(server))
+    try:
+        await ws.close(code=1006)
+        script.note("sent")
+    except ValueError:
+        script.note("refused")
+        await ws.close()
+    return {"theirs": [("sent",)], "ours": [("refused",)]}
+
+
+def breaks(name, *frames):
+    """A scenario in which the server breaks the protocol."""
+
+    async def play(script):
+        async def server(wire):
+            await wire.send(frame(TEXT, b"before"), *frames)
+            closing = await wire.receive()
+            script.saw(closing.opcode, closing.payload[:2])
+            await wire.end()
+
+        ws = await script.connect(await script.scripted(server))
+        await script.receive(ws)
+        await script.receive(ws)
+        script.state(ws)
+        await script.end(ws)
+
+    play.__name__ = f"server_sends_{name}"
+    scenario()(play)
+
+
+breaks("a_reserved_opcode", b"\x83\x00")
+breaks("a_reserved_bit", b"\xc1\x00")
+breaks("text_that_is_not_utf8", frame(TEXT, b"\xff"))
+breaks("a_fragmented_ping", b"\x09\x00")
+breaks("a_long_ping", b"\x89\x7e\x00\x7e" + bytes(126))
+breaks("a_new_message_within_one", frame(TEXT, b"a", fin=False), frame(TEXT, b"b"))
+breaks("a_close_code_that_must_not_be_sent", b"\x88\x02\x03\xed")
+
+
+@scenario()
+async def session_is_closed_under_it(script):
+    session = await script.session()
+    ws = await session.ws_connect(script.echo)
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    await session.close()
+    await script.attempt("receive", waiting)
+    await script.end(ws)
+
+
+@scenario()
+async def connector_is_closed_under_it(script):
+    connector = aiohttp.TCPConnector()
+    session = await script.session(connector=connector)
+    ws = await session.ws_connect(script.echo)
+    await connector.close()
+    await script.end(ws)
+
+
+@scenario()
+async def response_is_closed_under_it(script):
+    session = await script.session()
+    ws = await session.ws_connect(script.echo)
+    script.note(ws._response.connection is ws._conn, len(session.connector._acquired))
+    ws._response.close()
+    script.note(ws._response.connection, ws._conn.closed, len(session.connector._acquired))
+    await script.end(ws)
+
+
+@scenario()
+async def place_in_the_pool(script):
+    session = await script.session(connector=aiohttp.TCPConnector(limit=1))
+    first = await session.ws_connect(script.echo)
+    second = asyncio.ensure_future(session.ws_connect(script.echo)._coro)
+    await settled(second)
+    script.note(len(session.connector._acquired))
+    await first.close()
+    ws = await second
+    script.note(len(session.connector._acquired))
+    await ws.send_str("second")
+    await script.receive(ws)
+    await ws.close()
+    script.note(len(session.connector._acquired), len(session.connector._conns))
+
+
+@scenario(
+    differs="the place in the pool of a connection that the server has ended is not given back before"
+    " somebody receives"
+)
+async def place_in_the_pool_of_a_lost_connection(script):
+    async def server(wire):
+        await wire.receive()
+
+    session = await script.session(connector=aiohttp.TCPConnector(limit=1))
+    ws = await script.connect(await script.scripted(server), session=session)
+    transport = ws._conn.transport
+    await ws.send_str("go")
+    while not transport.is_closing():
+        await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    script.note("acquired", len(session.connector._acquired))
+    return {"theirs": [("acquired", 1)], "ours": [("acquired", 0)]}
+
+
+@scenario(
+    differs="an empty inbox is not enough: `closed` stays False on a connection that is lost until"
+    " somebody receives"
+)
+async def closed_of_a_lost_connection(script):
+    async def server(wire):
+        await wire.receive()
+
+    ws = await script.connect(await script.scripted(server))
+    transport = ws._conn.transport
+    await ws.send_str("go")
+    while not transport.is_closing():
+        await asyncio.sleep(0)
+    for _ in range(3):
+        await asyncio.sleep(0)
+    script.note("closed", ws.closed)
+    await script.receive(ws)
+    assert WSMsgType.CLOSED in script.trace[-1]
+    return {"theirs": [("closed", False)], "ours": [("closed", True)]}
