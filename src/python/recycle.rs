@@ -139,7 +139,7 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
 }
 
 /// Take over dropping the instances of a named tuple, of which there are none yet; returns whether
-/// [`tuple`] can make them.
+/// [`tuple()`] can make them.
 pub fn adopt(class: &Bound<'_, PyType>) -> bool {
     // From 3.14 on, tuples keep their hash.
     if cfg!(any(Py_GIL_DISABLED, Py_3_14)) {

@@ -273,7 +273,7 @@ with warnings.catch_warnings():
             """Open a WebSocket; see `ws_connect`."""
             return ws_connect(self, url, **options)
 
-        def _ws_connect(
+        def _ws_connect(  # pyright: ignore[reportIncompatibleMethodOverride]
             self, url: str | URL, **options: Any
         ) -> Coroutine[Any, Any, ClientWebSocketResponse]:
             return open_websocket(self, url, **options)
