@@ -89,6 +89,12 @@ docs: $(VENV)/.extra-docs ## Build the documentation into site/
 conformance: $(VENV)/.extra-test ## Run all of the Autobahn test suite, and write docs/conformance.md (10 minutes)
 	$(BIN)/python tests/conformance/autobahn.py --summary docs/conformance.md
 
+SOAK_MINUTES := 10
+
+.PHONY: soak
+soak: $(VENV)/.extra-test ## Send messages over bad connections for SOAK_MINUTES (10); none may be lost
+	$(BIN)/python -m tests.soak --minutes $(SOAK_MINUTES)
+
 .PHONY: sanitize
 sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind, the binding under valgrind
 	@if ls "$$(rustc --print target-libdir)"/librustc*rt.asan.* >/dev/null 2>&1; then \

@@ -11,10 +11,19 @@ import sys
 import tempfile
 from pathlib import Path
 
-UNIT = Path(__file__).parent / "unit"
+HERE = Path(__file__).parent
+SIDE_BY_SIDE = HERE / "adapter/test_side_by_side.py::test_both_do_the_same"
 # Messages and strings made by hand, buffers that are not initialised, sockets used past their
 # transports, the wake-up below Python's calls.
 TESTS = ("messages", "text", "large_messages", "sending", "busy_poll", "wakeup", "receive", "leaks")
+# The same of what the adapter makes.
+ADAPTED = (
+    "echo_of_all_kinds",
+    "shape_of_a_message",
+    "fragments_with_a_ping_between",
+    "cancelled_receive_loses_nothing",
+    "text_that_is_not_decoded",
+)
 # Resident memory and processes of their own mean something else there.
 EXCEPT = "not announced and not at_exit and not debug"
 VALGRIND = ("valgrind", "--quiet", "--undef-value-errors=no")
@@ -30,7 +39,8 @@ def main() -> None:
     """Run, and say what was found."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        files = [str(UNIT / f"test_{name}.py") for name in TESTS]
+        files = [str(HERE / f"unit/test_{name}.py") for name in TESTS]
+        files += [f"{SIDE_BY_SIDE}[asyncio-{name}]" for name in ADAPTED]
         pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", EXCEPT]
         command = [*VALGRIND, f"--log-file={log}", *pytest, *files]
         # Each object in a block of its own, so that its end is seen.

@@ -11,10 +11,10 @@ from tests.conftest import CLOSE, TEXT, frame
 
 from wsclient import ClientWebSocketResponse, MsgType, ws_connect
 from wsclient._core import Receive
-from wsclient.heartbeat import Heartbeat
+from wsclient.heartbeat import Watch
 from wsclient.response import WebSocketProtocol
 
-OURS = (ClientWebSocketResponse, WebSocketProtocol, Receive, Heartbeat)
+OURS = (ClientWebSocketResponse, WebSocketProtocol, Receive, Watch)
 
 
 async def alive():
