@@ -110,6 +110,22 @@ pub fn remove_callback(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -
     methods(future.py())?.remove_done_callback.bind(future.py()).call1((future, callback)).map(drop)
 }
 
+/// Let the future forget the task that waited for it: from CPython 3.14 on a future knows who waits,
+/// for `asyncio.print_call_graph()`, and would keep each task that a connection has woken.
+#[cfg(Py_3_14)]
+pub fn forget_waiter(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
+    static DISCARD: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    let py = future.py();
+    let discard = DISCARD.get_or_try_init(py, || {
+        let asyncio = py.import("asyncio")?;
+        PyResult::Ok(asyncio.getattr("future_discard_from_awaited_by")?.unbind())
+    })?;
+    // SAFETY: `only_callback` has seen that this is a function in C. It borrows its `self`.
+    let waiter =
+        unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyCFunction_GetSelf(callback.as_ptr())) };
+    waiter.map_or(Ok(()), |waiter| discard.bind(py).call1((future, waiter)).map(drop))
+}
+
 /// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
 pub fn finish(future: &Bound<'_, PyAny>) -> PyResult<()> {
     if !future.call_method0("done")?.is_truthy()? {

@@ -40,6 +40,8 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
         return finish(future);
     };
     future::remove_callback(future, &function)?;
+    #[cfg(Py_3_14)]
+    future::forget_waiter(future, &function)?;
     let result = function.call1((runtime::finished_future(py)?,));
     drop(entered);
     match result {

@@ -157,6 +157,29 @@ async def test_a_cycle_through_its_reader_is_collected(scripted):
     assert dead() is None
 
 
+async def test_a_connection_forgets_the_tasks_that_have_received(scripted):
+    """From CPython 3.14 on a future knows who waits for it, and the connection uses it again."""
+
+    async def script(wire):
+        while (received := await wire.receive()) is not None:
+            await wire.send(frame(TEXT, received.payload))
+
+    ws = await ws_connect(await scripted(script))
+    dead = []
+    for _ in range(5):
+        task = asyncio.create_task(ws.receive())
+        await asyncio.sleep(0)
+        await ws.send_str("a")
+        await task
+        dead.append(weakref.ref(task))
+        del task
+    # The last one's callbacks have to end first.
+    await alive()
+    assert [reference() for reference in dead] == [None] * 5
+    ws._connection.abort()
+    await drain(ws)
+
+
 @pytest.mark.parametrize("end", ["message", "cancel", "timeout"])
 async def test_a_timer_keeps_no_finished_receive(scripted, end):
     ws = await ws_connect(await scripted(echo_once))
