@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -205,9 +206,11 @@ class ClientWebSocketResponse(WebSocketBase):
 
         Raises:
             ValueError: `code` must not be sent, or `message` is too long or not UTF-8.
+            RuntimeError: The caller is in another thread than the event loop's.
 
         Mirrors ``aiohttp.ClientWebSocketResponse.close``.
         """
+        self._check_thread("close")
         connection = self._connection
         first = connection.start_close(code, message)
         self._stop_heartbeat()
@@ -248,6 +251,11 @@ class ClientWebSocketResponse(WebSocketBase):
 
     def __del__(self) -> None:
         if "_heartbeat" not in self.__dict__:  # __init__ raised
+            return
+        if not self._at_home:
+            # The garbage collector may run in any thread.
+            with contextlib.suppress(RuntimeError):  # the loop is closed
+                self._loop.call_soon_threadsafe(self.__del__)
             return
         connection = self._connection
         if self.closed or connection.lost or self._loop.is_closed():

@@ -1,8 +1,5 @@
 //! Backpressure, both ways: who has paused reading, and who waits for room to write.
 
-use std::ffi::c_ulong;
-
-use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -32,8 +29,6 @@ pub struct Flow {
     pub write: Option<Py<PyAny>>,
     /// The socket of a transport that can be passed by; see `direct`.
     pub socket: Option<Socket>,
-    /// The thread of the event loop.
-    thread: Option<c_ulong>,
     /// The transport may have something queued that has to go out first.
     pub queued: bool,
     /// The transport has more to write than it wants to hold.
@@ -58,24 +53,10 @@ impl Flow {
         Self { resume_reading: Some(resume_reading), ..Self::default() }
     }
 
-    /// Take note of the thread that transport and protocol belong to, and that the transport comes
-    /// paused.
+    /// Take note that the transport comes paused.
     pub fn begin(&mut self) {
-        self.thread = Some(this_thread());
         self.told = true;
         self.changed = true;
-    }
-
-    /// A frame from another thread could land inside one of this thread's.
-    #[inline]
-    pub fn check_thread(&self) -> PyResult<()> {
-        if self.thread.is_some_and(|thread| thread != this_thread()) {
-            return Err(PyRuntimeError::new_err(
-                "cannot send from another thread than the event loop's; use \
-                 loop.call_soon_threadsafe(ws.send_str, data)",
-            ));
-        }
-        Ok(())
     }
 
     pub fn pause(&mut self, reason: u8) {
@@ -136,11 +117,6 @@ impl Protocol {
             self.ingest(py, &unparsed);
         }
     }
-}
-
-fn this_thread() -> c_ulong {
-    // SAFETY: the call has no preconditions.
-    unsafe { pyo3::ffi::PyThread_get_thread_ident() }
 }
 
 /// Tell the transport if reading is to pause or go on.

@@ -31,6 +31,7 @@ mod scratch;
 mod send;
 mod slots;
 mod text;
+mod thread;
 mod wake;
 
 use pyo3::prelude::*;

@@ -9,6 +9,7 @@ use super::flow::{self, pause};
 use super::protocol::{Protocol, settle};
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
+use super::thread::Home;
 use crate::frame::Opcode;
 
 /// The part of `ClientWebSocketResponse` on the path of every message.
@@ -21,9 +22,16 @@ pub struct WebSocketBase {
     compresses: bool,
     /// Whether messages and errors are made by a `Dialect`.
     pub(super) dialect: bool,
+    home: Home,
 }
 
 impl WebSocketBase {
+    /// The connection, to look at.
+    fn look<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, Protocol>> {
+        self.home.check_without_gil()?;
+        Ok(self.connection.bind(py).borrow())
+    }
+
     #[inline]
     fn send_data(
         &self,
@@ -32,6 +40,7 @@ impl WebSocketBase {
         payload: &[u8],
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
+        self.home.check("send")?;
         let connection = self.connection.bind(py);
         if self.compresses || compress.is_some() {
             compress::send(connection, opcode, payload, compress)
@@ -46,6 +55,7 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let me = slf.get();
+        me.home.check("receive")?;
         let timeout = timeout.or(me.receive_timeout);
         Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
     }
@@ -67,7 +77,7 @@ impl WebSocketBase {
             let connection = connection.bind(args.py()).borrow();
             (connection.compression.is_some(), connection.options.dialect.is_some())
         };
-        Self { connection, receive_timeout, compresses, dialect }
+        Self { connection, receive_timeout, compresses, dialect, home: Home::here() }
     }
 
     /// Wait for the next message and return it.
@@ -126,6 +136,7 @@ impl WebSocketBase {
     /// Raises:
     ///     RuntimeError: A task is waiting in `receive()`.
     fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.home.check("receive")?;
         let connection = self.connection.bind(py);
         if connection.borrow_mut().has_reader(py)? {
             return Err(receive::concurrent());
@@ -216,6 +227,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
     #[pyo3(signature = (message = None))]
     fn ping(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        self.home.check("send")?;
         send::control(self.connection.bind(py), Opcode::Ping, message)
     }
 
@@ -233,12 +245,14 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
     #[pyo3(signature = (message = None))]
     fn pong(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        self.home.check("send")?;
         send::control(self.connection.bind(py), Opcode::Pong, message)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be
     /// received. TCP then slows the server down.
     fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check("pause reading")?;
         let connection = self.connection.bind(py);
         connection.borrow_mut().flow.pause(pause::USER);
         flow::apply(connection)
@@ -246,6 +260,7 @@ impl WebSocketBase {
 
     /// Undo `pause_reading()`.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.home.check("resume reading")?;
         let connection = self.connection.bind(py);
         connection.borrow_mut().flow.resume(pause::USER);
         settle(connection)
@@ -254,33 +269,33 @@ impl WebSocketBase {
     /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
     /// before is left to receive.
     #[getter]
-    fn closed(&self, py: Python<'_>) -> bool {
-        self.connection.bind(py).borrow().is_closed()
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.look(py)?.is_closed())
     }
 
     /// The close code (RFC 6455 §7.1.5): the peer's, 1005 if it sent none, 1006 if the connection
     /// was lost, the code of the error if it was failed. `None` while it is open.
     #[getter]
-    fn close_code(&self, py: Python<'_>) -> Option<u16> {
-        self.connection.bind(py).borrow().close_code()
+    fn close_code(&self, py: Python<'_>) -> PyResult<Option<u16>> {
+        Ok(self.look(py)?.close_code())
     }
 
     /// The peer's close reason (RFC 6455 §7.1.6), or what went wrong; `None` while it is open.
     #[getter]
-    fn close_reason(&self, py: Python<'_>) -> Option<String> {
-        let connection = self.connection.bind(py).borrow();
-        match &connection.ending.fate {
+    fn close_reason(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let connection = self.look(py)?;
+        Ok(match &connection.ending.fate {
             Some((_, reason)) => Some(reason.clone()),
             None => connection.ending.lost.then(String::new),
-        }
+        })
     }
 
     /// What went wrong, or `None`.
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.exception`.
-    fn exception(&self, py: Python<'_>) -> Option<Py<PyAny>> {
-        let connection = self.connection.bind(py).borrow();
-        connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py))
+    fn exception(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        let connection = self.look(py)?;
+        Ok(connection.ending.exception.as_ref().map(|exception| exception.clone_ref(py)))
     }
 
     /// The window that messages are compressed with, in bits, 9 to 15; 0 if they are sent as they
@@ -288,26 +303,28 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.compress`.
     #[getter]
-    fn compress(&self, py: Python<'_>) -> u8 {
-        let connection = self.connection.bind(py).borrow();
-        connection.compression.as_ref().map_or(0, |compression| compression.deflater.window_bits())
+    fn compress(&self, py: Python<'_>) -> PyResult<u8> {
+        let connection = self.look(py)?;
+        let compression = connection.compression.as_ref();
+        Ok(compression.map_or(0, |compression| compression.deflater.window_bits()))
     }
 
     /// Whether each message is compressed by itself, without reference to earlier ones.
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.client_notakeover`.
     #[getter]
-    fn client_notakeover(&self, py: Python<'_>) -> bool {
-        let connection = self.connection.bind(py).borrow();
-        connection.compression.as_ref().is_some_and(|compression| !compression.deflater.takeover())
+    fn client_notakeover(&self, py: Python<'_>) -> PyResult<bool> {
+        let connection = self.look(py)?;
+        let compression = connection.compression.as_ref();
+        Ok(compression.is_some_and(|compression| !compression.deflater.takeover()))
     }
 
     /// The round trip of the last ping that was answered, in seconds; `None` before the first.
     ///
     /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
     #[getter]
-    fn latency(&self, py: Python<'_>) -> Option<f64> {
-        self.connection.bind(py).borrow().pings.latency.map(|latency| latency.as_secs_f64())
+    fn latency(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.look(py)?.pings.latency.map(|latency| latency.as_secs_f64()))
     }
 
     /// How many pings have been answered within how many seconds: upper bounds, each a fifth above
@@ -319,7 +336,7 @@ impl WebSocketBase {
     #[getter]
     fn latency_histogram<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
         let histogram = PyDict::new(py);
-        for (bound, count) in self.connection.bind(py).borrow().pings.ranges() {
+        for (bound, count) in self.look(py)?.pings.ranges() {
             histogram.set_item(bound, count)?;
         }
         Ok(histogram)
@@ -327,16 +344,16 @@ impl WebSocketBase {
 
     /// Messages that nobody will get, because the queue's policy dropped them for newer ones.
     #[getter]
-    fn dropped(&self, py: Python<'_>) -> u64 {
-        let connection = self.connection.bind(py).borrow();
-        connection.inbox.policy.as_ref().map_or(0, |policy| policy.dropped)
+    fn dropped(&self, py: Python<'_>) -> PyResult<u64> {
+        let connection = self.look(py)?;
+        Ok(connection.inbox.policy.as_ref().map_or(0, |policy| policy.dropped))
     }
 
     /// Bytes that were sent and that the transport has not yet handed to the system.
     #[getter]
     fn buffered_amount(&self, py: Python<'_>) -> PyResult<usize> {
         let transport = {
-            let connection = self.connection.bind(py).borrow();
+            let connection = self.look(py)?;
             match &connection.transport {
                 Some(transport) if !connection.ending.lost => transport.clone_ref(py),
                 _ => return Ok(0),
@@ -359,8 +376,7 @@ impl WebSocketBase {
         name: &str,
         default: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let transport =
-            self.connection.bind(py).borrow().transport.as_ref().map(|t| t.clone_ref(py));
+        let transport = self.look(py)?.transport.as_ref().map(|t| t.clone_ref(py));
         let default = default.unwrap_or_else(|| py.None());
         match transport {
             Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),
@@ -370,8 +386,26 @@ impl WebSocketBase {
 
     /// The asyncio protocol below.
     #[getter]
-    fn _connection(&self, py: Python<'_>) -> Py<Protocol> {
-        self.connection.clone_ref(py)
+    fn _connection(&self, py: Python<'_>) -> PyResult<Py<Protocol>> {
+        self.home.check_without_gil()?;
+        Ok(self.connection.clone_ref(py))
+    }
+
+    /// Refuse another thread than the event loop's.
+    ///
+    /// Args:
+    ///     doing: What the error names.
+    ///
+    /// Raises:
+    ///     RuntimeError: The caller is in another thread.
+    fn _check_thread(&self, doing: &str) -> PyResult<()> {
+        self.home.check(doing)
+    }
+
+    /// Whether the caller is in the thread of the event loop.
+    #[getter]
+    fn _at_home(&self) -> bool {
+        self.home == Home::here()
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {

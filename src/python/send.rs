@@ -22,8 +22,8 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
     send_frame(slf, socket, opcode, 0, payload)
 }
 
-/// Check that a frame for `size` bytes can be sent now and from here, and count it. Returns the
-/// socket to send it to past the transport, if there is one.
+/// Check that a frame for `size` bytes can be sent now, and count it. Returns the socket to send it to
+/// past the transport, if there is one.
 #[inline]
 pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Option<Socket>> {
     let mut me = slf.borrow_mut();
@@ -35,7 +35,6 @@ pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult
             me.options.dialect.as_ref(),
         ));
     }
-    me.flow.check_thread()?;
     me.counts.sent(opcode.is_control(), size);
     Ok(me.flow.socket)
 }
@@ -177,13 +176,11 @@ impl Sent {
 impl Awaitable for Sent {
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
-        let (protocol, waiting) = {
-            let mut me = slf.borrow_mut();
-            let Some(protocol) = &me.protocol else {
-                return Ok(Poll::Ready(py.None()));
-            };
-            (protocol.clone_ref(py), me.waiting.take())
+        // Only looked at: it may be the object that serves everybody, on other threads too.
+        let Some(protocol) = slf.borrow().protocol.as_ref().map(|held| held.clone_ref(py)) else {
+            return Ok(Poll::Ready(py.None()));
         };
+        let waiting = slf.borrow_mut().waiting.take();
         let protocol = protocol.bind(py);
         let mut waiting = match waiting {
             Some(waiting) => Some(waiting),

@@ -385,16 +385,6 @@ async def test_sends_after_a_close_that_timed_out(scripted):
         ws.send_str("late")
 
 
-async def test_another_thread_must_not_send(echo):
-    async with ws_connect(echo) as ws:
-        for send in (ws.send_str, ws.ping):
-            with pytest.raises(RuntimeError, match="call_soon_threadsafe"):
-                await asyncio.to_thread(send, "x")
-        loop = asyncio.get_running_loop()
-        await asyncio.to_thread(loop.call_soon_threadsafe, ws.send_str, "hello")
-        assert (await ws.receive()).data == "hello"
-
-
 async def test_arguments_by_name_and_wrong_ones(sent):
     ws, received = sent
     await ws.send_str(data="a")

@@ -1,0 +1,184 @@
+"""A connection belongs to its event loop's thread; each thread may have connections of its own."""
+
+import asyncio
+import gc
+import sys
+import sysconfig
+import threading
+import weakref
+
+import pytest
+
+from wsclient import ClientSession, ws_connect
+
+FREE_THREADED = bool(sysconfig.get_config_var("Py_GIL_DISABLED"))
+
+LOOKS = {
+    "closed": lambda ws: ws.closed,
+    "close_code": lambda ws: ws.close_code,
+    "close_reason": lambda ws: ws.close_reason,
+    "exception": lambda ws: ws.exception(),
+    "compress": lambda ws: ws.compress,
+    "client_notakeover": lambda ws: ws.client_notakeover,
+    "latency": lambda ws: ws.latency,
+    "latency_histogram": lambda ws: ws.latency_histogram,
+    "dropped": lambda ws: ws.dropped,
+    "buffered_amount": lambda ws: ws.buffered_amount,
+    "peername": lambda ws: ws.get_extra_info("peername"),
+    "stats": lambda ws: ws.stats,
+    "repr": repr,
+}
+
+CHANGES = {
+    "send": [
+        lambda ws: ws.send_str("x"),
+        lambda ws: ws.send_bytes(b"x"),
+        lambda ws: ws.send_str("x", compress=0),
+        lambda ws: ws.send_json({}),
+        lambda ws: ws.ping(),
+        lambda ws: ws.pong(),
+    ],
+    "receive": [
+        lambda ws: ws.receive(),
+        lambda ws: ws.receive(timeout=1),
+        lambda ws: ws.receive_many(),
+        lambda ws: ws.receive_nowait(),
+        anext,
+        lambda ws: asyncio.run(ws.receive_str()),
+    ],
+    "pause reading": [lambda ws: ws.pause_reading()],
+    "resume reading": [lambda ws: ws.resume_reading()],
+    "close": [lambda ws: asyncio.run(ws.close())],
+}
+
+
+@pytest.mark.parametrize("doing", CHANGES)
+async def test_another_thread_is_refused(echo, doing):
+    async with ws_connect(echo) as ws:
+        for change in CHANGES[doing]:
+            with pytest.raises(RuntimeError, match=f"cannot {doing} from another thread .*use"):
+                await asyncio.to_thread(change, ws)
+        await ws.send_str("hello")
+        assert (await ws.receive()).data == "hello"
+        assert ws.stats.messages_sent == 1
+
+
+async def test_what_the_error_recommends(echo):
+    loop = asyncio.get_running_loop()
+    async with ws_connect(echo) as ws:
+        await asyncio.to_thread(loop.call_soon_threadsafe, ws.send_str, "hello")
+
+        async def receive():
+            return await ws.receive()
+
+        def elsewhere():
+            return asyncio.run_coroutine_threadsafe(receive(), loop).result(10)
+
+        assert (await asyncio.to_thread(elsewhere)).data == "hello"
+
+
+@pytest.mark.parametrize("name", LOOKS)
+async def test_another_thread_looks_while_messages_come(echo, name):
+    look = LOOKS[name]
+    over = threading.Event()
+    failures = []
+
+    def watch(ws):
+        while not over.is_set():
+            try:
+                look(ws)
+            except RuntimeError as error:
+                failures.append(str(error))
+
+    async with ws_connect(echo) as ws:
+        watching = asyncio.create_task(asyncio.to_thread(watch, ws))
+        for number in range(300):
+            await ws.send_str(str(number))
+            assert (await ws.receive()).data == str(number)
+        over.set()
+        await watching
+        assert await asyncio.to_thread(lambda: ws.id) == ws.id
+    if FREE_THREADED:
+        assert failures
+        assert all("cannot look at a WebSocket from another thread" in text for text in failures)
+    else:
+        assert not failures
+
+
+async def talk(url, name):
+    async with ClientSession() as session:
+        sockets = [await session.ws_connect(url) for _ in range(4)]
+        for number in range(100):
+            for place, ws in enumerate(sockets):
+                await ws.send_str(f"{name} {place} {number} " + "x" * number)
+                await ws.send_bytes(bytes([place]) * (number * 97))
+            for place, ws in enumerate(sockets):
+                text = await ws.receive_str()
+                assert text == f"{name} {place} {number} " + "x" * number
+                assert await ws.receive_bytes() == bytes([place]) * (number * 97)
+        for ws in sockets:
+            await ws.close()
+
+
+async def test_each_thread_has_connections_of_its_own(echo):
+    """Whenever the interpreter changes threads, each gets its own messages, in order, unaltered."""
+    kind = type(asyncio.get_running_loop())
+
+    def run(name):
+        with asyncio.Runner(loop_factory=kind) as runner:
+            runner.run(asyncio.wait_for(talk(echo, name), 60))
+
+    interval = sys.getswitchinterval()
+    sys.setswitchinterval(1e-5)
+    try:
+        names = [f"thread {number}" for number in range(4)]
+        await asyncio.gather(*(asyncio.to_thread(run, name) for name in names))
+    finally:
+        sys.setswitchinterval(interval)
+
+
+async def test_a_websocket_that_another_thread_collects(scripted):
+    """Its connection is dropped in its own thread, with the warning."""
+    # Now the loop complains of what is done in another.
+    asyncio.get_running_loop().set_debug(True)
+    ended = asyncio.Event()
+
+    async def script(wire):
+        await wire.end()
+        ended.set()
+
+    ws = await ws_connect(await scripted(script), heartbeat=10)
+    dead = weakref.ref(ws)
+    threads = []
+    lost = ws._connection.wait_lost()
+    lost.add_done_callback(lambda _: threads.append(threading.get_ident()))
+    ws.itself = ws
+    del ws
+    with pytest.warns(ResourceWarning, match="unclosed"):  # noqa: PT031 - it comes later
+        await asyncio.to_thread(gc.collect)
+        async with asyncio.timeout(10):
+            await ended.wait()
+            await lost
+    assert threads == [threading.get_ident()]
+    assert dead() is None
+
+
+async def test_a_websocket_that_is_collected_after_its_loop(echo):
+    elsewhere = []
+
+    def run():
+        with asyncio.Runner() as runner:
+            elsewhere.append(runner.run(ws_connect(echo)))
+
+    await asyncio.to_thread(run)
+    elsewhere.clear()
+    with pytest.warns(ResourceWarning, match="unclosed"):
+        gc.collect()
+
+
+async def test_a_receive_that_another_thread_drops(echo):
+    async with ws_connect(echo) as ws:
+        held = [ws.receive()]
+        await asyncio.to_thread(held.clear)
+        await ws.send_str("hello")
+        assert (await ws.receive()).data == "hello"
