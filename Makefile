@@ -3,7 +3,7 @@
 
 PYTHON := python3
 VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(shell \
-	$(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])'))
+	$(PYTHON) -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], sys.abiflags))'))
 BIN := $(VENV)/bin
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs src/*.rs src/*/*.rs)
@@ -26,7 +26,7 @@ export PYRIGHT_PYTHON_IGNORE_WARNINGS := 1
 help: ## List the targets
 	@sed -nE 's/^([a-z-]+):.*## (.*)/  make \1\t\2/p' $(MAKEFILE_LIST) | expand -t 29
 	@echo
-	@echo "  PYTHON=python3.12 runs a target on another Python (3.11 to 3.13), in .venv-3.12."
+	@echo "  PYTHON=python3.12 runs a target on another Python (3.11 to 3.14), in .venv-3.12."
 
 .PHONY: demo
 demo: $(VENV)/.extension ## Run the documented example against a local server for 3 seconds

@@ -14,6 +14,7 @@ use pyo3::type_object::PyTypeInfo;
 use pyo3::types::PyType;
 
 use super::message::Message;
+use super::slots;
 
 /// As many as wait for their next use, 64 KiB of them: what one read of small messages brings. More
 /// go back to Python's allocator.
@@ -154,7 +155,7 @@ pub fn adopt(class: &Bound<'_, PyType>) -> bool {
             && (*class).tp_basicsize == (*base).tp_basicsize
             && (*class).tp_itemsize == (*base).tp_itemsize;
         if same {
-            (*class).tp_flags &= !ffi::Py_TPFLAGS_BASETYPE;
+            slots::change_flags(class, |flags| flags & !ffi::Py_TPFLAGS_BASETYPE);
             (*class).tp_dealloc = Some(drop_tuple);
         }
         same

@@ -5,10 +5,11 @@
 //! uvloop, the two slots of `Receive` save 1,400 of 15,800 instructions a round trip. `am_await` is
 //! here because PyO3's costs 60 instructions to return its argument, twice a round trip.
 
+use std::ffi::c_ulong;
 use std::ptr;
 
 use pyo3::exceptions::PyStopIteration;
-use pyo3::ffi::{self, PyObject, PySendResult};
+use pyo3::ffi::{self, PyObject, PySendResult, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
 
@@ -29,7 +30,7 @@ pub trait Awaitable: PyTypeInfo {
 }
 
 /// CPython's flag for types with `am_send`; PyO3 does not export it.
-const HAVE_AM_SEND: std::ffi::c_ulong = 1 << 21;
+const HAVE_AM_SEND: c_ulong = 1 << 21;
 
 /// Fill the slots of a class of this module; called before it has instances.
 pub fn install<T: Awaitable>(py: Python<'_>) {
@@ -41,10 +42,22 @@ pub fn install<T: Awaitable>(py: Python<'_>) {
         if let Some(methods) = (*class).tp_as_async.as_mut() {
             methods.am_await = Some(itself);
             methods.am_send = Some(send::<T>);
-            (*class).tp_flags |= HAVE_AM_SEND;
+            change_flags(class, |flags| flags | HAVE_AM_SEND);
         }
         ffi::PyType_Modified(class);
     }
+}
+
+/// Set or clear flags of a type.
+///
+/// # Safety
+/// The type is alive and nobody else uses it yet, and the flags are true of it.
+pub unsafe fn change_flags(class: *mut PyTypeObject, change: impl FnOnce(c_ulong) -> c_ulong) {
+    // SAFETY: the caller's promise.
+    let flags = unsafe { &mut (*class).tp_flags };
+    #[cfg(Py_GIL_DISABLED)]
+    let flags = flags.get_mut();
+    *flags = change(*flags);
 }
 
 /// `awaitable.__await__()`.

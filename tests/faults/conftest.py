@@ -4,6 +4,7 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import inspect
 import re
 import ssl
 from pathlib import Path
@@ -80,7 +81,7 @@ class Peer:
         with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError, ssl.SSLError):
             request = await reader.readuntil(b"\r\n\r\n")
             self.requests.append(request)
-            if asyncio.iscoroutinefunction(self.script):
+            if inspect.iscoroutinefunction(self.script):
                 await self.script(Exchange(request, reader, writer))
             else:
                 writer.write(self.script(request) if callable(self.script) else self.script)
