@@ -109,6 +109,11 @@ sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind
 	else \
 		echo 'valgrind is missing: the binding was not checked' >&2; \
 	fi
+	@if [ -x '$(LLVM_PATH)/llvm-cov' ]; then \
+		set -x; $(BIN)/python tests/reached.py '$(LLVM_PATH)'; \
+	else \
+		echo 'llvm-cov is missing: whether that reaches all unsafe code was not checked' >&2; \
+	fi
 
 FUZZ_SECONDS := 20
 FUZZED_IN_RUST := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))

@@ -29,6 +29,13 @@ EXCEPT = "not announced and not at_exit and not debug"
 VALGRIND = ("valgrind", "--quiet", "--undef-value-errors=no")
 
 
+def tests() -> list[str]:
+    """Return the arguments by which pytest runs them."""
+    files = [str(HERE / f"unit/test_{name}.py") for name in TESTS]
+    files += [f"{SIDE_BY_SIDE}[asyncio-{name}]" for name in ADAPTED]
+    return ["-k", EXCEPT, *files]
+
+
 def ours(log: str) -> list[str]:
     """Return the reports that have this package's code in their stacks."""
     reports = re.split(r"(?m)^==\d+== *$", log)
@@ -39,10 +46,8 @@ def main() -> None:
     """Run, and say what was found."""
     with tempfile.TemporaryDirectory() as folder:
         log = Path(folder) / "log"
-        files = [str(HERE / f"unit/test_{name}.py") for name in TESTS]
-        files += [f"{SIDE_BY_SIDE}[asyncio-{name}]" for name in ADAPTED]
-        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "-k", EXCEPT]
-        command = [*VALGRIND, f"--log-file={log}", *pytest, *files]
+        pytest = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", *tests()]
+        command = [*VALGRIND, f"--log-file={log}", *pytest]
         # Each object in a block of its own, so that its end is seen.
         environment = {**os.environ, "PYTHONMALLOC": "malloc"}
         status = subprocess.run(command, env=environment, check=False).returncode
