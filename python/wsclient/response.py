@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import json
 from typing import TYPE_CHECKING, Any, Protocol
 
@@ -22,7 +23,10 @@ if TYPE_CHECKING:
 
     from .types import HandshakeResponse
 
-__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "when_lost"]
+__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "numbers", "when_lost"]
+
+numbers = itertools.count(1)
+"""What `ClientWebSocketResponse.id` of the next connection is taken from."""
 
 
 class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]

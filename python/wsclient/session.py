@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import itertools
 import logging
 import time
 from functools import partial
@@ -22,7 +21,7 @@ from .cookies import CookiePolicy, join_cookies
 from .deflate import read_compress
 from .opening import open_websocket, same_origin
 from .options import Options, takes_options
-from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, when_lost
+from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, numbers, when_lost
 from .retry import backoff, process_exception, reconnecting
 from .stats import Stats
 from .tracing import Steps
@@ -54,7 +53,6 @@ else:
 __all__ = ["ClientSession"]
 
 _logger = logging.getLogger(__name__)
-_numbers = itertools.count(1)
 
 _NO_BUSY_POLL = "busy_poll works on plain connections only, not with TLS"
 
@@ -222,7 +220,7 @@ class ClientSession:
             connection.poll_busily(options.busy_poll)
             if is_secure(target):
                 raise ValueError(_NO_BUSY_POLL)
-        number = next(_numbers)
+        number = next(numbers)
         opened = await open_websocket(
             target.extend_query(options.params),
             connector=self._connector,

@@ -13,7 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Made", "warn_unclosed"]
 
-_PACKAGE = __name__.partition(".")[0]
+# Between the caller and this module, with the adapter also aiohttp.
+_PACKAGES = {__name__.partition(".")[0], "aiohttp"}
 
 
 class Made(NamedTuple):
@@ -31,7 +32,7 @@ class Made(NamedTuple):
 
     @classmethod
     def here(cls) -> Made:
-        """Take note of the caller of this package."""
+        """Take note of the caller of this package, or of the one of aiohttp."""
         frame = inspect.currentframe()
         while frame is not None and _is_ours(frame):
             frame = frame.f_back
@@ -48,7 +49,7 @@ class Made(NamedTuple):
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] == _PACKAGE
+    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PACKAGES
 
 
 def warn_unclosed(thing: object, shown: str, made: Made) -> None:

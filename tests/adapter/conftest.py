@@ -11,18 +11,26 @@ from aiohttp import web
 AUTHORITY = trustme.CA()
 
 
+def server_tls():
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
+    return context
+
+
 @pytest.fixture
 async def raw():
     """A function that starts a server that plays `await script(reader, writer)`; returns a port."""
     async with contextlib.AsyncExitStack() as stack:
 
-        async def start(script):
+        async def start(script, *, tls=False):
             async def play(reader, writer):
                 with contextlib.suppress(ConnectionError, asyncio.IncompleteReadError):
                     await script(reader, writer)
                 writer.close()
 
-            server = await asyncio.start_server(play, "127.0.0.1", 0)
+            server = await asyncio.start_server(
+                play, "127.0.0.1", 0, ssl=server_tls() if tls else None
+            )
             stack.callback(server.close)
             return server.sockets[0].getsockname()[1]
 
@@ -40,11 +48,7 @@ async def web_server():
             runner = web.AppRunner(app)
             await runner.setup()
             stack.push_async_callback(runner.cleanup)
-            context = None
-            if tls:
-                context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-                AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
-            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=context)
+            site = web.TCPSite(runner, "127.0.0.1", 0, ssl_context=server_tls() if tls else None)
             await site.start()
             port = site._server.sockets[0].getsockname()[1]
             return f"{'https' if tls else 'http'}://127.0.0.1:{port}/"
@@ -60,8 +64,9 @@ def client_tls():
 
 
 @pytest.fixture
-def servers(scripted, raw, echo, web_server, client_tls):
+def servers(scripted, raw, echo, web_server, client_tls, tmp_path):
     return {
+        "folder": tmp_path,
         "scripted": scripted,
         "raw": raw,
         "echo": echo,

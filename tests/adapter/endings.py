@@ -283,7 +283,7 @@ async def close_code_that_must_not_be_sent(script):
     return {"theirs": [("sent",)], "ours": [("refused",)]}
 
 
-def breaks(name, *frames):
+def breaks(name, *frames, since=(3, 10)):
     """A scenario in which the server breaks the protocol."""
 
     async def play(script):
@@ -300,14 +300,16 @@ def breaks(name, *frames):
         await script.end(ws)
 
     play.__name__ = f"server_sends_{name}"
-    scenario()(play)
+    scenario(since=since)(play)
 
 
 breaks("a_reserved_opcode", b"\x83\x00")
-breaks("a_reserved_bit", b"\xc1\x00")
+# aiohttp waits for ever before 3.14.
+breaks("a_reserved_bit", b"\xc1\x00", since=(3, 14))
 breaks("text_that_is_not_utf8", frame(TEXT, b"\xff"))
-breaks("a_fragmented_ping", b"\x09\x00")
-breaks("a_long_ping", b"\x89\x7e\x00\x7e" + bytes(126))
+# aiohttp 3.10 loses what came before.
+breaks("a_fragmented_ping", b"\x09\x00", since=(3, 11))
+breaks("a_long_ping", b"\x89\x7e\x00\x7e" + bytes(126), since=(3, 11))
 breaks("a_new_message_within_one", frame(TEXT, b"a", fin=False), frame(TEXT, b"b"))
 breaks("a_close_code_that_must_not_be_sent", b"\x88\x02\x03\xed")
 

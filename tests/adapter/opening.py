@@ -413,35 +413,6 @@ async def slow_middle(script):
 
 
 @scenario()
-async def tls(script):
-    async def handler(request):
-        ws = web.WebSocketResponse(max_msg_size=0)
-        await ws.prepare(request)
-        async for msg in ws:
-            await ws.send_bytes(msg.data)
-        return ws
-
-    url = await script.web_server(handler, tls=True)
-    ws = await script.connect(url, ssl=script.client_tls, max_msg_size=0)
-    script.note(ws.get_extra_info("ssl_object") is not None, ws.get_extra_info("none", "default"))
-    for size in (1, 1000, 100_000, 1 << 20):
-        await ws.send_bytes(bytes(size))
-        script.note(len((await ws.receive()).data))
-    await script.attempt("close", ws.close(code=3000))
-    script.state(ws)
-
-
-@scenario()
-async def tls_that_is_not_trusted(script):
-    async def handler(request):
-        return web.Response()
-
-    url = await script.web_server(handler, tls=True)
-    session = await script.session()
-    await script.attempt("connect", session.ws_connect(url))
-
-
-@scenario()
 async def as_a_coroutine(script):
     session = await script.session()
     opening = session.ws_connect(script.echo)

@@ -57,7 +57,7 @@ class Script:
         sessions: The class of sessions to use.
         trace: What the client saw.
         wire: What the server saw.
-        scripted, raw, echo, tls: See the fixtures.
+        scripted, raw, echo, web_server, client_tls, folder: See the fixture `servers`.
     """
 
     def __init__(self, sessions, servers):

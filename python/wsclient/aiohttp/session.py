@@ -13,6 +13,8 @@ import aiohttp
 from aiohttp import hdrs
 
 from wsclient.deflate import PerMessageDeflate, read_compress, read_extensions
+from wsclient.response import introduce, numbers
+from wsclient.unclosed import Made
 
 from .handover import HandedOver, Tap, hand_over, read_on
 from .response import ClientWebSocketResponse, adapted, calls_close, dialect
@@ -168,9 +170,9 @@ def _offer(compress: int) -> PerMessageDeflate:
     return settings
 
 
-async def open_websocket(
+def open_websocket(
     session: aiohttp.ClientSession, url: str | URL, **options: Any
-) -> ClientWebSocketResponse:
+) -> Coroutine[Any, Any, ClientWebSocketResponse]:
     """Do what a session's ``_ws_connect`` does.
 
     Args:
@@ -178,10 +180,18 @@ async def open_websocket(
         url: As for ``aiohttp.ClientSession.ws_connect``.
         options: The same, and ``ws_response_class`` to overrule the session's.
     """
+    return _open(session, url, options, Made.here())
+
+
+async def _open(
+    session: aiohttp.ClientSession, url: str | URL, options: dict[str, Any], made: Made
+) -> ClientWebSocketResponse:
     kind = options.pop("ws_response_class", None)
     if kind is None:
         kind = session._ws_response_class  # noqa: SLF001
-    return await _Opening(session, adapted(kind), options).run(url)
+    ws = await _Opening(session, adapted(kind), options).run(url)
+    introduce(ws, next(numbers), made)
+    return ws
 
 
 class ConnectOptions(TypedDict, total=False):
