@@ -1,21 +1,18 @@
 //! The thread that a connection belongs to: that of its event loop, as everything of asyncio's does.
 
-use std::ffi::c_ulong;
-
 use pyo3::exceptions::PyRuntimeError;
-use pyo3::ffi;
 use pyo3::prelude::*;
 
 /// Where a connection was made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Home(c_ulong);
+pub struct Home(libc::pthread_t);
 
 impl Home {
     /// The thread of the caller.
     #[inline]
     pub fn here() -> Self {
         // SAFETY: the call has no preconditions.
-        Self(unsafe { ffi::PyThread_get_thread_ident() })
+        Self(unsafe { libc::pthread_self() })
     }
 
     /// Refuse another thread: its frame could land inside one of this thread's, and a wake-up of its
