@@ -5,8 +5,9 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::message::Item;
-use super::protocol::{Protocol, settle};
+use super::protocol::Protocol;
 use super::runtime::Kind;
+use super::settle::settle;
 use super::{error, flow, keys, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;

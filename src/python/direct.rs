@@ -15,7 +15,8 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::gathering::Gathering;
-use super::protocol::{Protocol, settle};
+use super::protocol::Protocol;
+use super::settle::settle;
 use super::{closing, error, scratch};
 use crate::frame::Header;
 use crate::mask::{self, Key};

@@ -5,7 +5,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::direct::Socket;
 use super::future;
-use super::protocol::{Protocol, settle};
+use super::protocol::Protocol;
+use super::settle::settle;
 use crate::close::State;
 use crate::frame::Opcode;
 

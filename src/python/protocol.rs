@@ -8,7 +8,6 @@ use std::time::Instant;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::busy::Busy;
 use super::closing::Ending;
@@ -19,12 +18,11 @@ use super::direct;
 use super::flow::Flow;
 use super::gathering::Gathering;
 use super::inbox::Inbox;
-use super::message::Item;
 use super::pings::Pings;
-use super::policy::{self, Policy};
+use super::policy::Policy;
 use super::receive::Receive;
-use super::runtime::Kind;
-use super::{closing, flow, future, scratch, send};
+use super::settle::settle;
+use super::{closing, flow, scratch};
 use crate::close::{self, State};
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -35,15 +33,6 @@ pub struct Options {
     pub autoping: bool,
     pub decode_text: bool,
     pub dialect: Option<Py<Dialect>>,
-}
-
-impl Options {
-    /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
-    fn answers_next(&self, item: Option<&Item>) -> bool {
-        self.dialect.is_some()
-            && !self.autoclose
-            && item.is_some_and(|item| item.kind == Kind::Close)
-    }
 }
 
 /// The asyncio protocol of an open WebSocket.
@@ -98,64 +87,11 @@ impl Protocol {
         self.options.dialect.as_ref().map(|dialect| dialect.clone_ref(py))
     }
 
-    /// Whether `receive()` would return at once.
-    pub(super) fn has_message(&self) -> bool {
-        self.inbox.is_ready() || self.ending.lost
-    }
-
     /// See `ClientWebSocketResponse.close_code`.
     pub(super) fn close_code(&self) -> Option<u16> {
         match &self.ending.fate {
             Some((code, _)) => Some(*code),
             None => self.ending.lost.then_some(close::code::ABNORMAL),
-        }
-    }
-
-    /// The next message; after the last, `closed` for ever.
-    #[inline]
-    pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
-        let item = self.inbox.pop();
-        if item.as_ref().is_none_or(|item| item.kind.is_end()) {
-            self.reach_end();
-            self.ending.answer_next = self.options.answers_next(item.as_ref());
-        }
-        item.or_else(|| self.ending.closed_message(py))
-    }
-
-    /// `reader` waits no longer.
-    pub(super) fn stop_reading(&mut self, reader: &Bound<'_, Receive>) {
-        if self.reader.as_ref().is_some_and(|current| current.is(reader)) {
-            self.reader = None;
-            // It is cancelled, or belongs to a task that will not come back.
-            self.future = None;
-        }
-    }
-
-    /// Whether a task waits to receive. One that is cancelled, but has not run since, does not.
-    pub(super) fn has_reader(&mut self, py: Python<'_>) -> PyResult<bool> {
-        let (Some(_), Some(future)) = (&self.reader, &self.future) else {
-            return Ok(self.reader.is_some());
-        };
-        if future.call_method0(py, "cancelled")?.is_truthy(py)? {
-            self.reader = None;
-            self.future = None;
-        }
-        Ok(self.reader.is_some())
-    }
-
-    /// A new future for the reader.
-    #[cold]
-    pub(super) fn new_future<'py>(slf: &Bound<'py, Self>) -> PyResult<Bound<'py, PyAny>> {
-        let event_loop = slf.borrow().event_loop.clone_ref(slf.py());
-        let future = future::new(event_loop.bind(slf.py()))?;
-        slf.borrow_mut().future = Some(future.clone().unbind());
-        Ok(future)
-    }
-
-    /// `future` is spent.
-    pub(super) fn forget_future(&mut self, future: &Py<PyAny>) {
-        if self.future.as_ref().is_some_and(|current| current.is(future)) {
-            self.future = None;
         }
     }
 
@@ -172,41 +108,6 @@ impl Protocol {
     fn idle(&self) -> Option<f64> {
         self.last_read.map(|read| read.elapsed().as_secs_f64())
     }
-}
-
-/// Carry out what the last change of state calls for, and wake the reader if it has something.
-pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let py = slf.py();
-    let result = {
-        let me = slf.borrow();
-        let quiet = me.owed.is_empty()
-            && !me.inbox.has_fresh()
-            && !me.flow.changed
-            && !me.ending.acts()
-            && me.ending.violation.is_none();
-        drop(me);
-        if quiet { Ok(()) } else { carry_out(slf) }
-    };
-    let reader = {
-        let me = slf.borrow();
-        if me.has_message() { me.reader.as_ref().map(|reader| reader.clone_ref(py)) } else { None }
-    };
-    if let Some(reader) = reader {
-        Receive::wake(reader.into_bound(py))?;
-    }
-    result
-}
-
-#[cold]
-fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    policy::apply(slf);
-    closing::refuse(slf);
-    let owed = std::mem::take(&mut slf.borrow_mut().owed);
-    if !owed.is_empty() {
-        send::write(slf, &PyBytes::new(slf.py(), &owed))?;
-    }
-    flow::apply(slf)?;
-    closing::act(slf)
 }
 
 #[pymethods]

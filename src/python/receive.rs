@@ -11,8 +11,9 @@ use pyo3::prelude::*;
 use pyo3::types::{PyList, PyType};
 
 use super::message::Item;
-use super::protocol::{Protocol, settle};
+use super::protocol::Protocol;
 use super::response::WebSocketBase;
+use super::settle::settle;
 use super::slots::{Awaitable, Poll};
 use super::{busy, flow, future, runtime, wake};
 

@@ -6,9 +6,10 @@ use pyo3::types::{PyDict, PyTuple};
 
 use super::compress;
 use super::flow::{self, pause};
-use super::protocol::{Protocol, settle};
+use super::protocol::Protocol;
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
+use super::settle::settle;
 use super::thread::Home;
 use crate::frame::Opcode;
 
