@@ -25,6 +25,7 @@ from .exceptions import (
     ClientProxyConnectionError,
     UnixClientConnectorError,
 )
+from .plain import connect, has_readers
 from .resolver import AddrInfo, DNSCache, numeric_address
 from .slots import Slots
 from .tls import SSLSetting, check_ssl, context_of
@@ -284,16 +285,22 @@ class TCPConnector(BaseConnector):
         addresses = await self._resolve(endpoint)
         progress("tcp")
         try:
+            return await self._connect(addresses)
+        except OSError as error:
+            self._names.forget(endpoint.host, endpoint.port)
+            raise endpoint.error("tcp", error) from error
+
+    async def _connect(self, addresses: Sequence[AddrInfo]) -> socket.socket:
+        loop = asyncio.get_running_loop()
+        if len(addresses) > 1 or self._local is not None or not has_readers(loop):
             return await start_connection(
                 addresses,
                 local_addr_infos=self._local,
                 happy_eyeballs_delay=self._delay,
                 socket_factory=self._make_socket,
-                loop=self._loop,
+                loop=loop,
             )
-        except OSError as error:
-            self._names.forget(endpoint.host, endpoint.port)
-            raise endpoint.error("tcp", error) from error
+        return await connect(loop, self._make_socket(addresses[0]), addresses[0][4])
 
     async def _resolve(self, endpoint: _Endpoint) -> Sequence[AddrInfo]:
         host, port = endpoint.host, endpoint.port

@@ -11,7 +11,7 @@ import hashlib
 from typing import TYPE_CHECKING, Protocol, cast
 
 from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport
+from .plain import PlainTransport, has_readers
 from .tls import Fingerprint
 
 if TYPE_CHECKING:
@@ -79,9 +79,7 @@ async def _plain_create_connection(
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
         return _create_connection
-    # Windows' default loop inherits what raises NotImplementedError.
-    has_readers = type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
-    return _plain_create_connection if has_readers else _loop_create_connection
+    return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 
 class ConnectorProtocol(asyncio.Protocol):

@@ -1,7 +1,9 @@
 """`PlainTransport`: what asyncio asks of a transport, with a socket at the other end."""
 
 import asyncio
+import contextlib
 import errno
+import re
 import socket
 
 import pytest
@@ -10,7 +12,7 @@ from yarl import URL
 
 from wsclient import ws_connect
 from wsclient.connector import TCPConnector
-from wsclient.plain import PlainTransport
+from wsclient.plain import PlainTransport, connect
 from wsclient.transport import ConnectorProtocol, Reached, plain_socket
 
 HIGH = 64 * 1024
@@ -213,6 +215,50 @@ async def test_one_that_is_dropped_open_warns_and_closes():
         del transport
     assert ours.fileno() == -1
     theirs.close()
+
+
+async def test_connect():
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sock = await connect(loop, socket.socket(), listener.getsockname())
+        peer, address = listener.accept()
+        assert sock.getsockname() == address
+        assert not sock.getblocking()
+        # Nobody watches it any more.
+        assert not loop.remove_writer(sock.fileno())
+        peer.close()
+        sock.close()
+
+
+async def test_connect_is_refused():
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        address = listener.getsockname()
+    sock = socket.socket()
+    with pytest.raises(ConnectionRefusedError, match=re.escape(str(address))):
+        await connect(asyncio.get_running_loop(), sock, address)
+    assert sock.fileno() == -1
+
+
+async def test_connect_is_cancelled():
+    loop = asyncio.get_running_loop()
+    with socket.create_server(("127.0.0.1", 0), backlog=0) as listener:
+        # Those that nobody accepts keep the others waiting.
+        waiting = [socket.socket() for _ in range(3)]
+        for sock in waiting:
+            sock.setblocking(False)
+            with contextlib.suppress(BlockingIOError):
+                sock.connect(listener.getsockname())
+        sock = socket.socket()
+        descriptor = sock.fileno()
+        connecting = asyncio.create_task(connect(loop, sock, listener.getsockname()))
+        await asyncio.sleep(0.01)
+        connecting.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await connecting
+        assert sock.fileno() == -1
+        assert not loop.remove_writer(descriptor)
+        for sock in waiting:
+            sock.close()
 
 
 class NoReaders(asyncio.SelectorEventLoop):
