@@ -331,6 +331,7 @@ impl Connection {
         Ok(Some(data_event(opcode, payload.into())))
     }
 
+    #[inline(never)] // Else all pieces would look up what decompresses for the thread.
     fn compressed_piece<'a>(
         &mut self,
         piece: &[u8],

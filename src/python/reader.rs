@@ -65,7 +65,7 @@ impl Protocol {
     }
 
     /// `future` is spent.
-    pub(super) fn forget_future(&mut self, future: &Py<PyAny>) {
+    pub(super) fn forget_future(&mut self, future: &Bound<'_, PyAny>) {
         if self.future.as_ref().is_some_and(|current| current.is(future)) {
             self.future = None;
         }

@@ -115,9 +115,12 @@ impl Receive {
             let Some(future) = &connection.future else {
                 return Ok(());
             };
-            (connection.event_loop.clone_ref(py), future.clone_ref(py))
+            (
+                connection.event_loop.clone_ref(py).into_bound(py),
+                future.clone_ref(py).into_bound(py),
+            )
         };
-        if wake::wake(event_loop.bind(py), future.bind(py))? == wake::Future::Spent {
+        if wake::wake(&event_loop, &future)? == wake::Future::Spent {
             protocol.borrow_mut().forget_future(&future);
         }
         Ok(())
@@ -157,8 +160,8 @@ impl Awaitable for Receive {
             State::Waiting => return Err(concurrent()),
             State::New | State::Polled | State::Woken | State::Expired => {}
         }
-        let protocol = me.protocol.clone_ref(py);
-        let protocol = protocol.bind(py);
+        // Bound: a reference that is not asks, when it is dropped, whether it may be.
+        let protocol = &me.protocol.clone_ref(py).into_bound(py);
         let mut connection = protocol.borrow_mut();
         if state == State::New && connection.has_reader(py)? {
             let response = me.finish();
@@ -172,7 +175,7 @@ impl Awaitable for Receive {
                 connection.spare = Some(slf.clone().unbind());
             }
             let (wanted, dialect) = (me.wanted, me.dialect);
-            let (timer, response) = (me.timer.take(), me.finish());
+            let (timer, response) = (me.timer.take(), me.finish().map(|held| held.into_bound(py)));
             drop((me, connection));
             cancel_timer(py, timer)?;
             let taken = take(protocol, wanted, dialect).map(Poll::Ready);
