@@ -72,10 +72,10 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
     let write = {
         let mut me = slf.borrow_mut();
         me.flow.queued = true;
-        me.flow.write.as_ref().map(|write| write.clone_ref(py))
+        me.flow.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
     };
     match write {
-        Some(write) => write.call1(py, (frames,)).map(drop),
+        Some(write) => write.call1((frames,)).map(drop),
         None => Ok(()),
     }
 }
