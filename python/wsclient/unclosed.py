@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 __all__ = ["Made", "warn_unclosed"]
 
-# Between the caller and this module, with the adapter also aiohttp.
-_PACKAGES = {__name__.partition(".")[0], "aiohttp"}
+# Modules between the caller and this one, with the adapter also aiohttp's.
+_OURS = (__name__.partition(".")[0] + ".", "aiohttp.")
 
 
 class Made(NamedTuple):
@@ -49,7 +49,7 @@ class Made(NamedTuple):
 
 
 def _is_ours(frame: FrameType) -> bool:
-    return str(frame.f_globals.get("__name__")).partition(".")[0] in _PACKAGES
+    return str(frame.f_globals.get("__name__")).startswith(_OURS)
 
 
 def warn_unclosed(thing: object, shown: str, made: Made) -> None:

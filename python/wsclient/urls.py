@@ -66,18 +66,22 @@ def parse_url(url: str | URL) -> URL:
 
 def _url_problem(text: str, url: URL) -> str | None:
     """Tell what makes a URL useless for a WebSocket; None if nothing does."""
+    scheme, host = url.scheme, url.raw_host or ""
     checks = (
         (_ILLEGAL_IN_URL.search(text), "contains a space or control character"),
-        (not url.scheme, f"no scheme, expected {_EXPECTED}"),
-        (url.scheme not in _SCHEMES, f"unknown scheme {url.scheme!r}, expected {_EXPECTED}"),
-        (not url.raw_host, "no host"),
-        (not _HOST.fullmatch(url.raw_host or ""), "host contains an illegal character"),
+        (not scheme, f"no scheme, expected {_EXPECTED}"),
+        (scheme not in _SCHEMES, f"unknown scheme {scheme!r}, expected {_EXPECTED}"),
+        (not host, "no host"),
+        (not _HOST.fullmatch(host), "host contains an illegal character"),
         (not url.port, "port must be in 1..65535"),
         ("#" in text, "fragments must not be used (RFC 6455 §3)"),
         (":" in (url.user or ""), "user name contains ':' (RFC 7617 §2)"),
         (not url.raw_path_qs.isascii(), "path or query is not percent-encoded"),
     )
-    return next((problem for wrong, problem in checks if wrong), None)
+    for wrong, problem in checks:
+        if wrong:
+            return problem
+    return None
 
 
 def _is_name_or_address(host: str) -> bool:
