@@ -76,6 +76,16 @@ async def test_anything_that_comes_is_a_sign_of_life(scripted, answer):
         assert (await ws.receive_many())[-1].data == "last"
 
 
+async def test_a_large_message_that_trickles_in_is_a_sign_of_life(scripted):
+    async with linked(scripted, heartbeat=Heartbeat(LONG, timeout=LONG)) as (ws, wire):
+        stream = frame(BINARY, bytes(1_000_000))
+        for start in range(0, 30_000, 1000):
+            await wire.send(stream[start : start + 1000])
+            await asyncio.sleep(LONG / 8)
+        await wire.send(stream[30_000:])
+        assert len((await ws.receive()).data) == 1_000_000
+
+
 @pytest.mark.parametrize("waiting", [False, True])
 async def test_a_dead_server_is_found_out(scripted, waiting):
     async with linked(scripted, heartbeat=SHORT) as (ws, wire):

@@ -14,6 +14,8 @@ from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
 
 from wsclient import MsgType, ws_connect
 
+from .linked import deliver, linked
+
 SIZES = [65_535, 65_536, 262_144, 1_000_003, 5_000_000]
 
 
@@ -174,6 +176,38 @@ async def test_paused_inside(scripted):
             await asyncio.sleep(0)
             ws.resume_reading()
         assert await ws.receive_bytes() == payload(3_000_000)
+
+
+async def test_a_part_that_waited_for_room(scripted):
+    """What was read when the queue was full is not waited for again."""
+    async with linked(scripted) as (ws, wire):
+        small = [bytes([number]) * 2048 for number in range(250)]
+        large = frame(BINARY, payload(1_000_000))
+        stream = b"".join(frame(BINARY, data) for data in small) * 2 + large
+        sending = asyncio.create_task(wire.send(stream[:-100_000]))
+        for data in small * 2:
+            assert await ws.receive_bytes() == data
+            await asyncio.sleep(0)
+        await sending
+        await wire.send(stream[-100_000:], frame(TEXT, b"after"))
+        assert await ws.receive_bytes() == payload(1_000_000)
+        assert await ws.receive_str() == "after"
+
+
+@pytest.mark.parametrize("end", ["eof", "reset", "close"])
+async def test_an_end_that_comes_inside(scripted, end):
+    async with linked(scripted, timeout=0.1) as (ws, wire):
+        await deliver(wire)
+        await wire.send(frame(BINARY, payload(1_000_000))[:10_000])
+        await asyncio.sleep(0.01)
+        if end == "close":
+            await ws.close()
+        elif end == "reset":
+            wire.reset()
+        else:
+            wire.transport.write_eof()
+        assert (await ws.receive()).tp is MsgType.closed
+        assert ws.close_code == 1006
 
 
 async def test_announced_sizes_take_no_memory(scripted):
