@@ -29,7 +29,7 @@ pub struct WebSocketBase {
 impl WebSocketBase {
     /// The connection, to look at.
     fn look<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, Protocol>> {
-        self.home.check_without_gil()?;
+        self.home.check_without_gil(py)?;
         Ok(self.connection.bind(py).borrow())
     }
 
@@ -41,7 +41,7 @@ impl WebSocketBase {
         payload: &[u8],
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
-        self.home.check("send")?;
+        self.home.check(py, "send")?;
         let connection = self.connection.bind(py);
         if self.compresses || compress.is_some() {
             compress::send(connection, opcode, payload, compress)
@@ -56,7 +56,7 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let me = slf.get();
-        me.home.check("receive")?;
+        me.home.check(slf.py(), "receive")?;
         let timeout = timeout.or(me.receive_timeout);
         Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
     }
@@ -74,11 +74,13 @@ impl WebSocketBase {
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> Self {
         let _ = kwargs;
-        let (compresses, dialect) = {
-            let connection = connection.bind(args.py()).borrow();
-            (connection.compression.is_some(), connection.options.dialect.is_some())
+        let py = args.py();
+        let (compresses, dialect, event_loop) = {
+            let connection = connection.bind(py).borrow();
+            let dialect = connection.options.dialect.is_some();
+            (connection.compression.is_some(), dialect, connection.event_loop.clone_ref(py))
         };
-        Self { connection, receive_timeout, compresses, dialect, home: Home::here() }
+        Self { connection, receive_timeout, compresses, dialect, home: Home::here(event_loop) }
     }
 
     /// Wait for the next message and return it.
@@ -137,7 +139,7 @@ impl WebSocketBase {
     /// Raises:
     ///     RuntimeError: A task is waiting in `receive()`.
     fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
-        self.home.check("receive")?;
+        self.home.check(py, "receive")?;
         let connection = self.connection.bind(py);
         if connection.borrow_mut().has_reader(py)? {
             return Err(receive::concurrent());
@@ -228,7 +230,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
     #[pyo3(signature = (message = None))]
     fn ping(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        self.home.check("send")?;
+        self.home.check(py, "send")?;
         send::control(self.connection.bind(py), Opcode::Ping, message)
     }
 
@@ -246,14 +248,14 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
     #[pyo3(signature = (message = None))]
     fn pong(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        self.home.check("send")?;
+        self.home.check(py, "send")?;
         send::control(self.connection.bind(py), Opcode::Pong, message)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be
     /// received. TCP then slows the server down.
     fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
-        self.home.check("pause reading")?;
+        self.home.check(py, "pause reading")?;
         let connection = self.connection.bind(py);
         connection.borrow_mut().flow.pause(pause::USER);
         flow::apply(connection)
@@ -261,7 +263,7 @@ impl WebSocketBase {
 
     /// Undo `pause_reading()`.
     fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
-        self.home.check("resume reading")?;
+        self.home.check(py, "resume reading")?;
         let connection = self.connection.bind(py);
         connection.borrow_mut().flow.resume(pause::USER);
         settle(connection)
@@ -388,7 +390,7 @@ impl WebSocketBase {
     /// The asyncio protocol below.
     #[getter]
     fn _connection(&self, py: Python<'_>) -> PyResult<Py<Protocol>> {
-        self.home.check_without_gil()?;
+        self.home.check_without_gil(py)?;
         Ok(self.connection.clone_ref(py))
     }
 
@@ -399,17 +401,18 @@ impl WebSocketBase {
     ///
     /// Raises:
     ///     RuntimeError: The caller is in another thread.
-    fn _check_thread(&self, doing: &str) -> PyResult<()> {
-        self.home.check(doing)
+    fn _check_thread(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
+        self.home.check(py, doing)
     }
 
     /// Whether the caller is in the thread of the event loop.
     #[getter]
-    fn _at_home(&self) -> bool {
-        self.home == Home::here()
+    fn _at_home(&self, py: Python<'_>) -> PyResult<bool> {
+        self.home.is_here(py)
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
-        visit.call(&self.connection)
+        visit.call(&self.connection)?;
+        self.home.traverse(&visit)
     }
 }

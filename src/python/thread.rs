@@ -1,33 +1,65 @@
 //! The thread that a connection belongs to: that of its event loop, as everything of asyncio's does.
 
+use std::sync::atomic::{AtomicUsize, Ordering};
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
+use pyo3::{PyTraverseError, PyVisit};
 
-/// Where a connection was made.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Home(libc::pthread_t);
+/// Where an event loop runs.
+pub struct Home {
+    event_loop: Py<PyAny>,
+    /// The thread in which it ran last, as far as is known.
+    thread: AtomicUsize,
+}
 
 impl Home {
-    /// The thread of the caller.
+    /// The caller's thread, in which `event_loop` runs.
+    pub fn here(event_loop: Py<PyAny>) -> Self {
+        Self { event_loop, thread: AtomicUsize::new(this_thread()) }
+    }
+
+    /// Whether the caller is in the thread of the event loop.
     #[inline]
-    pub fn here() -> Self {
-        // SAFETY: the call has no preconditions.
-        Self(unsafe { libc::pthread_self() })
+    pub fn is_here(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.thread.load(Ordering::Relaxed) == this_thread() || self.moves_here(py)?)
+    }
+
+    /// A loop that has stopped may run on in another thread.
+    #[cold]
+    fn moves_here(&self, py: Python<'_>) -> PyResult<bool> {
+        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        let moves = running.is(&self.event_loop);
+        if moves {
+            self.thread.store(this_thread(), Ordering::Relaxed);
+        }
+        Ok(moves)
     }
 
     /// Refuse another thread: its frame could land inside one of this thread's, and a wake-up of its
     /// loop would never come.
     #[inline]
-    pub fn check(self, doing: &str) -> PyResult<()> {
-        if self == Self::here() { Ok(()) } else { Err(elsewhere(doing)) }
+    pub fn check(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
+        if self.is_here(py)? { Ok(()) } else { Err(elsewhere(doing)) }
     }
 
     /// Refuse another thread that may run at the same time, in a Python without the GIL. With it,
     /// looking at a connection is safe anywhere: nobody holds a borrow when it changes hands.
     #[inline]
-    pub fn check_without_gil(self) -> PyResult<()> {
-        if cfg!(Py_GIL_DISABLED) { self.check("look at a WebSocket") } else { Ok(()) }
+    pub fn check_without_gil(&self, py: Python<'_>) -> PyResult<()> {
+        if cfg!(Py_GIL_DISABLED) { self.check(py, "look at a WebSocket") } else { Ok(()) }
     }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.event_loop)
+    }
+}
+
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
+fn this_thread() -> usize {
+    // SAFETY: the call has no preconditions.
+    unsafe { libc::pthread_self() as usize }
 }
 
 #[cold]

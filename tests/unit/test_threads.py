@@ -7,6 +7,7 @@ import sys
 import sysconfig
 import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -64,6 +65,40 @@ async def test_another_thread_is_refused(echo, doing):
         assert ws.stats.messages_sent == 1
 
 
+async def test_a_loop_that_goes_on_in_another_thread(echo):
+    """It takes its connections with it."""
+    kind = type(asyncio.get_running_loop())
+
+    async def talk(ws):
+        await ws.send_str("hello")
+        assert await ws.receive_str() == "hello"
+        assert not ws.closed
+        ws.pause_reading()
+        ws.resume_reading()
+
+    def first(loop):
+        ws = loop.run_until_complete(ws_connect(echo))
+        loop.run_until_complete(talk(ws))
+        return ws
+
+    def then(loop, ws):
+        loop.run_until_complete(talk(ws))
+        loop.run_until_complete(ws.close())
+        assert ws.close_code == 1000
+
+    def refused(ws):
+        with pytest.raises(RuntimeError, match="cannot send from another thread"):
+            ws.send_str("x")
+
+    with contextlib.closing(kind()) as loop, contextlib.ExitStack() as stack:
+        one, two = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        run = asyncio.get_running_loop().run_in_executor
+        ws = await run(one, first, loop)
+        await run(two, refused, ws)
+        await run(two, then, loop, ws)
+        await run(one, refused, ws)
+
+
 async def test_what_the_error_recommends(echo):
     loop = asyncio.get_running_loop()
     async with ws_connect(echo) as ws:
@@ -81,7 +116,7 @@ async def test_what_the_error_recommends(echo):
 @pytest.mark.parametrize("name", LOOKS)
 async def test_another_thread_looks_while_messages_come(echo, name):
     look = LOOKS[name]
-    over = threading.Event()
+    looked, over = threading.Event(), threading.Event()
     failures = []
 
     def watch(ws):
@@ -90,12 +125,15 @@ async def test_another_thread_looks_while_messages_come(echo, name):
                 look(ws)
             except RuntimeError as error:
                 failures.append(str(error))
+            looked.set()
 
     async with ws_connect(echo) as ws:
         watching = asyncio.create_task(asyncio.to_thread(watch, ws))
-        for number in range(300):
+        number = 0
+        while number < 300 or not looked.is_set():
             await ws.send_str(str(number))
             assert (await ws.receive()).data == str(number)
+            number += 1
         over.set()
         await watching
         assert await asyncio.to_thread(lambda: ws.id) == ws.id
