@@ -8,7 +8,10 @@ does not take, and to see to the end.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import warnings
+import weakref
+from asyncio.selector_events import BaseSelectorEventLoop
 from asyncio.trsock import TransportSocket
 from collections import deque
 from socket import SO_ERROR, SOL_SOCKET
@@ -18,7 +21,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-__all__ = ["PlainTransport", "connect", "has_readers"]
+__all__ = ["PlainTransport", "connect", "has_readers", "keeps_readers", "watch"]
 
 _READ_SIZE = 64 * 1024
 
@@ -30,6 +33,50 @@ def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
         loop: An event loop; Windows' default one inherits what raises `NotImplementedError`.
     """
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
+
+
+def keeps_readers(loop: asyncio.AbstractEventLoop) -> bool:
+    """Whether a loop is known to watch until it is told not to, as asyncio's own do.
+
+    Args:
+        loop: An event loop.
+    """
+    return isinstance(loop, BaseSelectorEventLoop)
+
+
+def watch(
+    loop: asyncio.AbstractEventLoop,
+    descriptor: int,
+    reader: Callable[[], object],
+    dropped: Callable[[object], object],
+) -> object:
+    """Do what ``loop.add_reader`` does, and be told if the loop lets go of the reader by itself.
+
+    libuv stops watching a descriptor that has an error, such as a reset. uvloop then calls the
+    reader once more and drops it, though there may be more to read than that one call does.
+
+    Args:
+        loop: An event loop that `has_readers`.
+        descriptor: What to watch.
+        reader: Is called when there is something to read. Nobody but the loop may hold it: that
+            it is gone shows that the loop watches no longer.
+        dropped: Is called, with what this returns, when the reader is gone, for whatever reason. It
+            must do no more than take note.
+
+    Returns:
+        What has to be kept for `dropped` to be called; None where that never happens.
+
+    Raises:
+        OSError: The system cannot watch it.
+        RuntimeError: The loop is closed.
+    """
+    try:
+        loop.add_reader(descriptor, reader)
+    except RuntimeError:
+        # uvloop: what watched before is closed, and in the way.
+        loop.remove_reader(descriptor)
+        loop.add_reader(descriptor, reader)
+    return None if keeps_readers(loop) else weakref.ref(reader, dropped)
 
 
 async def connect(
@@ -104,6 +151,7 @@ class PlainTransport(asyncio.Transport):
         "_protocol",
         "_protocol_paused",
         "_sock",
+        "_watched",
     )
 
     def __init__(
@@ -120,12 +168,30 @@ class PlainTransport(asyncio.Transport):
         self._protocol_paused = False
         self._paused = False
         self._closing = False
-        loop.add_reader(sock.fileno(), self._reader(protocol))
+        self._watch(protocol)
         self._protocol = protocol
         protocol.connection_made(self)
 
-    def _reader(self, protocol: asyncio.BaseProtocol | None) -> Callable[[], None]:
-        return getattr(protocol, "_read_ready", self._read_ready)
+    def _watch(self, protocol: asyncio.BaseProtocol | None) -> None:
+        self._watched: object = None
+        reader = getattr(protocol, "_read_ready", self._read_ready)
+        self._watched = watch(self._loop, self._sock.fileno(), reader, self._dropped)
+
+    def _unwatch(self) -> None:
+        self._watched = None
+        self._loop.remove_reader(self._sock.fileno())
+
+    def _dropped(self, watched: object) -> None:
+        if watched is self._watched and not self._loop.is_closed():
+            self._loop.call_soon(self._read_on)
+
+    def _read_on(self) -> None:
+        if not self.is_reading():
+            return
+        try:
+            self._watch(self._protocol)
+        except (OSError, RuntimeError) as error:
+            self._force_close(error)
 
     def get_extra_info(self, name: str, default: Any = None) -> Any:
         """Look up ``socket``, ``sockname`` or ``peername``."""
@@ -145,8 +211,7 @@ class PlainTransport(asyncio.Transport):
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Tell another protocol from now on."""
         self._protocol = protocol
-        if self.is_reading():
-            self._read_on()
+        self._read_on()
 
     def get_protocol(self) -> asyncio.BaseProtocol:
         """Return the protocol."""
@@ -167,8 +232,8 @@ class PlainTransport(asyncio.Transport):
         self._paused = True
         # One's own reader notices, if anything comes before reading goes on: that saves a
         # handshake, which pauses for a moment, two calls of the selector.
-        if self._reader(self._protocol) != self._read_ready:
-            self._loop.remove_reader(self._sock.fileno())
+        if hasattr(self._protocol, "_read_ready"):
+            self._unwatch()
 
     def resume_reading(self) -> None:
         """Read on."""
@@ -176,12 +241,9 @@ class PlainTransport(asyncio.Transport):
             self._paused = False
             self._read_on()
 
-    def _read_on(self) -> None:
-        self._loop.add_reader(self._sock.fileno(), self._reader(self._protocol))
-
     def _read_ready(self) -> None:
         if self._paused:
-            self._loop.remove_reader(self._sock.fileno())
+            self._unwatch()
             return
         try:
             data = self._sock.recv(_READ_SIZE)
@@ -194,7 +256,7 @@ class PlainTransport(asyncio.Transport):
         if data:
             protocol.data_received(data)
         elif protocol.eof_received():
-            self._loop.remove_reader(self._sock.fileno())
+            self._unwatch()
         else:
             self.close()
 
@@ -220,8 +282,20 @@ class PlainTransport(asyncio.Transport):
         except (BlockingIOError, InterruptedError):
             return 0
         except OSError as error:
-            self._force_close(error)
+            self._send_failed(error)
             return 0
+
+    def _send_failed(self, error: OSError) -> None:
+        """Lose the connection, but not what the peer had sent before it left."""
+        self._closing = True
+        self._unwatch()
+        self._drop_backlog()
+        protocol = cast("Any", self._protocol)
+        receive = getattr(protocol, "feed", None) or protocol.data_received
+        with contextlib.suppress(OSError):
+            while data := self._sock.recv(_READ_SIZE):
+                receive(data)
+        self._loop.call_soon(self._lost, error)
 
     def _write_ready(self) -> None:
         backlog = self._backlog
@@ -281,7 +355,7 @@ class PlainTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        self._loop.remove_reader(self._sock.fileno())
+        self._unwatch()
         if self._backlog is None:
             self._loop.call_soon(self._lost, None)
 
@@ -289,15 +363,15 @@ class PlainTransport(asyncio.Transport):
         """Close at once."""
         self._force_close(None)
 
-    def _force_close(self, error: OSError | None) -> None:
+    def _force_close(self, error: Exception | None) -> None:
         if self._closing and self._backlog is None:
             return
         self._closing = True
-        self._loop.remove_reader(self._sock.fileno())
+        self._unwatch()
         self._drop_backlog()
         self._loop.call_soon(self._lost, error)
 
-    def _lost(self, error: OSError | None) -> None:
+    def _lost(self, error: Exception | None) -> None:
         protocol = cast("asyncio.BaseProtocol", self._protocol)
         self._protocol = None
         try:

@@ -32,9 +32,15 @@ numbers = itertools.count(1)
 class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
     CoreProtocol, asyncio.BufferedProtocol
 ):
-    """The core's protocol, under the type by which asyncio knows a buffered one."""
+    """The core's protocol, under the type by which asyncio knows a buffered one.
 
-    __slots__ = ()
+    Attributes:
+        watched: For `transport.resume_reading`.
+    """
+
+    __slots__ = ("watched",)
+
+    watched: object
 
 
 class _Loads(Protocol):

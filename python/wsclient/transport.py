@@ -8,10 +8,10 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport, has_readers
+from .plain import PlainTransport, has_readers, keeps_readers, watch
 from .tls import Fingerprint
 
 if TYPE_CHECKING:
@@ -90,15 +90,18 @@ class ConnectorProtocol(asyncio.Protocol):
         early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
+        watched: For `resume_reading`.
     """
 
     transport: asyncio.Transport | None = None
     early: bytes = b""
     slot: Slot | None = None
+    watched: object = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport. Called by the event loop, after TLS is up."""
         self.transport = cast("asyncio.Transport", transport)
+        _watch(self.transport)
         if self.early:
             self.data_received(self.early)
 
@@ -240,6 +243,37 @@ def resume_reading(transport: asyncio.Transport) -> None:
     decrypt = getattr(transport, "_retry_ssl_read", None)
     if decrypt is not None:
         decrypt()
+    _watch(transport)
+
+
+def _watch(transport: asyncio.Transport) -> None:
+    """Let aiofastnet's transport with TLS read on when its loop lets go of its reader; see `watch`.
+
+    Args:
+        transport: Its protocol has an attribute ``watched``, for this function.
+    """
+    loop = asyncio.get_running_loop()
+    reader = getattr(transport, "_read_ready", None)
+    # A plain transport has its own care.
+    if reader is None or keeps_readers(loop) or isinstance(transport, PlainTransport):
+        return
+    if not transport.is_reading():
+        return
+    protocol: Any = transport.get_protocol()
+
+    def dropped(watched: object) -> None:
+        if watched is protocol.watched and transport.is_reading() and not loop.is_closed():
+            loop.call_soon(again)
+
+    def again() -> None:
+        if transport.is_reading() and transport.get_protocol() is protocol:
+            try:
+                _watch(transport)
+            except (OSError, RuntimeError):
+                transport.abort()
+
+    descriptor: int = transport.get_extra_info("socket").fileno()
+    protocol.watched = watch(loop, descriptor, reader, dropped)
 
 
 def check_fingerprint(

@@ -208,9 +208,8 @@ async def test_extra_info(echo):
 async def test_one_that_is_dropped_open_warns_and_closes():
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
-    loop = asyncio.get_running_loop()
-    transport = PlainTransport(loop, ours, Recorder())
-    loop.remove_reader(ours.fileno())
+    transport = PlainTransport(asyncio.get_running_loop(), ours, Recorder())
+    transport._unwatch()
     with pytest.warns(ResourceWarning, match="unclosed <PlainTransport open"):
         del transport
     assert ours.fileno() == -1
