@@ -16,6 +16,7 @@ from .tls import Fingerprint
 
 if TYPE_CHECKING:
     import socket
+    from asyncio.trsock import TransportSocket
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
@@ -116,20 +117,20 @@ class ConnectorProtocol(asyncio.Protocol):
             self.transport.abort()
 
 
-def plain_socket(transport: asyncio.Transport) -> int | None:
+def plain_socket(transport: asyncio.Transport) -> TransportSocket | None:
     """Tell which socket may be used past its transport, while that has nothing queued.
 
     Args:
         transport: What a connector returned.
 
     Returns:
-        The descriptor, or None: with TLS, or if it is not known whether the transport holds data
+        The socket, or None: with TLS, or if it is not known whether the transport holds data
         back or closes the socket before it tells its protocol.
     """
     if not isinstance(transport, PlainTransport):
         return None
-    sock: socket.socket = transport.get_extra_info("socket")
-    return sock.fileno()
+    sock: TransportSocket = transport.get_extra_info("socket")
+    return sock
 
 
 async def start_tls(

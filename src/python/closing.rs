@@ -8,7 +8,7 @@ use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{error, flow, keys, send};
+use super::{anchor, error, flow, keys, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;
 
@@ -171,7 +171,7 @@ impl Protocol {
     /// Whether messages can be sent.
     #[inline]
     pub(super) fn is_open(&self) -> bool {
-        !(self.ending.lost || self.ending.abort || self.ending.linger)
+        !(self.ending.lost || self.ending.abort || self.ending.linger || self.flow.severed)
             && (self.core.close_state() == State::Open && self.core.is_reading()
                 || self.ending.deferred.is_some())
     }
@@ -275,6 +275,19 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     flow::apply(slf)
 }
 
+/// The transport can no longer do its part, for this reason: the connection is to be dropped.
+#[cold]
+pub fn fail_by(slf: &Bound<'_, Protocol>, cause: PyErr) {
+    let py = slf.py();
+    let dialect = slf.borrow().dialect(py);
+    let exception = error::lost(py, Some(cause), dialect.as_ref());
+    let mut me = slf.borrow_mut();
+    if !me.ending.is_known() {
+        me.ending.exception = Some(exception);
+    }
+    me.ending.abort = true;
+}
+
 /// The peer sends nothing more.
 pub fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     // The transport closes itself, but only after what it has buffered is written, and such a peer
@@ -299,7 +312,11 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     let exception = match cause {
         _ if known => None,
         None if aborted => None,
-        cause => Some(error::lost(py, cause, slf.borrow().dialect(py).as_ref())),
+        cause => {
+            let cause = cause.map(|cause| PyErr::from_value(cause.into_bound(py)));
+            let dialect = slf.borrow().dialect(py);
+            Some(error::lost(py, cause, dialect.as_ref()))
+        }
     };
     let (timer, waiters) = {
         let mut me = slf.borrow_mut();
@@ -319,6 +336,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     if let Some(timer) = timer {
         timer.call_method0(py, "cancel")?;
     }
+    anchor::release(slf);
     flow::end(slf)?;
     flow::release(py, waiters)?;
     settle(slf)

@@ -47,8 +47,9 @@ const FLAGS: i32 = libc::MSG_DONTWAIT;
 /// none: the transport will meet it too, and knows what to do.
 fn send(socket: Socket, bytes: &[u8]) -> usize {
     let (pointer, length) = (bytes.as_ptr().cast::<c_void>(), bytes.len());
-    // SAFETY: the pointer and length are those of a live slice. The descriptor is the transport's,
-    // which is open: a transport tells its protocol that it is lost before it closes it.
+    // SAFETY: the pointer and length are those of a live slice. The descriptor is that of a socket
+    // which the connection holds (`Flow::holder`), and which its transport does not close before it
+    // has told the connection.
     let sent = unsafe { libc::send(socket, pointer, length, FLAGS) };
     usize::try_from(sent).unwrap_or(0)
 }
@@ -170,15 +171,7 @@ fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 /// What a transport does when it cannot read.
 fn failed(slf: &Bound<'_, Protocol>, cause: &io::Error) -> PyResult<()> {
-    let py = slf.py();
-    let dialect = slf.borrow().dialect(py);
-    let exception = error::lost(py, Some(error::from_system(py, cause)?), dialect.as_ref());
-    {
-        let mut me = slf.borrow_mut();
-        if !me.ending.is_known() {
-            me.ending.exception = Some(exception);
-        }
-        me.ending.abort = true;
-    }
+    let cause = error::from_system(slf.py(), cause)?;
+    closing::fail_by(slf, cause);
     settle(slf)
 }

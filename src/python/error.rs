@@ -16,7 +16,7 @@ pub fn web_socket_error(error: &ProtocolError) -> PyErr {
 }
 
 /// The transport went without a closing handshake, for the reason that the transport gives.
-pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialect>>) -> Py<PyAny> {
+pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>) -> Py<PyAny> {
     let Some(cause) = cause else {
         let message = "server closed the connection without a close frame";
         let error = match dialect {
@@ -25,7 +25,6 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialec
         };
         return error.into_value(py).into_any();
     };
-    let cause = PyErr::from_value(cause.into_bound(py));
     let text = format!("connection lost: {cause}");
     let error = reset(py, text, dialect);
     error.set_cause(py, Some(cause));
@@ -33,10 +32,10 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialec
 }
 
 /// The `OSError` that Python's own socket would raise.
-pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<Py<PyAny>> {
+pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<PyErr> {
     let number = error.raw_os_error().unwrap_or_default();
     let text = py.import("os")?.call_method1("strerror", (number,))?;
-    Ok(py.get_type::<PyOSError>().call1((number, text))?.unbind())
+    Ok(PyErr::from_value(py.get_type::<PyOSError>().call1((number, text))?))
 }
 
 /// Something was to be sent, but the connection has ended or is about to.

@@ -1,10 +1,11 @@
 //! Backpressure, both ways: who has paused reading, and who waits for room to write.
 
+use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::direct::Socket;
-use super::future;
+use super::{closing, future};
 use super::protocol::Protocol;
 use super::settle::settle;
 use crate::close::State;
@@ -14,10 +15,8 @@ use crate::frame::Opcode;
 pub mod pause {
     /// The inbox is full.
     pub const INBOX: u8 = 1;
-    /// A pong is owed to a peer that does not read.
-    pub const PONG: u8 = 2;
     /// The user asked for it.
-    pub const USER: u8 = 4;
+    pub const USER: u8 = 2;
 }
 
 /// The state of both directions.
@@ -28,10 +27,18 @@ pub struct Flow {
     pub resume_reading: Option<Py<PyAny>>,
     /// The transport's bound `write`, `None` when it is gone.
     pub write: Option<Py<PyAny>>,
+    /// The transport's bound `is_closing`, likewise.
+    pub is_closing: Option<Py<PyAny>>,
     /// The socket of a transport that can be passed by; see `direct`.
     pub socket: Option<Socket>,
+    /// What has that socket, as long as `socket` is used. Not shown to the garbage collector, which
+    /// would finalize the socket of a forgotten connection, and with it free its number for another,
+    /// before the connection is told.
+    pub holder: Option<Py<PyAny>>,
     /// The transport may have something queued that has to go out first.
     pub queued: bool,
+    /// The transport has begun to close, and writes nothing more.
+    pub severed: bool,
     /// The transport has more to write than it wants to hold.
     pub write_paused: bool,
     /// Futures of senders that wait for room.
@@ -86,14 +93,16 @@ impl Flow {
         self.reasons & pause::INBOX != 0
     }
 
+    /// Answer this ping when there is room, and no earlier one. Reading goes on: if the peer waits to
+    /// be read before it reads, nobody else would end that.
     pub fn owe_pong(&mut self, payload: &[u8]) {
         self.owed_pong = Some(payload.to_vec());
-        self.pause(pause::PONG);
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.resume_reading)?;
         visit.call(&self.write)?;
+        visit.call(&self.is_closing)?;
         self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
     }
 }
@@ -120,8 +129,19 @@ impl Protocol {
     }
 }
 
-/// Tell the transport if reading is to pause or go on.
+/// Tell the transport if reading is to pause or go on. If it cannot, that is the connection's end:
+/// what has been taken is the reader's all the same.
 pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    match tell(slf) {
+        Err(error) if error.is_instance_of::<PyException>(slf.py()) => {
+            closing::fail_by(slf, error);
+            closing::act(slf)
+        }
+        told => told,
+    }
+}
+
+fn tell(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let (resume, transport) = {
         let mut me = slf.borrow_mut();
@@ -192,7 +212,6 @@ pub fn resume_writing(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             if me.core.close_state() == State::Open {
                 me.owe(Opcode::Pong, &payload);
             }
-            me.flow.resume(pause::PONG);
         }
         std::mem::take(&mut me.flow.waiters)
     };
@@ -217,12 +236,14 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 
 /// The transport is gone: whoever waits for it is told.
 pub fn end(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let (waiters, write) = {
+    let (waiters, held) = {
         let mut me = slf.borrow_mut();
-        me.flow.socket = None;
-        (std::mem::take(&mut me.flow.waiters), me.flow.write.take())
+        let flow = &mut me.flow;
+        flow.socket = None;
+        let held = (flow.holder.take(), flow.write.take(), flow.is_closing.take());
+        (std::mem::take(&mut flow.waiters), held)
     };
-    drop(write);
+    drop(held);
     release(slf.py(), waiters)
 }
 

@@ -2,6 +2,7 @@
 #![allow(clippy::doc_markdown, reason = "Python's docstrings have Python's markup")]
 #![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
 
+mod anchor;
 mod busy;
 mod closing;
 mod compress;

@@ -22,7 +22,7 @@ use super::pings::Pings;
 use super::policy::Policy;
 use super::receive::Receive;
 use super::settle::settle;
-use super::{closing, flow, scratch};
+use super::{anchor, closing, flow, scratch};
 use crate::close::{self, State};
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -110,6 +110,12 @@ impl Protocol {
     }
 }
 
+/// The transport that meets the socket: asyncio's own with TLS does not say when that one closes.
+fn lowest<'py>(transport: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+    let below = transport.getattr("_ssl_protocol").and_then(|ssl| ssl.getattr("_transport"));
+    below.ok().filter(|below| !below.is_none()).unwrap_or_else(|| transport.clone())
+}
+
 #[pymethods]
 impl Protocol {
     #[new]
@@ -184,11 +190,17 @@ impl Protocol {
 
     /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused
     /// until `feed` is called.
-    fn connection_made(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.flow.write = Some(transport.getattr("write")?.unbind());
-        self.flow.begin();
-        self.transport = Some(transport.clone().unbind());
-        Ok(())
+    fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        let write = transport.getattr("write")?.unbind();
+        let is_closing = lowest(transport).getattr("is_closing")?.unbind();
+        {
+            let mut me = slf.borrow_mut();
+            me.flow.write = Some(write);
+            me.flow.is_closing = Some(is_closing);
+            me.flow.begin();
+            me.transport = Some(transport.clone().unbind());
+        }
+        anchor::hold(slf)
     }
 
     /// Let messages say when they were read, in their `extra`.
@@ -230,9 +242,14 @@ impl Protocol {
     /// Use the socket past the transport where that is possible; see `direct`.
     ///
     /// Args:
-    ///     fileno: The descriptor of the transport's TCP socket, not blocking, without TLS.
-    fn use_socket(&mut self, fileno: i32) {
-        self.flow.socket = Some(fileno);
+    ///     socket: The transport's TCP socket, not blocking, without TLS. The transport does not close
+    ///         it before it has called `connection_lost`.
+    fn use_socket(&mut self, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+        self.flow.socket = Some(socket.call_method0("fileno")?.extract()?);
+        self.flow.holder = Some(socket.clone().unbind());
+        // The transport may still have a part of the request.
+        self.flow.queued = true;
+        Ok(())
     }
 
     /// Let `receive()` ask the socket again and again before it suspends; see `use_socket`.

@@ -54,7 +54,7 @@ pub fn send_frame(
         && flow::is_drained(slf)?
     {
         if let Some(rest) = direct::send_frame(py, socket, &header, payload, key)? {
-            write(slf, rest.bind(py))?;
+            write_checked(slf, opcode, rest.bind(py))?;
         }
         return Sent::after_write(slf);
     }
@@ -62,8 +62,33 @@ pub fn send_frame(
         frame::write_frame(&header, payload, out);
         Ok(())
     })?;
-    write(slf, &frame)?;
+    write_checked(slf, opcode, &frame)?;
     Sent::after_write(slf)
+}
+
+/// Give a frame to the transport, which may find, or have found, that it cannot write any more: who
+/// sends in a loop that never waits would not be told by the event loop.
+fn write_checked(
+    slf: &Bound<'_, Protocol>,
+    opcode: Opcode,
+    frame: &Bound<'_, PyBytes>,
+) -> PyResult<()> {
+    let py = slf.py();
+    write(slf, frame)?;
+    let is_closing = slf.borrow().flow.is_closing.as_ref().map(|ask| ask.clone_ref(py));
+    if let Some(is_closing) = is_closing
+        && is_closing.call0(py)?.is_truthy(py)?
+    {
+        slf.borrow_mut().flow.severed = true;
+        return Err(not_open(slf, &format!("a {opcode} frame")));
+    }
+    Ok(())
+}
+
+#[cold]
+fn not_open(slf: &Bound<'_, Protocol>, doing: &str) -> PyErr {
+    let me = slf.borrow();
+    error::not_open(slf.py(), doing, &me.ending, me.options.dialect.as_ref())
 }
 
 /// Give whole frames to the transport; with no transport, they are dropped.

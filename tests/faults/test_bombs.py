@@ -41,10 +41,10 @@ def bomb():
 def hoard(scripted):
     """A function that has a client take `stream`, and returns what the client says about it.
 
-    None in the stream closes the connection; so does a client that `stalls`.
+    None in the stream closes the connection.
     """
 
-    async def hoard(stream, *, extensions=None, stalls=False, **options):
+    async def hoard(stream, *, extensions=None, **options):
         async def script(wire):
             await wire.send(frame(TEXT, b"ready"))
             assert (await wire.receive()).payload == b"go"
@@ -52,11 +52,9 @@ def hoard(scripted):
                 for piece in stream:
                     if piece is None:
                         return
-                    async with asyncio.timeout(1 if stalls else None):
-                        await wire.send(piece)
-                assert not stalls, "the client took everything"
+                    await wire.send(piece)
                 await wire.end()
-            except (ConnectionError, TimeoutError):
+            except ConnectionError:
                 # The client may leave before it has read all.
                 wire.reset()
 
@@ -161,8 +159,8 @@ async def test_a_header_that_announces_2_to_the_63_itself(hoard, rsv):
 
 
 async def test_a_flood_of_pings_whose_pongs_are_not_read(hoard):
-    """The client reads no more than it can answer, so that the flood stops at the sender."""
-    said = await hoard([frame(PING, bytes(125)) * 10_000] * 400, stalls=True)
+    """The client reads all of it, and remembers the newest."""
+    said = await hoard([*[frame(PING, bytes(125)) * 10_000] * 200, None])
     assert (said["messages"], said["code"]) == (0, 1006)
     assert said["grown"] < 2 * LIMIT
 

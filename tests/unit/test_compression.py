@@ -5,6 +5,7 @@ import contextlib
 import gc
 import random
 import zlib
+from types import SimpleNamespace
 
 import pytest
 from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
@@ -297,7 +298,8 @@ async def test_a_message_that_could_not_be_written_is_not_referred_to(scripted):
         server, noise = Zlib(), random.Random(1).randbytes(100_000)
         (transport,) = (o for o in gc.get_referents(ws._connection) if hasattr(o, "write"))
         ws._connection.connection_made(Refusing(transport))
-        ws._connection.use_socket(-1)  # nothing goes past the transport
+        nothing = SimpleNamespace(fileno=lambda: -1)  # nothing goes past the transport
+        ws._connection.use_socket(nothing)
         with pytest.raises(OSError, match="refused"):
             ws.send_bytes(noise)
         ws._connection.connection_made(transport)

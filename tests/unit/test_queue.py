@@ -269,5 +269,8 @@ class _Idle(asyncio.Transport):
     def write(self, data):
         pass
 
+    def is_closing(self):
+        return False
+
     def resume_reading(self):
         pass

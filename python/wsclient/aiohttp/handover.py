@@ -110,9 +110,9 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
         transport.pause_reading()
         # What ends the connection from aiohttp's side closes this.
         handler.transport = transport
-        descriptor = plain_socket(transport)
-        if descriptor is not None:
-            connection.use_socket(descriptor)
+        sock_in_use = plain_socket(transport)
+        if sock_in_use is not None:
+            connection.use_socket(sock_in_use)
     connection.feed(trailing)
 
 
