@@ -1,5 +1,7 @@
 //! How a connection ends: closing handshake, failure, loss of the transport (RFC 6455 §7).
 
+use std::mem;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
@@ -29,6 +31,9 @@ pub struct Ending {
     pub violation: Option<ProtocolError>,
     /// What went wrong, if something did.
     pub exception: Option<Py<PyAny>>,
+    /// Earlier exceptions, to be dropped when no borrow is held: they may be the last to hold frames,
+    /// and so anything.
+    pub replaced: Vec<Py<PyAny>>,
     /// The transport is gone.
     pub lost: bool,
     /// The close frame that the peer has coming, when the messages before its end are taken: who
@@ -59,6 +64,11 @@ impl Ending {
                 || self.deferred.is_some() && self.timer.is_none())
     }
 
+    /// Set or forget what went wrong.
+    pub fn set_exception(&mut self, exception: Option<Py<PyAny>>) {
+        self.replaced.extend(mem::replace(&mut self.exception, exception));
+    }
+
     /// Whether a `receive()` that finds nothing has to answer the peer's end first.
     pub fn has_answer_to_give(&self) -> bool {
         self.deferred.is_some() || self.answer_next
@@ -82,6 +92,7 @@ impl Ending {
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.exception)?;
+        self.replaced.iter().try_for_each(|exception| visit.call(exception))?;
         visit.call(&self.timer)?;
         self.waiters.iter().try_for_each(|waiter| visit.call(waiter))
     }
@@ -99,7 +110,7 @@ impl Protocol {
         // §7.1.5: a frame without a code is reported as 1005.
         let code = frame.code.unwrap_or(code::NO_STATUS);
         self.ending.fate = Some((code, frame.reason.clone()));
-        self.ending.exception = None;
+        self.ending.set_exception(None);
         if self.ending.called {
             self.ending.linger = true;
         } else if self.options.autoclose {
@@ -141,7 +152,7 @@ impl Protocol {
 
     /// Somebody wants to receive, and there is nothing but the peer's end to be answered.
     pub(super) fn answer_end(&mut self) {
-        if std::mem::take(&mut self.ending.answer_next) {
+        if mem::take(&mut self.ending.answer_next) {
             let answer = CloseFrame { code: Some(code::NORMAL), reason: String::new() };
             self.ending.deferred.get_or_insert(answer);
         }
@@ -162,7 +173,7 @@ impl Protocol {
     /// Note that the connection failed: one `error` message, then `closed`.
     pub(super) fn fail(&mut self, exception: &Bound<'_, PyAny>, reason: String, code: u16) {
         self.ending.fate = Some((code, reason));
-        self.ending.exception = Some(exception.clone().unbind());
+        self.ending.set_exception(Some(exception.clone().unbind()));
         if !self.ending.called {
             self.inbox.push(Item::new(Kind::Error, exception.clone().unbind()), 0);
         }
@@ -195,7 +206,8 @@ pub fn refuse(slf: &Bound<'_, Protocol>) {
     let Some(error) = slf.borrow_mut().ending.violation.take() else {
         return;
     };
-    let exception = match slf.borrow().dialect(slf.py()) {
+    let dialect = slf.borrow().dialect(slf.py());
+    let exception = match dialect {
         Some(dialect) => dialect.get().violation(slf.py(), &error),
         None => error::web_socket_error(&error),
     };
@@ -282,10 +294,15 @@ pub fn fail_by(slf: &Bound<'_, Protocol>, cause: PyErr) {
     let dialect = slf.borrow().dialect(py);
     let exception = error::lost(py, Some(cause), dialect.as_ref());
     let mut me = slf.borrow_mut();
-    if !me.ending.is_known() {
-        me.ending.exception = Some(exception);
-    }
+    let exception = if me.ending.is_known() {
+        Some(exception)
+    } else {
+        me.ending.set_exception(Some(exception));
+        None
+    };
     me.ending.abort = true;
+    drop(me);
+    drop(exception);
 }
 
 /// The peer sends nothing more.
@@ -318,21 +335,22 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
             Some(error::lost(py, cause, dialect.as_ref()))
         }
     };
-    let (timer, waiters) = {
+    let (timer, waiters, spare) = {
         let mut me = slf.borrow_mut();
         me.core.abandon();
         me.gathering = None;
         me.ending.deferred = None;
         me.ending.lost = true;
-        me.spare = None;
+        let spare = me.spare.take();
         if let Some(compression) = &mut me.compression {
             compression.deflater.forget();
         }
         if exception.is_some() {
-            me.ending.exception = exception;
+            me.ending.set_exception(exception);
         }
-        (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
+        (me.ending.timer.take(), mem::take(&mut me.ending.waiters), spare)
     };
+    drop(spare);
     if let Some(timer) = timer {
         timer.call_method0(py, "cancel")?;
     }

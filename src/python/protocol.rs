@@ -3,7 +3,15 @@
 //! Every method keeps to one order: borrow, change state, release the borrow, and only then call
 //! Python. The code that is called may be a woken task that receives, sends, closes or drops the
 //! connection.
+//!
+//! Python code also runs where nobody calls it: when the last reference to an object goes that has a
+//! finalizer, or refers to one that has, and (before CPython 3.12) when an object is made that the
+//! garbage collector knows of. So while the connection is borrowed, nothing is made but strings,
+//! bytes, numbers and messages' parts, and exceptions, futures, awaitables and functions are moved out
+//! of it, to be dropped after the borrow. What is replaced in the middle of parsing goes to
+//! [`Ending::replaced`], which [`settle`] empties.
 
+use std::mem;
 use std::time::Instant;
 
 use pyo3::exceptions::PyValueError;
@@ -218,13 +226,14 @@ impl Protocol {
     }
 
     /// What the connection has done, in the order of the fields of `wsclient.Stats`.
-    fn counts(&self) -> Vec<u64> {
-        self.row().to_vec()
+    fn counts(slf: &Bound<'_, Self>) -> Vec<u64> {
+        slf.borrow().row().to_vec()
     }
 
     /// The close code and what went wrong, as the WebSocket has them.
-    fn outcome(&self, py: Python<'_>) -> (Option<u16>, Option<Py<PyAny>>) {
-        (self.close_code(), self.ending.exception.as_ref().map(|error| error.clone_ref(py)))
+    fn outcome(slf: &Bound<'_, Self>) -> (Option<u16>, Option<Py<PyAny>>) {
+        let me = slf.borrow();
+        (me.close_code(), me.ending.exception.as_ref().map(|error| error.clone_ref(slf.py())))
     }
 
     /// Keep the newest messages instead of pausing reading.
@@ -234,9 +243,11 @@ impl Protocol {
     ///     key: Called with each text and binary `Message`. One with the same key takes the place
     ///         of the one before, unless that was taken or the key is `None`.
     #[pyo3(signature = (max_size, key = None))]
-    fn keep_newest(&mut self, py: Python<'_>, max_size: usize, key: Option<Py<PyAny>>) {
-        let policy = Policy::new(py, max_size, key, self.inbox.len());
-        self.inbox.policy = Some(Box::new(policy));
+    fn keep_newest(slf: &Bound<'_, Self>, max_size: usize, key: Option<Py<PyAny>>) {
+        let pushed = slf.borrow().inbox.len();
+        let policy = Box::new(Policy::new(slf.py(), max_size, key, pushed));
+        let earlier = slf.borrow_mut().inbox.policy.replace(policy);
+        drop(earlier);
     }
 
     /// Use the socket past the transport where that is possible; see `direct`.
@@ -401,7 +412,7 @@ impl Protocol {
             let mut me = slf.borrow_mut();
             me.ending.abort = true;
             if exception.is_some() {
-                me.ending.exception = exception;
+                me.ending.set_exception(exception);
             }
         }
         settle(slf)
@@ -419,14 +430,15 @@ impl Protocol {
         self.ending.traverse(&visit)
     }
 
-    fn __clear__(&mut self) {
-        self.transport = None;
-        self.reader = None;
-        self.future = None;
-        self.spare = None;
-        self.inbox = Inbox::default();
-        self.gathering = None;
-        self.flow = Flow::default();
-        self.ending = Ending::default();
+    fn __clear__(slf: &Bound<'_, Self>) {
+        let held = {
+            let me = &mut *slf.borrow_mut();
+            (
+                (me.transport.take(), me.reader.take(), me.future.take(), me.spare.take()),
+                (mem::take(&mut me.inbox), me.gathering.take()),
+                (mem::take(&mut me.flow), mem::take(&mut me.ending)),
+            )
+        };
+        drop(held);
     }
 }

@@ -17,7 +17,8 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             && !me.inbox.has_fresh()
             && !me.flow.changed
             && !me.ending.acts()
-            && me.ending.violation.is_none();
+            && me.ending.violation.is_none()
+            && me.ending.replaced.is_empty();
         drop(me);
         if quiet { Ok(()) } else { carry_out(slf) }
     };
@@ -33,6 +34,8 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 #[cold]
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let replaced = std::mem::take(&mut slf.borrow_mut().ending.replaced);
+    drop(replaced);
     policy::apply(slf);
     closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);

@@ -1,0 +1,195 @@
+"""Python code that runs where nobody calls it: collectors, finalizers, weak references."""
+
+import asyncio
+import contextlib
+import gc
+import sys
+import weakref
+
+import pytest
+from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
+
+from wsclient import ClientError, Conflate, DropOldest, MsgType, ws_connect
+
+from .linked import deliver, linked
+
+STILL = 30
+
+
+class Poker:
+    """Uses a WebSocket in all ways, whenever it is called."""
+
+    def __init__(self, ws, *, takes=True):
+        self.ws = ws
+        self.takes = takes
+        self.count = 0
+        self.busy = False
+        self.taken = []
+        self.errors = []
+
+    def __call__(self, *_):
+        if self.busy:
+            return
+        self.busy = True
+        self.count += 1
+        try:
+            self.poke()
+        except (ClientError, RuntimeError):
+            pass
+        except BaseException as error:  # noqa: BLE001 - a PanicException is none of Exception's
+            self.errors.append(error)
+        finally:
+            self.busy = False
+
+    def poke(self):
+        ws = self.ws
+        _ = ws.closed, ws.close_code, ws.close_reason, ws.stats, ws.latency, ws.dropped, repr(ws)
+        _ = ws.exception(), ws.latency_histogram, ws.buffered_amount, ws.compress
+        _ = ws.get_extra_info("peername"), ws._connection.outcome(), ws._connection.idle_time
+        if self.count % 3 == 0:
+            ws.pause_reading()
+            ws.resume_reading()
+        if self.count % 5 == 0:
+            ws.send_str("x")
+            ws.ping(b"y")
+        msg = ws.receive_nowait() if self.takes else None
+        if msg is not None and msg.type in {MsgType.TEXT, MsgType.BINARY}:
+            self.taken.append(msg)
+
+
+@contextlib.contextmanager
+def poked(ws, **options):
+    """Let a collector, and with it a `Poker`, run at every allocation that may lead to one."""
+    poker = Poker(ws, **options)
+    before = gc.get_threshold()
+    gc.callbacks.append(poker)
+    gc.set_threshold(1, 1, 1)
+    try:
+        yield poker
+    finally:
+        gc.set_threshold(*before)
+        gc.callbacks.remove(poker)
+    assert poker.count
+    assert not poker.errors
+
+
+@pytest.mark.parametrize("queue", [None, DropOldest(10), Conflate(lambda msg: msg.data[:1], 10)])
+@pytest.mark.parametrize("compress", [0, 15])
+async def test_a_collector_at_every_allocation(scripted, queue, compress):
+    async def script(wire):
+        for number in range(20):
+            await wire.send(
+                frame(TEXT, b"%d" % number), frame(PING, b""), frame(BINARY, bytes(100_000))
+            )
+        await wire.send(frame(TEXT, b"end"), frame(CLOSE, b"\x03\xe8"))
+        await wire.end()
+
+    extensions = "permessage-deflate" if compress else None
+    url = await scripted(script, extensions=extensions)
+    async with asyncio.timeout(STILL), ws_connect(url, queue=queue, compress=compress) as ws:
+        with poked(ws) as poker:
+            received = []
+            while (msg := await ws.receive(timeout=STILL)).type != MsgType.CLOSED:
+                received.append(msg)
+                ws.send_bytes(bytes(10))
+            await ws.close()
+        texts = [msg.data for msg in received + poker.taken if msg.type == MsgType.TEXT]
+        if queue is None:
+            assert sorted(texts) == sorted([*(str(number) for number in range(20)), "end"])
+
+
+class Final:
+    """Calls something when it is dropped."""
+
+    def __init__(self, function):
+        self.function = function
+
+    def __del__(self):
+        self.function()
+
+
+class FinalError(ClientError):
+    """An exception that does so."""
+
+
+async def test_exceptions_that_are_replaced(scripted):
+    async with linked(scripted) as (ws, _):
+        poker = Poker(ws)
+        for end in (ws._connection.abort, ws._connection.fail_with):
+            error = FinalError("told")
+            error.final = Final(poker)
+            end(error)
+            del error
+        await deliver_end(ws)
+        assert poker.count
+        assert not poker.errors
+
+
+async def deliver_end(ws):
+    while not ws._connection.lost:  # noqa: ASYNC110 - it has no event here
+        await asyncio.sleep(0)
+    while (await ws.receive()).type != MsgType.CLOSED:
+        pass
+
+
+async def test_a_spare_receive_with_a_weak_reference(scripted):
+    async with linked(scripted) as (ws, wire):
+        poker = Poker(ws)
+        await deliver(wire, frame(TEXT, b"one"))
+        receiving = ws.receive()
+        reference = weakref.ref(receiving, poker)
+        await receiving
+        del receiving
+        wire.reset()
+        await deliver_end(ws)
+        gc.collect()
+        assert reference() is None
+        assert poker.count
+        assert not poker.errors
+
+
+async def test_a_reader_whose_task_ends_something(scripted):
+    async with linked(scripted) as (ws, _):
+        poker = Poker(ws)
+
+        async def read(_held):
+            await ws.receive()
+
+        task = asyncio.create_task(read(Final(poker)))
+        await asyncio.sleep(0)
+        task.cancel()
+        # Asking finds that it is cancelled, and forgets its future.
+        assert ws.receive_nowait() is None
+        del task
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        gc.collect()
+        assert poker.count
+        assert not poker.errors
+
+
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="a collector waits for the next bytecode")
+async def test_the_first_read_of_a_thread(scripted):
+    """The read buffer is made then."""
+
+    async def script(wire):
+        await wire.send(frame(TEXT, b"hello"))
+        await wire.end()
+
+    url = await scripted(script)
+    failed = []
+
+    def in_thread():
+        async def read():
+            async with asyncio.timeout(STILL), ws_connect(url) as ws:
+                with poked(ws, takes=False):
+                    assert (await ws.receive()).data == "hello"
+                await ws.close()
+
+        try:
+            asyncio.run(read())
+        except BaseException as error:  # noqa: BLE001 - raised below
+            failed.append(error)
+
+    await asyncio.to_thread(in_thread)
+    assert not failed
