@@ -47,6 +47,7 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .heartbeat import Heartbeat
+from .hints import FUNCTIONS, missing
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
 from .resolver import AbstractResolver, ResolveResult
@@ -137,3 +138,7 @@ Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, report
 if hasattr(os, "register_at_fork"):
     # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).
     os.register_at_fork(after_in_child=discard_keys)
+
+
+def __getattr__(name: str) -> object:
+    raise missing(f"module {__name__!r}", name, FUNCTIONS)

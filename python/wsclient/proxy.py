@@ -34,6 +34,7 @@ _PORTS = {
     "socks5": 1080,
     "socks5h": 1080,
 }
+_EXPECTED = ", ".join(_PORTS)
 MAX_ANSWER = 32 * 1024
 """Bytes that an HTTP proxy may answer before the tunnel begins."""
 _MAX_SOCKS_FIELD = 255  # RFC 1929 §2
@@ -101,6 +102,9 @@ def parse_proxy(
         raise TypeError(f"proxy must be str or yarl.URL, got {type(proxy).__name__}")
     if auth is not None and not isinstance(auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"proxy_auth must be BasicAuth, got {type(auth).__name__}")
+    if "://" not in str(proxy):
+        host = str(proxy).rpartition("@")[2][:SHOWN]
+        raise InvalidURL(host, f"no scheme of a proxy, expected {_EXPECTED}, as 'http://{host}'")
     try:
         url = read_url(proxy)
         port = url.explicit_port
@@ -110,7 +114,7 @@ def parse_proxy(
     # yarl fails on a host that is empty.
     shown = f"{url.scheme}://{url.host_port_subcomponent if url.raw_host else ''}"
     if url.scheme not in _PORTS:
-        raise InvalidURL(shown, f"scheme {url.scheme!r} of a proxy, expected {', '.join(_PORTS)}")
+        raise InvalidURL(shown, f"scheme {url.scheme!r} of a proxy, expected {_EXPECTED}")
     if not url.raw_host or port == 0:
         raise InvalidURL(shown, "a proxy needs a host and a port in 1..65535")
     if url.path not in {"", "/"} or url.query_string or url.fragment:
