@@ -15,6 +15,7 @@ Example:
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ._core import Message, discard_keys
 from .alone import reconnect, ws_connect
@@ -139,6 +140,7 @@ if hasattr(os, "register_at_fork"):
     # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).
     os.register_at_fork(after_in_child=discard_keys)
 
+if not TYPE_CHECKING:  # for whom any name would be one of the module's
 
-def __getattr__(name: str) -> object:
-    raise missing(f"module {__name__!r}", name, FUNCTIONS)
+    def __getattr__(name: str) -> object:
+        raise missing(f"module {__name__!r}", name, FUNCTIONS)

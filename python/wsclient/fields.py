@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import base64
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from multidict import CIMultiDict
@@ -159,14 +159,17 @@ def check_headers(headers: LooseHeaders | None, argument: str = "headers") -> CI
 
 def _pairs(headers: Any, argument: str) -> list[tuple[str, Any]]:
     """Read names and values. Lines ("A: x") would be refused without a word of what is wanted."""
-    given: Any = headers.items() if isinstance(headers, Mapping) else headers  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
-    got = kind_of(headers)  # pyright: ignore[reportUnknownArgumentType]
+    items = getattr(headers, "items", None)
+    given: object = items() if callable(items) else headers
+    got = kind_of(headers)
     if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
-        pairs: list[Any] = list(given)  # pyright: ignore[reportUnknownArgumentType]
-        wrong = [pair for pair in pairs if not _is_pair(pair)]
-        if not wrong:
+        pairs: list[Any] = list(given)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        wrong = next((pair for pair in pairs if not _is_pair(pair)), pairs)
+        if wrong is pairs:
             return pairs
-        got += f" with {kind_of(wrong[0])}"
+        got += f" with {kind_of(wrong)}"
+        if isinstance(wrong, (tuple, list)):
+            got += f" of {', '.join(map(kind_of, wrong))}"  # pyright: ignore[reportUnknownArgumentType]
     raise TypeError(
         f"{argument} must be a mapping or pairs of name and value, as {{'A': 'x'}}, got {got}"
     )

@@ -226,6 +226,9 @@ class Elsewhere:
         except AttributeError:
             self._fail(instance, kind)
 
+    def __repr__(self) -> str:
+        return f"<not here; use {METHODS[self._name]}>"
+
     def _fail(self, instance: object, kind: type) -> NoReturn:
         owner = (
             f"type object {kind.__name__!r}" if instance is None else f"{kind.__name__!r} object"

@@ -282,9 +282,7 @@ def _read_params(name: str, value: Any) -> object:
     return value
 
 
-def _read_compress(name: str, value: Any) -> object:
-    if isinstance(value, bool):
-        raise TypeError(f"{name} must be int or PerMessageDeflate, got bool")
+def _read_compress(_: str, value: Any) -> object:
     read_compress(value)
     return value
 

@@ -290,7 +290,8 @@ class ClientWebSocketResponse(WebSocketBase):
         await self.close()
 
     def __dir__(self) -> list[str]:
-        return [name for name in super().__dir__() if name not in METHODS]
+        names = super().__dir__()
+        return [name for name in names if name not in METHODS or hasattr(self, name)]
 
     def __repr__(self) -> str:
         state = "closing" if self.closed else "open"

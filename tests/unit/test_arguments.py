@@ -24,6 +24,7 @@ from wsclient import (
     DropOldest,
     Fingerprint,
     Heartbeat,
+    PerMessageDeflate,
     TCPConnector,
     UnixConnector,
     backoff,
@@ -144,6 +145,13 @@ def test_a_wrong_value_is_refused_at_the_call(option, value):
             (
                 "headers must be a mapping or pairs of name and value, as {'A': 'x'},"
                 " got list with str"
+            ),
+        ),
+        (
+            {"headers": [(b"A", b"x")]},
+            (
+                "headers must be a mapping or pairs of name and value, as {'A': 'x'},"
+                " got list with tuple of bytes, bytes"
             ),
         ),
         ({"heartbeat": True}, "heartbeat must be a number or a Heartbeat, got bool"),
@@ -445,6 +453,11 @@ def test_a_keyword_that_connectors_do_not_have(name, said):
         (lambda: DropOldest(True), "max_size must be int, got bool"),
         (lambda: Conflate(len, 1.0), "max_size must be int, got float"),
         (lambda: Fingerprint("ab" * 32), "fingerprint must be bytes, as of bytes.fromhex"),
+        (lambda: PerMessageDeflate(min_size="1"), "min_size must be int, got str"),
+        (
+            lambda: PerMessageDeflate(client_no_context_takeover=1),
+            "client_no_context_takeover must be True or False, got int",
+        ),
         (lambda: Heartbeat(True), "interval must be a number of seconds, got bool"),
     ],
 )
@@ -521,6 +534,8 @@ class Dynamic(ClientWebSocketResponse):
 async def test_subclasses_may_have_such_names(scripted):
     async with linked(scripted, ws_response_class=Before) as (ws, _):
         assert ws.send("a") == "sent a"
+        assert "send" in dir(ws)
+        assert "recv" not in dir(ws)
     async with linked(scripted, ws_response_class=After) as (ws, _):
         assert ws.send("a") == "sent a"
         assert ws.recv == 5
