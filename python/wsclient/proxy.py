@@ -5,6 +5,7 @@ Connecting to one is for `tunnel`.
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -35,6 +36,7 @@ _PORTS = {
     "socks5h": 1080,
 }
 _EXPECTED = ", ".join(_PORTS)
+_BARE = re.compile(r"(?:^|@)([-.\w]{1,80}(?::[0-9]{1,5})?)$")
 MAX_ANSWER = 32 * 1024
 """Bytes that an HTTP proxy may answer before the tunnel begins."""
 _MAX_SOCKS_FIELD = 255  # RFC 1929 §2
@@ -103,8 +105,11 @@ def parse_proxy(
     if auth is not None and not isinstance(auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"proxy_auth must be BasicAuth, got {type(auth).__name__}")
     if "://" not in str(proxy):
-        host = str(proxy).rpartition("@")[2][:SHOWN]
-        raise InvalidURL(host, f"no scheme of a proxy, expected {_EXPECTED}, as 'http://{host}'")
+        # What else may stand there, as in "host:port:user:password", is not to be shown.
+        bare = _BARE.search(str(proxy))
+        host = bare[1] if bare else "host:3128"
+        text = f"no scheme of a proxy, expected {_EXPECTED}, as 'http://{host}'"
+        raise InvalidURL(host if bare else "the proxy's", text)
     try:
         url = read_url(proxy)
         port = url.explicit_port

@@ -71,6 +71,7 @@ WRONG = {
     "server_hostname": [5, b"a", True, ["a"]],
     "proxy": [
         *["127.0.0.1:3128", "me:secret@127.0.0.1:3128", "proxy", "", "://proxy", "ftp://proxy"],
+        *["127.0.0.1:3128:me:secret", "me:secret"],
         *[5, b"http://proxy:1", True, ("proxy", 3128), {"http": "http://proxy:1"}],
         *["http://proxy:0", "http://proxy/path", URL("proxy:3128"), "http://me:secret@:3128"],
     ],
