@@ -15,6 +15,7 @@ Example:
 import os
 from collections.abc import Sequence
 from importlib.metadata import version
+from typing import TYPE_CHECKING
 
 from ._core import Message, discard_keys
 from .alone import reconnect, ws_connect
@@ -47,6 +48,7 @@ from .exceptions import (
     WSServerHandshakeError,
 )
 from .heartbeat import Heartbeat
+from .hints import FUNCTIONS, missing
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
 from .resolver import AbstractResolver, ResolveResult
@@ -137,3 +139,8 @@ Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, report
 if hasattr(os, "register_at_fork"):
     # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).
     os.register_at_fork(after_in_child=discard_keys)
+
+if not TYPE_CHECKING:  # for whom any name would be one of the module's
+
+    def __getattr__(name: str) -> object:
+        raise missing(f"module {__name__!r}", name, FUNCTIONS)

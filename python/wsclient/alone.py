@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from .checks import check_loop
 from .connecting import Connecting
-from .options import takes_options
+from .connector import check_connector
+from .options import DEFAULTS, check_url, takes_options
 from .response import ClientWebSocketResponse, when_lost
-from .retry import backoff, process_exception
+from .retry import HOOKS, backoff, check_hooks, process_exception
 from .session import ClientSession
 from .unclosed import Made
 
@@ -21,10 +23,9 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .connector import BaseConnector
-    from .options import ConnectOptions
+    from .options import ConnectOptions, Options
     from .response import WebSocketProtocol
     from .retry import ReconnectEvent
-    from .slots import Slot
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
 else:
@@ -45,15 +46,16 @@ class _Disposable(ClientSession):
         # Its user knows of the WebSocket alone, which warns for itself.
         self._made = None
 
-    async def open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
+    async def open(
+        self, url: str | URL, given: ConnectOptions[_WS], options: Options, made: Made
+    ) -> _WS:
         try:
-            return await self._open(url, given, made)
+            return await self._open(url, given, options, made)
         except BaseException:
             self._end()
             raise
 
-    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
-        super()._opened(connection, slot)
+    def _opened(self, connection: WebSocketProtocol) -> None:
         when_lost(connection, self._end)
 
 
@@ -77,6 +79,7 @@ def ws_connect(
         Await it, or use it in ``async with``, which closes the WebSocket at its end.
 
     Raises:
+        TypeError, ValueError: An argument is wrong; at the call.
         ClientError: As for `ClientSession.ws_connect`.
 
     Example:
@@ -84,7 +87,12 @@ def ws_connect(
 
     Mirrors ``aiohttp.ws_connect`` of aiohttp 0.17.
     """
-    return Connecting(_open_alone(url, connector, loop, options, Made.here()))
+    check_url(url)
+    check_connector(connector)
+    check_loop(loop)
+    settled = DEFAULTS.overridden("ws_connect", options, "connector", "loop")
+    opening = _open_alone(url, connector, loop, options, settled, made=Made.here())
+    return Connecting(opening, "ws_connect", url)
 
 
 async def _open_alone(
@@ -92,13 +100,15 @@ async def _open_alone(
     connector: BaseConnector | None,
     loop: asyncio.AbstractEventLoop | None,
     given: ConnectOptions[_WS],
+    options: Options,
+    *,
     made: Made,
 ) -> _WS:
-    return await _Disposable(connector, loop).open(url, given, made)
+    return await _Disposable(connector, loop).open(url, given, options, made)
 
 
 @takes_options
-async def reconnect(
+def reconnect(
     url: str | URL,
     *,
     process_exception: Callable[[Exception], Exception | None] = process_exception,
@@ -130,6 +140,9 @@ async def reconnect(
         An asynchronous iterator over open WebSockets. What `process_exception` says is fatal it
         raises.
 
+    Raises:
+        TypeError, ValueError: An argument is wrong; at the call.
+
     Example:
         >>> async for ws in reconnect("wss://example.org/feed"):
         ...     await ws.send_str("subscribe")
@@ -138,15 +151,31 @@ async def reconnect(
 
     Mirrors ``async for websocket in websockets.connect(...)``.
     """
-    async with ClientSession(connector=connector) as session:
-        attempts = session.reconnect(
+    check_url(url)
+    check_connector(connector)
+    check_hooks(process_exception, reconnect_delays, healthy_after, on_state)
+    settled = DEFAULTS.overridden("reconnect", options, "connector", *HOOKS)
+    again: Any = settled.of_call(options)
+
+    def attempt(session: ClientSession) -> AsyncGenerator[_WS, None]:
+        return session.reconnect(
             url,
             process_exception=process_exception,
             reconnect_delays=reconnect_delays,
             healthy_after=healthy_after,
             on_state=on_state,
-            **options,
+            **again,
         )
+
+    return _in_session(connector, attempt)
+
+
+async def _in_session(
+    connector: BaseConnector | None,
+    attempt: Callable[[ClientSession], AsyncGenerator[_WS, None]],
+) -> AsyncGenerator[_WS, None]:
+    async with ClientSession(connector=connector) as session:
+        attempts = attempt(session)
         async with contextlib.aclosing(attempts):
             async for ws in attempts:
                 yield ws

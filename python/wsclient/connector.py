@@ -17,6 +17,15 @@ from aiohappyeyeballs import (
     start_connection,  # pyright: ignore[reportUnknownVariableType]
 )
 
+from .arguments import read_callable, read_count, read_flag, read_limit, read_type
+from .checks import (
+    check_family,
+    check_local_addr,
+    check_loop,
+    check_resolver,
+    parameters_of,
+    read_socket_options,
+)
 from .exceptions import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
@@ -25,6 +34,7 @@ from .exceptions import (
     ClientProxyConnectionError,
     UnixClientConnectorError,
 )
+from .hints import refuse_unexpected
 from .plain import connect, has_readers
 from .resolver import AddrInfo, DNSCache, numeric_address
 from .slots import Slots
@@ -35,6 +45,7 @@ from .types import is_secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence
+    from typing import Never
 
     from yarl import URL
 
@@ -42,7 +53,7 @@ if TYPE_CHECKING:
     from .resolver import AbstractResolver
     from .transport import ConnectorProtocol
 
-__all__ = ["BaseConnector", "TCPConnector", "UnixConnector"]
+__all__ = ["BaseConnector", "TCPConnector", "UnixConnector", "check_connector"]
 
 
 class _Nothing:
@@ -95,8 +106,8 @@ class BaseConnector(ABC):
         loop: asyncio.AbstractEventLoop | None,
     ) -> None:
         self._ssl = check_ssl(ssl)
-        self._limited = bool(limit or limit_per_host)
         self._slots = Slots(limit, limit_per_host)
+        check_loop(loop)
         self._loop = loop
         self._closed = False
 
@@ -155,16 +166,16 @@ class BaseConnector(ABC):
         host, port = (url.raw_host or "").replace("%25", "%"), url.port or 0
         endpoint = _Endpoint(host, port, setting if is_secure(url) else None)
         server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
-        if self._limited:
+        if self._slots.limited:
             progress("limit")
-            protocol.slot = await self._slots.acquire((host, port, is_secure(url)))
+        protocol.slot = await self._slots.acquire((host, port, is_secure(url)))
         try:
             reached = await self._reach(endpoint, proxy, progress)
             return await _finish(reached, protocol, endpoint, server_hostname, progress)
         except BaseException:
             protocol.abort()
             # A transport that was made gives its slot back when it is lost.
-            if protocol.transport is None and protocol.slot is not None:
+            if protocol.transport is None:
                 protocol.slot.release()
             raise
 
@@ -174,6 +185,10 @@ class BaseConnector(ABC):
     ) -> Reached:
         """Connect to where a transport can be put; whatever goes wrong, leave nothing open."""
 
+    def __repr__(self) -> str:
+        state = "closed, " if self._closed else ""
+        return f"<{type(self).__name__} {state}{self._slots}>"
+
     def _check_usable(self) -> None:
         if self._closed:
             raise RuntimeError("connector is closed")
@@ -182,6 +197,16 @@ class BaseConnector(ABC):
             self._loop = loop
         if self._loop is not loop:
             raise RuntimeError("connector belongs to another event loop than the running one")
+
+
+def check_connector(connector: object) -> None:
+    """Check what a caller gave as `connector`.
+
+    Raises:
+        TypeError: It is neither a connector nor None.
+    """
+    if connector is not None:
+        read_type("connector", connector, BaseConnector, "a connector of wsclient's")
 
 
 class TCPConnector(BaseConnector):
@@ -210,10 +235,11 @@ class TCPConnector(BaseConnector):
         force_close: For callers of aiohttp; without a pool, every connection ends closed.
         loop: The event loop, for callers of aiohttp 0.17. It must be the running one
             when connecting.
+        unexpected: There are no others; the error names the one that was meant.
 
     Raises:
-        TypeError: `ssl` is none of the above.
-        ValueError: A limit is negative.
+        TypeError: An argument has the wrong type, or is none that there is.
+        ValueError: A number is negative or NaN, or `family` is another.
     """
 
     def __init__(
@@ -231,10 +257,21 @@ class TCPConnector(BaseConnector):
         happy_eyeballs_delay: float | None = 0.25,
         socket_factory: Callable[[AddrInfo], socket.socket] | None = None,
         socket_options: Iterable[tuple[int, int, int | bytes]] = (),
-        force_close: bool = False,  # noqa: ARG002 - as documented
+        force_close: bool = False,
         loop: asyncio.AbstractEventLoop | None = None,
+        **unexpected: Never,
     ) -> None:
+        refuse_unexpected("TCPConnector", unexpected, parameters_of(TCPConnector))
         super().__init__(ssl=ssl, limit=limit, limit_per_host=limit_per_host, loop=loop)
+        check_family(family)
+        check_local_addr(local_addr)
+        check_resolver(resolver)
+        read_flag("use_dns_cache", use_dns_cache)
+        read_flag("force_close", force_close)
+        read_count("dns_cache_max_size", dns_cache_max_size)
+        read_limit("ttl_dns_cache", ttl_dns_cache)
+        if socket_factory is not None:
+            read_callable("socket_factory", socket_factory, "a function that makes a socket")
         self._family = family
         self._local: Sequence[AddrInfo] | None = addr_to_addr_infos(local_addr)
         self._names = DNSCache(
@@ -243,12 +280,12 @@ class TCPConnector(BaseConnector):
             ttl=ttl_dns_cache if use_dns_cache else 0,
             max_size=dns_cache_max_size,
         )
-        self._delay = happy_eyeballs_delay
+        self._delay = read_limit("happy_eyeballs_delay", happy_eyeballs_delay)
         self._socket_factory = socket_factory
         self._socket_options = (
             (socket.SOL_SOCKET, socket.SO_KEEPALIVE, 1),
             (socket.IPPROTO_TCP, socket.TCP_NODELAY, 1),
-            *socket_options,
+            *read_socket_options(socket_options),
         )
 
     async def _reach(
@@ -335,9 +372,10 @@ class UnixConnector(BaseConnector):
         limit: Connections that may be open at once; 0 for any number.
         limit_per_host: The same for one host and port of the URLs.
         loop: The event loop, for callers of aiohttp 0.17.
+        unexpected: There are no others, as for `TCPConnector`.
 
     Raises:
-        TypeError: `ssl` is no setting.
+        TypeError: An argument has the wrong type, or is none that there is.
         ValueError: A limit is negative.
     """
 
@@ -351,9 +389,15 @@ class UnixConnector(BaseConnector):
         limit: int = 0,
         limit_per_host: int = 0,
         loop: asyncio.AbstractEventLoop | None = None,
+        **unexpected: Never,
     ) -> None:
+        refuse_unexpected("UnixConnector", unexpected, parameters_of(UnixConnector))
         super().__init__(ssl=ssl, limit=limit, limit_per_host=limit_per_host, loop=loop)
+        read_type("path", path, str, "str")
         self._path = path
+
+    def __repr__(self) -> str:
+        return f"{super().__repr__()[:-1]}, path {self._path!r}>"
 
     @property
     def path(self) -> str:

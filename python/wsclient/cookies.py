@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import Request
 
+from .arguments import kind_of
 from .types import is_secure, without_credentials
 
 if TYPE_CHECKING:
@@ -85,11 +86,16 @@ def join_cookies(cookies: LooseCookies) -> str:
         cookies: The caller's cookies.
 
     Raises:
-        TypeError: A name or value is no `str`.
+        TypeError: They are no cookies, or a name or value is no `str`.
         ValueError: One holds what would make something else of it.
     """
     texts: list[str] = []
-    for name, value in dict(cookies).items():
+    try:
+        by_name = dict(cookies)
+    except (TypeError, ValueError):
+        got = kind_of(cookies)
+        raise TypeError(f"cookies must be a mapping or pairs of str, got {got}") from None
+    for name, value in by_name.items():
         text: object = value.coded_value if isinstance(value, Morsel) else value
         if not isinstance(name, str) or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("cookies must be str by name")

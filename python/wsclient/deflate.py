@@ -9,6 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from .arguments import read_flag
 from .fields import SHOWN, parse_extensions
 
 if TYPE_CHECKING:
@@ -70,7 +71,7 @@ class PerMessageDeflate:
         min_size: Messages of fewer bytes are sent as they are; 0 compresses all of them.
 
     Raises:
-        TypeError: A value is no number.
+        TypeError: A value has the wrong type.
         ValueError: A number is out of its range.
 
     Example:
@@ -85,6 +86,8 @@ class PerMessageDeflate:
     min_size: int = 0
 
     def __post_init__(self) -> None:
+        for flag in _FLAGS:
+            read_flag(flag, getattr(self, flag))
         if self.server_max_window_bits is not None:
             _check(_SERVER_BITS, self.server_max_window_bits, 8, _MAX_BITS)
         own = self.client_max_window_bits
@@ -169,10 +172,12 @@ def read_compress(compress: int | PerMessageDeflate) -> PerMessageDeflate | None
     if not isinstance(compress, int):  # pyright: ignore[reportUnnecessaryIsInstance]
         kind = type(compress).__name__
         raise TypeError(f"compress must be int or PerMessageDeflate, got {kind}")
+    # To many a library True says yes; here it would be one bit of window.
+    known = not isinstance(compress, bool)
+    if not (known and (compress == 0 or _MIN_CLIENT_BITS <= compress <= _MAX_BITS)):
+        raise ValueError(f"compress is {compress}, expected 0 or 9 to 15")
     if compress == 0:
         return None
-    if not _MIN_CLIENT_BITS <= compress <= _MAX_BITS:
-        raise ValueError(f"compress is {compress}, expected 0 or 9 to 15")
     if compress == _MAX_BITS:
         return PerMessageDeflate()
     return PerMessageDeflate(server_max_window_bits=compress, client_max_window_bits=compress)
@@ -233,5 +238,5 @@ def _read_answer(params: Sequence[tuple[str, str | None]]) -> dict[str, int | No
 def _check(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int):
         raise TypeError(f"{name} must be int, got {type(value).__name__}")
-    if not low <= value <= high:
+    if isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} is {value}, expected {low} to {high}")

@@ -9,9 +9,12 @@ from __future__ import annotations
 
 import base64
 import re
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from multidict import CIMultiDict
+
+from .arguments import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -34,6 +37,8 @@ SHOWN = 80
 # Fields that the handshake writes; a caller's would contradict what is verified later.
 # The last two would announce a body, and the request has none.
 _RESERVED = frozenset({"upgrade", "connection", "content-length", "transfer-encoding"})
+
+_PAIR = 2  # a name and a value
 
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110 §5.6.2
 _IS_TOKEN = re.compile(_TOKEN)
@@ -109,13 +114,17 @@ def check_protocols(protocols: Sequence[str]) -> tuple[str, ...]:
         The same names.
 
     Raises:
-        TypeError: One `str` was given instead of a sequence of them.
+        TypeError: It is no sequence of `str`, or one `str`.
         ValueError: A name is not a token, or comes twice.
     """
     if isinstance(protocols, str):
         raise TypeError("protocols must be a sequence of str, got one str")
+    if not isinstance(protocols, Iterable):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"protocols must be a sequence of str, got {kind_of(protocols)}")
     names = tuple(protocols)
     for name in names:
+        if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"protocols must be a sequence of str, got one of {kind_of(name)}")
         if not _IS_TOKEN.fullmatch(name):
             raise ValueError(f"subprotocol {name!r} is not a token (RFC 9110 §5.6.2)")
     if len(set(names)) != len(names):
@@ -123,20 +132,21 @@ def check_protocols(protocols: Sequence[str]) -> tuple[str, ...]:
     return names
 
 
-def check_headers(headers: LooseHeaders | None) -> CIMultiDict[str]:
+def check_headers(headers: LooseHeaders | None, argument: str = "headers") -> CIMultiDict[str]:
     """Check the header fields that a caller adds to the request.
 
     Args:
         headers: The caller's fields.
+        argument: What they were given as.
 
     Returns:
         A copy of them.
 
     Raises:
-        TypeError: A name or value is not `str`.
+        TypeError: They are no fields, or a name or value is not `str`.
         ValueError: A field is the handshake's own, or holds what must not be sent.
     """
-    fields = CIMultiDict(headers or ())
+    fields = CIMultiDict(_pairs(() if headers is None else headers, argument))
     for name, value in fields.items():
         lower = name.lower()
         if not _IS_TOKEN.fullmatch(name):
@@ -145,6 +155,31 @@ def check_headers(headers: LooseHeaders | None) -> CIMultiDict[str]:
             raise ValueError(f"header {name} belongs to the handshake and cannot be given")
         check_value(name, value)
     return fields
+
+
+def _pairs(headers: Any, argument: str) -> list[tuple[str, Any]]:
+    """Read names and values. Lines ("A: x") would be refused without a word of what is wanted."""
+    items = getattr(headers, "items", None)
+    given: object = items() if callable(items) else headers
+    got = kind_of(headers)
+    if isinstance(given, Iterable) and not isinstance(given, (str, bytes)):
+        pairs: list[Any] = list(given)  # pyright: ignore[reportUnknownArgumentType, reportUnknownVariableType]
+        wrong = next((pair for pair in pairs if not _is_pair(pair)), pairs)
+        if wrong is pairs:
+            return pairs
+        got += f" with {kind_of(wrong)}"
+        if isinstance(wrong, (tuple, list)):
+            got += f" of {', '.join(map(kind_of, wrong))}"  # pyright: ignore[reportUnknownArgumentType]
+    raise TypeError(
+        f"{argument} must be a mapping or pairs of name and value, as {{'A': 'x'}}, got {got}"
+    )
+
+
+def _is_pair(pair: Any) -> bool:
+    if not isinstance(pair, (tuple, list)):
+        return False
+    parts: list[Any] = [*pair]
+    return len(parts) == _PAIR and isinstance(parts[0], str)
 
 
 def check_value(name: str, value: object) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import os
 import time
 from dataclasses import KW_ONLY, dataclass
@@ -10,6 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ._core import Protocol, WebSocketBase
+from .arguments import read_flag, read_seconds
 from .exceptions import ServerTimeoutError
 
 if TYPE_CHECKING:
@@ -43,7 +45,7 @@ class Heartbeat:
 
     Raises:
         TypeError: An argument has the wrong type.
-        ValueError: A number is not positive, or `payload` is too long.
+        ValueError: A number is not positive or not finite, or `payload` is too long.
 
     Example:
         >>> heartbeat = Heartbeat(20, timeout=20, periodic=True)
@@ -57,18 +59,16 @@ class Heartbeat:
     payload: bytes | Callable[[], bytes] | None = None
 
     def __post_init__(self) -> None:
-        for name, value in (("interval", self.interval), ("timeout", self.timeout)):
-            if value is None and name == "timeout":
-                continue
-            if not isinstance(value, (float, int)):
-                raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-            if not value > 0:
-                raise ValueError(f"{name} is {value}, expected more than 0")
+        _check("interval", self.interval)
+        if self.timeout is not None:
+            _check("timeout", self.timeout)
+        read_flag("periodic", self.periodic)
         if isinstance(self.payload, bytes):
             if len(self.payload) > _MAX_PAYLOAD:
                 raise ValueError(f"payload has {len(self.payload)} bytes, expected at most 125")
         elif self.payload is not None and not callable(self.payload):
-            raise TypeError(f"payload must be bytes, got {type(self.payload).__name__}")
+            kind = type(self.payload).__name__
+            raise TypeError(f"payload must be bytes, got {kind}, or a function that returns them")
 
     @property
     def patience(self) -> float:
@@ -83,21 +83,22 @@ def read_heartbeat(heartbeat: float | Heartbeat | None) -> Heartbeat | None:
     """Take the ``heartbeat`` of `ws_connect` in all its forms.
 
     Args:
-        heartbeat: Seconds, of which 0 stands for none, or all settings.
+        heartbeat: Seconds, of which 0 and infinity stand for none, or all settings.
 
     Raises:
         TypeError: It is something else.
-        ValueError: The number is negative.
+        ValueError: The number is negative, or NaN.
     """
     if heartbeat is None or isinstance(heartbeat, Heartbeat):
         return heartbeat
-    if not isinstance(heartbeat, (float, int)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(
-            f"heartbeat must be a number or a Heartbeat, got {type(heartbeat).__name__}"
-        )
-    if not heartbeat >= 0:
-        raise ValueError(f"heartbeat is {heartbeat}, expected at least 0")
-    return Heartbeat(heartbeat) if heartbeat else None
+    seconds = read_seconds("heartbeat", heartbeat, expected="a number or a Heartbeat")
+    return Heartbeat(heartbeat) if 0 < seconds < math.inf else None
+
+
+def _check(name: str, value: object) -> None:
+    seconds = read_seconds(name, value, expected="a number of seconds")
+    if not 0 < seconds < math.inf:
+        raise ValueError(f"{name} is {value}, expected more than 0, and a finite number")
 
 
 class Watch:
@@ -142,7 +143,8 @@ class Watch:
         if self._connection.reading_paused:
             rest = self._settings.interval
         if rest <= 0:
-            self._ping()
+            if not self._ping():
+                return
             if self._next_check is None:
                 self._await_sign()
             if not self._settings.periodic:
@@ -150,16 +152,37 @@ class Watch:
             rest = self._settings.interval
         self._next_ping = self._loop.call_later(rest, self._beat)
 
-    def _ping(self) -> None:
+    def _ping(self) -> bool:
+        """Send a ping; tell whether the connection was still there to take it."""
         payload = self._settings.payload
         try:
-            self._ws.ping(payload() if callable(payload) else payload or os.urandom(4))
-        except Exception as error:  # noqa: BLE001 - it is the user's
-            self._loop.call_exception_handler(
-                {"message": "the payload function of a heartbeat failed", "exception": error}
-            )
-            self._ws.ping(os.urandom(4))
+            if callable(payload):
+                self._ping_with(payload)
+            else:
+                self._ws.ping(payload or os.urandom(4))
+        except ConnectionResetError:
+            return False
         self._count += 1
+        return True
+
+    def _ping_with(self, function: Callable[[], bytes]) -> None:
+        try:
+            payload = function()
+        except Exception as error:  # noqa: BLE001 - it is the user's
+            self._blame(error)
+        else:
+            try:
+                self._ws.ping(payload)
+            except (TypeError, ValueError) as error:
+                self._blame(error)
+            else:
+                return
+        self._ws.ping(os.urandom(4))
+
+    def _blame(self, error: Exception) -> None:
+        self._loop.call_exception_handler(
+            {"message": "the payload function of a heartbeat failed", "exception": error}
+        )
 
     def _await_sign(self) -> None:
         # The clock of `idle_time`; uvloop rounds its own.

@@ -56,7 +56,7 @@ class Opened(NamedTuple):
         subprotocol: The offered subprotocol that the server chose, or None.
         agreement: How to compress, if the server accepted it, or None.
         trailing: Bytes of the WebSocket that arrived with the head of the 101.
-        slot: To be released when the connection is lost; None if the connector has no limits.
+        slot: To be released when the connection is lost; None if the connector counts none.
     """
 
     transport: asyncio.Transport

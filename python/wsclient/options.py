@@ -4,11 +4,24 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, fields
-from types import NoneType
 from typing import TYPE_CHECKING, Any, Generic, TypedDict
 
+from yarl import URL
+
+from .arguments import (
+    kind_of,
+    read_callable,
+    read_count,
+    read_flag,
+    read_limit,
+    read_seconds,
+    read_type,
+)
 from .auth import BasicAuth
+from .deflate import read_compress
+from .fields import check_headers, check_protocols, check_value
 from .heartbeat import read_heartbeat
+from .hints import refuse_unexpected
 from .proxy import parse_proxy, proxy_from_environment
 from .queue import Conflate, DropOldest
 from .response import ClientWebSocketResponse
@@ -19,7 +32,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
 
     from typing_extensions import TypeVar
-    from yarl import URL, Query
+    from yarl import Query
 
     from .deflate import PerMessageDeflate
     from .heartbeat import Heartbeat
@@ -36,7 +49,7 @@ else:
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
-__all__ = ["ConnectOptions", "Options", "takes_options"]
+__all__ = ["DEFAULTS", "ConnectOptions", "Options", "check_url", "takes_options"]
 
 MAX_MSG_SIZE = 4 * 1024 * 1024
 
@@ -131,24 +144,9 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     trace: Callable[[ConnectStep], object] | None
 
 
-_NOT_NEGATIVE = {
-    "timeout": (float, int, NoneType),
-    "receive_timeout": (float, int, NoneType),
-    "connect_timeout": (float, int, NoneType),
-    "busy_poll": (float, int),
-    "max_msg_size": (int,),
-    "max_redirects": (int,),
-}
-
-
 @dataclass(frozen=True, kw_only=True)
 class Options:
-    """`ConnectOptions` with every value settled; a test holds that the names agree.
-
-    Raises:
-        TypeError: A value has the wrong type.
-        ValueError: A number is negative.
-    """
+    """`ConnectOptions` with every value settled; a test holds that the names agree."""
 
     protocols: Sequence[str] = ()
     timeout: float | None = 10.0
@@ -178,9 +176,6 @@ class Options:
     receive_time: bool = False
     trace: Callable[[ConnectStep], object] | None = None
 
-    def __post_init__(self) -> None:
-        _check(vars(self))
-
     def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
         """Choose the proxy for a URL; see `parse_proxy` for what can be wrong with it.
 
@@ -193,49 +188,152 @@ class Options:
             return parse_proxy(self.proxy, self.proxy_auth, self.proxy_headers, ssl)
         return proxy_from_environment(url, ssl) if self.trust_env and network else None
 
-    def overridden(self, given: Mapping[str, Any]) -> Options:
+    def overridden(self, function: str, given: Mapping[str, Any], *further: str) -> Options:
         """Settle what a call was given, and take the rest from here.
 
         Args:
+            function: What was called, for errors.
             given: The call's `ConnectOptions`.
+            further: The keyword arguments that it has beside these.
 
         Raises:
             TypeError: There is no such option, or a value has the wrong type.
-            ValueError: A number is negative.
+            ValueError: A value is out of its range, or must not be sent.
         """
         if not given:
             return self
-        unknown = given.keys() - _NAMES
-        if unknown:
-            raise TypeError(f"unexpected keyword arguments: {', '.join(sorted(unknown))}")
+        refuse_unexpected(function, given, (*_NAMES, *further))
+        settled = {name: _READERS[name](name, value) for name, value in given.items()}
         timeout = given.get("timeout")
         if isinstance(timeout, ClientWSTimeout):
-            limits = {"receive_timeout": timeout.ws_receive, "connect_timeout": timeout.ws_connect}
-            given = {**limits, **given, "timeout": timeout.ws_close}
-        _check(given)
+            settled = {**_limits_of(timeout), **settled}
         # `replace` would copy one field after the other, for a tenth of what opening takes here.
-        settled = object.__new__(Options)
-        vars(settled).update(vars(self), **given)
-        return settled
+        options = object.__new__(Options)
+        vars(options).update(vars(self), **settled)
+        if settled.keys() & _OF_PROXIES and options.proxy is not None:
+            options.proxy_for(_SOMEWHERE)
+        return options
+
+    def of_call(self, given: Mapping[str, Any]) -> dict[str, Any]:
+        """Return what a call was given, read once and for all: it may have been an iterator.
+
+        Args:
+            given: What this was made from by `overridden`.
+        """
+        return {
+            name: value if name == "timeout" else getattr(self, name)
+            for name, value in given.items()
+        }
 
 
-_NAMES = frozenset(field.name for field in fields(Options))
+DEFAULTS = Options()
+_NAMES = tuple(field.name for field in fields(Options))
+_OF_PROXIES = {"proxy", "proxy_auth", "proxy_headers", "proxy_ssl"}
+_SOMEWHERE = URL("ws://somewhere/")
+_BUSIEST = 1.0
+"""Seconds for which `busy_poll` may keep everybody else waiting."""
 
 
-def _check(given: Mapping[str, Any]) -> None:
-    for name in given.keys() & _NOT_NEGATIVE.keys():
-        value = given[name]
-        if not isinstance(value, _NOT_NEGATIVE[name]):
-            raise TypeError(f"{name} must be a number, got {type(value).__name__}")
-        if value is not None and not value >= 0:
-            raise ValueError(f"{name} is {value}, expected at least 0")
-    read_heartbeat(given.get("heartbeat"))
-    auth = given.get("auth")
-    if auth is not None and not isinstance(auth, BasicAuth):
-        raise TypeError(f"auth must be BasicAuth, got {type(auth).__name__}")
-    queue = given.get("queue")
-    if queue is not None and not isinstance(queue, (DropOldest, Conflate)):
-        raise TypeError(f"queue must be DropOldest or Conflate, got {type(queue).__name__}")
+def _or_none(read: Callable[[str, Any], Any]) -> Callable[[str, Any], Any]:
+    return lambda name, value: None if value is None else read(name, value)
+
+
+def _read_timeout(name: str, value: object) -> Any:
+    if isinstance(value, ClientWSTimeout):
+        return read_limit(f"ws_close of {name}", value.ws_close)
+    return read_limit(name, value, expected="a number of seconds, None or a ClientWSTimeout")
+
+
+def _limits_of(timeout: ClientWSTimeout) -> dict[str, Any]:
+    return {
+        option: read_limit(f"{option} (as {name} of timeout)", getattr(timeout, name))
+        for name, option in (("ws_receive", "receive_timeout"), ("ws_connect", "connect_timeout"))
+    }
+
+
+def _read_busy_poll(name: str, value: object) -> float:
+    seconds = read_seconds(name, value)
+    if seconds > _BUSIEST:
+        raise ValueError(f"{name} is {value}, expected 0 to 1 second")
+    return seconds
+
+
+def _read_class(name: str, value: object) -> object:
+    if not (isinstance(value, type) and issubclass(value, ClientWebSocketResponse)):
+        got = value.__qualname__ if isinstance(value, type) else kind_of(value)
+        raise TypeError(f"{name} must be a subclass of ClientWebSocketResponse, got {got}")
+    return value
+
+
+def _read_origin(name: str, value: object) -> str:
+    read_type(name, value, str, "str or None")
+    return check_value("Origin", value)
+
+
+def _read_params(name: str, value: Any) -> object:
+    try:
+        _SOMEWHERE.extend_query(value)
+    except (TypeError, ValueError):
+        # Without yarl's text, which repeats values: there may be keys among them.
+        raise TypeError(
+            f"{name} must be a str, a mapping or pairs, of str to str or a finite number,"
+            f" got {kind_of(value)}"
+        ) from None
+    return value
+
+
+def _read_compress(_: str, value: Any) -> object:
+    read_compress(value)
+    return value
+
+
+def _read_size(name: str, value: object) -> int:
+    return read_count(name, value, expected="int, of which 0 is no limit")
+
+
+# Each takes the option's name and value, and returns what to use.
+_READERS: dict[str, Callable[[str, Any], Any]] = {
+    "protocols": lambda _, value: check_protocols(value),
+    "timeout": _read_timeout,
+    "receive_timeout": read_limit,
+    "connect_timeout": read_limit,
+    "ws_response_class": _read_class,
+    "autoclose": read_flag,
+    "autoping": read_flag,
+    "heartbeat": lambda _, value: read_heartbeat(value),
+    "busy_poll": _read_busy_poll,
+    "origin": _or_none(_read_origin),
+    "headers": _or_none(lambda name, value: check_headers(value, name)),
+    "params": _or_none(_read_params),
+    "auth": _or_none(lambda name, value: read_type(name, value, BasicAuth, "BasicAuth")),
+    "max_redirects": read_count,
+    "ssl": _or_none(lambda name, value: check_ssl(value, name)),
+    "server_hostname": _or_none(lambda name, value: read_type(name, value, str, "str or None")),
+    "proxy": _or_none(lambda name, value: read_type(name, value, (str, URL), "str or yarl.URL")),
+    "proxy_auth": _or_none(lambda name, value: read_type(name, value, BasicAuth, "BasicAuth")),
+    "proxy_headers": _or_none(lambda name, value: check_headers(value, name)),
+    "proxy_ssl": lambda name, value: check_ssl(value, name),
+    "trust_env": read_flag,
+    "compress": _read_compress,
+    "max_msg_size": _read_size,
+    "decode_text": read_flag,
+    "queue": _or_none(
+        lambda name, value: read_type(name, value, (DropOldest, Conflate), "DropOldest or Conflate")
+    ),
+    "receive_time": read_flag,
+    "trace": _or_none(
+        lambda name, value: read_callable(name, value, "a function that takes a ConnectStep")
+    ),
+}
+
+
+def check_url(url: object, name: str = "url") -> None:
+    """Check a URL's type, as all else of it is for when it is opened.
+
+    Raises:
+        TypeError: It is neither `str` nor `yarl.URL`.
+    """
+    read_type(name, url, (str, URL), "str or yarl.URL")
 
 
 def takes_options(function: _F) -> _F:

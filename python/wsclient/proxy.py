@@ -5,6 +5,7 @@ Connecting to one is for `tunnel`.
 
 from __future__ import annotations
 
+import re
 import urllib.request
 from dataclasses import dataclass, field
 from http import HTTPStatus
@@ -34,6 +35,8 @@ _PORTS = {
     "socks5": 1080,
     "socks5h": 1080,
 }
+_EXPECTED = ", ".join(_PORTS)
+_BARE = re.compile(r"(?:^|@)([-.\w]{1,80}(?::[0-9]{1,5})?)$")
 MAX_ANSWER = 32 * 1024
 """Bytes that an HTTP proxy may answer before the tunnel begins."""
 _MAX_SOCKS_FIELD = 255  # RFC 1929 §2
@@ -101,6 +104,12 @@ def parse_proxy(
         raise TypeError(f"proxy must be str or yarl.URL, got {type(proxy).__name__}")
     if auth is not None and not isinstance(auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"proxy_auth must be BasicAuth, got {type(auth).__name__}")
+    if "://" not in str(proxy):
+        # What else may stand there, as in "host:port:user:password", is not to be shown.
+        bare = _BARE.search(str(proxy))
+        host = bare[1] if bare else "host:3128"
+        text = f"no scheme of a proxy, expected {_EXPECTED}, as 'http://{host}'"
+        raise InvalidURL(host if bare else "the proxy's", text)
     try:
         url = read_url(proxy)
         port = url.explicit_port
@@ -110,7 +119,7 @@ def parse_proxy(
     # yarl fails on a host that is empty.
     shown = f"{url.scheme}://{url.host_port_subcomponent if url.raw_host else ''}"
     if url.scheme not in _PORTS:
-        raise InvalidURL(shown, f"scheme {url.scheme!r} of a proxy, expected {', '.join(_PORTS)}")
+        raise InvalidURL(shown, f"scheme {url.scheme!r} of a proxy, expected {_EXPECTED}")
     if not url.raw_host or port == 0:
         raise InvalidURL(shown, "a proxy needs a host and a port in 1..65535")
     if url.path not in {"", "/"} or url.query_string or url.fragment:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
+from .arguments import read_count
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
 
@@ -25,13 +27,14 @@ class DropOldest:
         max_size: How many messages may wait.
 
     Raises:
+        TypeError: `max_size` is not `int`.
         ValueError: `max_size` is less than 1.
     """
 
     max_size: int
 
     def __post_init__(self) -> None:
-        _check(self.max_size)
+        read_count("max_size", self.max_size, 1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Conflate:
         max_size: How many messages may wait.
 
     Raises:
-        TypeError: `key` cannot be called.
+        TypeError: `key` cannot be called, or `max_size` is not `int`.
         ValueError: `max_size` is less than 1.
 
     Example:
@@ -65,15 +68,8 @@ class Conflate:
     def __post_init__(self) -> None:
         if not callable(self.key):
             raise TypeError(f"key must be a function, got {type(self.key).__name__}")
-        _check(self.max_size)
+        read_count("max_size", self.max_size, 1)
 
 
 Queue: TypeAlias = DropOldest | Conflate
 """What becomes of messages that nobody takes in time."""
-
-
-def _check(max_size: int) -> None:
-    if not isinstance(max_size, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"max_size must be int, got {type(max_size).__name__}")
-    if max_size < 1:
-        raise ValueError(f"max_size is {max_size}, expected at least 1")

@@ -10,8 +10,10 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
+from .arguments import read_limit
 from .exceptions import ServerTimeoutError, WSMessageTypeError
 from .heartbeat import Heartbeat, Watch, read_heartbeat
+from .hints import METHODS, Elsewhere
 from .stats import Stats
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from .slots import Slot
     from .types import HandshakeResponse
 
 __all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "numbers", "when_lost"]
@@ -35,12 +38,21 @@ class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
     """The core's protocol, under the type by which asyncio knows a buffered one.
 
     Attributes:
+        slot: The connection's place in its connector, given back when it is lost.
         watched: For `transport.resume_reading`.
     """
 
-    __slots__ = ("watched",)
+    __slots__ = ("slot", "watched")
 
+    slot: Slot | None
     watched: object
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Give the place back. Called by the event loop."""
+        slot: Slot | None = getattr(self, "slot", None)
+        if slot is not None:
+            slot.release()
+        super().connection_lost(exc)
 
 
 class _Loads(Protocol):
@@ -85,7 +97,7 @@ class ClientWebSocketResponse(WebSocketBase):
     ) -> None:
         self._response = response
         self._protocol = protocol
-        self._close_timeout = close_timeout
+        self._close_timeout = read_limit("close_timeout", close_timeout)
         self._loop = asyncio.get_running_loop()
         settings = read_heartbeat(heartbeat)
         error = self._timeout_error
@@ -128,7 +140,8 @@ class ClientWebSocketResponse(WebSocketBase):
             The text; as `bytes` if the connection was made with ``decode_text=False``.
 
         Raises:
-            WSMessageTypeError: The next message is not text.
+            WSMessageTypeError: The next message is not text, or the connection has ended: the
+                error says how, and what `exception` returns is its cause.
             TimeoutError: No message came in time.
 
         Mirrors ``aiohttp.ClientWebSocketResponse.receive_str``.
@@ -143,7 +156,8 @@ class ClientWebSocketResponse(WebSocketBase):
             timeout: Seconds to wait, as for `receive`.
 
         Raises:
-            WSMessageTypeError: The next message is not binary.
+            WSMessageTypeError: The next message is not binary, or the connection has ended, as for
+                `receive_str`.
             TimeoutError: No message came in time.
 
         Mirrors ``aiohttp.ClientWebSocketResponse.receive_bytes``.
@@ -161,7 +175,8 @@ class ClientWebSocketResponse(WebSocketBase):
             timeout: Seconds to wait, as for `receive`.
 
         Raises:
-            WSMessageTypeError: The next message is not text.
+            WSMessageTypeError: The next message is not text, or the connection has ended: the
+                error says how, and what `exception` returns is its cause.
             TimeoutError: No message came in time.
             ValueError: The text is not JSON (or what `loads` raises).
 
@@ -172,8 +187,31 @@ class ClientWebSocketResponse(WebSocketBase):
     async def _receive_data(self, wanted: MsgType, timeout: float | None) -> Any:
         msg = await self.receive(timeout)
         if msg.tp is not wanted:
-            raise WSMessageTypeError(f"received a {msg.tp.name} message, expected {wanted.name}")
+            raise self._mistaken(msg, wanted) from self._cause(msg)
         return msg.data
+
+    def _mistaken(self, msg: Message, wanted: MsgType) -> WSMessageTypeError:
+        article = "an" if msg.tp is MsgType.error else "a"
+        received = f"received {article} {msg.tp.name} message"
+        match msg.tp:
+            case MsgType.closed:
+                received = f"connection closed with {self._ending()}"
+            case MsgType.closing:
+                received = "connection closed by this side"
+            case MsgType.error:
+                received += f": connection closed with {self._ending()}"
+            case MsgType.close:
+                received += f" with {_code_and_reason(msg.data, msg.extra)}"
+            case _:
+                pass
+        return WSMessageTypeError(f"{received}, expected a {wanted.name} message")
+
+    def _ending(self) -> str:
+        return _code_and_reason(self.close_code, self.close_reason or str(self.exception() or ""))
+
+    def _cause(self, msg: Message) -> BaseException | None:
+        cause = msg.data if msg.tp is MsgType.error else None
+        return cause if isinstance(cause, BaseException) else self.exception()
 
     def send_json(
         self,
@@ -253,6 +291,10 @@ class ClientWebSocketResponse(WebSocketBase):
     ) -> None:
         await self.close()
 
+    def __dir__(self) -> list[str]:
+        names = super().__dir__()
+        return [name for name in names if name not in METHODS or hasattr(self, name)]
+
     def __repr__(self) -> str:
         state = "closing" if self.closed else "open"
         if self.close_code is not None:
@@ -274,6 +316,17 @@ class ClientWebSocketResponse(WebSocketBase):
         self._stop_heartbeat()
         connection.abort()
         warn_unclosed(self, shown, self._made)
+
+
+for _name in METHODS:
+    setattr(ClientWebSocketResponse, _name, Elsewhere(ClientWebSocketResponse, _name))
+
+
+def _code_and_reason(code: object, reason: str) -> str:
+    if not reason:
+        return f"code {code}"
+    # The peer's words, which are to stay in their line.
+    return f"code {code} ({reason if reason.isprintable() else repr(reason)})"
 
 
 def introduce(ws: ClientWebSocketResponse, number: int, made: Made) -> None:

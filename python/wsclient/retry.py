@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import math
 import random
 import re
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ssl import SSLCertVerificationError
 from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
 
+from .arguments import read_callable, read_seconds, read_type
 from .exceptions import (
     ClientConnectionError,
     ClientConnectorError,
@@ -22,7 +25,7 @@ from .exceptions import (
 from .response import ClientWebSocketResponse
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterable
+    from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
 
     from typing_extensions import TypeVar
 
@@ -35,6 +38,7 @@ else:
 __all__ = [
     "ReconnectEvent",
     "backoff",
+    "check_hooks",
     "process_exception",
     "reconnecting",
     "retry_after",
@@ -46,6 +50,12 @@ _State: TypeAlias = Literal["connecting", "open", "closed", "waiting"]
 
 MAX_RETRY_AFTER = 3600.0
 """Seconds of a ``Retry-After`` that are heeded."""
+
+_LONGEST = 366 * 24 * 3600.0
+"""Seconds that `backoff` lets a limit grow to, where it is told of none."""
+
+HOOKS = ("process_exception", "reconnect_delays", "healthy_after", "on_state")
+"""What `reconnect` takes beside the options of `ws_connect`."""
 
 _SECONDS = re.compile(r"[0-9]+")
 # RFC 9110 §15.5.9, RFC 8470 §5.2, RFC 6585 §4.
@@ -91,8 +101,20 @@ def backoff(
         max_delay: The largest limit, in seconds.
         factor: What each limit is multiplied by for the next.
         random: Returns a number in [0, 1).
+
+    Raises:
+        TypeError, ValueError: An argument is no number, negative, or NaN.
     """
-    limit = initial_delay
+    read_seconds("initial_delay", initial_delay)
+    read_seconds("max_delay", max_delay)
+    read_seconds("factor", factor, expected="a number")
+    read_callable("random", random, "a function that returns a number")
+    return _growing(initial_delay, min(max_delay, _LONGEST), factor, random)
+
+
+def _growing(
+    limit: float, max_delay: float, factor: float, random: Callable[[], float]
+) -> Generator[float, None, None]:
     while True:
         limit = min(limit, max_delay)
         yield random() * limit
@@ -158,6 +180,43 @@ def _passing(
     raise fatal from error
 
 
+def check_hooks(
+    process_exception: object, reconnect_delays: object, healthy_after: object, on_state: object
+) -> None:
+    """Check the arguments that `reconnect` has beside those of `ws_connect`.
+
+    Args:
+        process_exception: See `wsclient.reconnect` for this and the others.
+        reconnect_delays: Makes the delays.
+        healthy_after: Seconds.
+        on_state: Is told.
+
+    Raises:
+        TypeError: One has the wrong type.
+        ValueError: `healthy_after` is negative, or NaN.
+    """
+    read_callable("process_exception", process_exception, "a function that takes an exception")
+    read_callable(
+        "reconnect_delays", reconnect_delays, "a function that returns delays, as backoff does"
+    )
+    read_seconds("healthy_after", healthy_after)
+    if on_state is not None:
+        read_callable("on_state", on_state, "a function that takes a ReconnectEvent")
+
+
+def _begin(reconnect_delays: Callable[[], Iterable[float]]) -> Iterator[float]:
+    delays = reconnect_delays()
+    read_type("what reconnect_delays returns", delays, Iterable, "an iterable of seconds")
+    return iter(delays)
+
+
+def _next_delay(delays: Iterator[float]) -> float | None:
+    delay = next(delays, None)
+    if delay is not None and read_seconds("a delay of reconnect_delays", delay) == math.inf:
+        raise ValueError(f"a delay of reconnect_delays is {delay}, expected a finite number")
+    return delay
+
+
 async def reconnecting(
     connect: Callable[[], Awaitable[_WS]],
     *,
@@ -192,7 +251,7 @@ async def reconnecting(
 
     loop = asyncio.get_running_loop()
     attempt = 0
-    delays = iter(reconnect_delays())
+    delays = _begin(reconnect_delays)
     while True:
         attempt += 1
         tell("connecting")
@@ -210,8 +269,8 @@ async def reconnecting(
             tell("closed", exception=ws.exception(), ws=ws)
             if healthy:
                 attempt = 0
-                delays = iter(reconnect_delays())
-        delay = next(delays, None)
+                delays = _begin(reconnect_delays)
+        delay = _next_delay(delays)
         if delay is None:
             if failure is not None:
                 raise failure

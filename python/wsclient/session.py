@@ -5,24 +5,27 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from functools import partial
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
 
 from ._core import Totals
+from .arguments import read_flag, read_type
 from .auth import authorization
+from .checks import check_loop
 from .connecting import Connecting
-from .connector import TCPConnector
+from .connector import TCPConnector, check_connector
 from .cookies import CookiePolicy, join_cookies
 from .deflate import read_compress
 from .opening import open_websocket, same_origin
-from .options import Options, takes_options
+from .options import DEFAULTS, check_url, takes_options
 from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, numbers, when_lost
-from .retry import backoff, process_exception, reconnecting
+from .retry import HOOKS, backoff, check_hooks, process_exception, reconnecting
 from .stats import Stats
 from .tracing import Steps
 from .transport import plain_socket, resume_reading
@@ -40,9 +43,8 @@ if TYPE_CHECKING:
 
     from .connector import BaseConnector
     from .cookies import LooseCookies
-    from .options import ConnectOptions
+    from .options import ConnectOptions, Options
     from .retry import ReconnectEvent
-    from .slots import Slot
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
 else:
@@ -51,6 +53,9 @@ else:
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse)
 
 __all__ = ["ClientSession"]
+
+# Those that `ClientSession` has beside the options.
+_PARAMETERS = ("base_url", "connector", "connector_owner", "cookies", "cookie_jar", "loop")
 
 _logger = logging.getLogger(__name__)
 
@@ -102,7 +107,14 @@ class ClientSession:
         loop: asyncio.AbstractEventLoop | None = None,
         **options: Unpack[ConnectOptions[ClientWebSocketResponse]],
     ) -> None:
-        self._options = Options().overridden(options)
+        self._options = DEFAULTS.overridden("ClientSession", options, *_PARAMETERS)
+        check_connector(connector)
+        read_flag("connector_owner", connector_owner)
+        check_loop(loop)
+        if cookie_jar is not None:
+            read_type("cookie_jar", cookie_jar, CookieJar, "http.cookiejar.CookieJar")
+        if base_url is not None:
+            check_url(base_url, "base_url")
         self._base_url = None if base_url is None else parse_url(base_url)
         self._cookies = join_cookies(cookies or ())
         # An empty jar is false.
@@ -152,7 +164,7 @@ class ClientSession:
             Await it, or use it in ``async with``, which closes the WebSocket at its end.
 
         Raises:
-            TypeError, ValueError: An argument is wrong.
+            TypeError, ValueError: An argument is wrong; at the call.
             InvalidURL: `url` cannot name a WebSocket.
             ClientConnectorError: No connection; the subclasses say why.
             ClientHttpProxyError: The proxy refuses.
@@ -163,7 +175,10 @@ class ClientSession:
 
         Mirrors ``aiohttp.ClientSession.ws_connect``.
         """
-        return Connecting(self._open(url, options, Made.here()))
+        check_url(url)
+        settled = self._options.overridden("ClientSession.ws_connect", options)
+        opening = self._open(url, options, settled, Made.here())
+        return Connecting(opening, "ClientSession.ws_connect", url)
 
     @takes_options
     def reconnect(
@@ -188,23 +203,31 @@ class ClientSession:
 
         Returns:
             An asynchronous iterator over open WebSockets, see `wsclient.reconnect`.
+
+        Raises:
+            TypeError, ValueError: An argument is wrong; at the call.
         """
+        check_url(url)
+        check_hooks(process_exception, reconnect_delays, healthy_after, on_state)
+        settled = self._options.overridden("ClientSession.reconnect", options, *HOOKS)
+        again: Any = settled.of_call(options)
         return reconnecting(
-            lambda: self.ws_connect(url, **options),
+            lambda: self.ws_connect(url, **again),
             process_exception=process_exception,
             reconnect_delays=reconnect_delays,
             healthy_after=healthy_after,
             on_state=on_state,
         )
 
-    async def _open(self, url: str | URL, given: ConnectOptions[_WS], made: Made) -> _WS:
+    async def _open(
+        self, url: str | URL, given: ConnectOptions[_WS], options: Options, made: Made
+    ) -> _WS:
         self._check_open()
         loop = self._check_loop()
-        options = self._options.overridden(given)
         connection = WebSocketProtocol(
             loop,
             resume_reading=resume_reading,
-            max_msg_size=options.max_msg_size,
+            max_msg_size=min(options.max_msg_size, sys.maxsize),
             autoclose=options.autoclose,
             autoping=options.autoping,
             decode_text=options.decode_text,
@@ -214,7 +237,8 @@ class ClientSession:
         if options.receive_time:
             connection.take_times(time.monotonic)
         if options.queue is not None:
-            connection.keep_newest(options.queue.max_size, getattr(options.queue, "key", None))
+            max_size = min(options.queue.max_size, sys.maxsize)
+            connection.keep_newest(max_size, getattr(options.queue, "key", None))
         target = self._absolute(url)
         if options.busy_poll:
             connection.poll_busily(options.busy_poll)
@@ -227,7 +251,7 @@ class ClientSession:
             protocols=options.protocols,
             deflate=read_compress(options.compress),
             origin=options.origin,
-            headers=self._headers(target, given),
+            headers=self._headers(target, given, options),
             ssl=options.ssl,
             server_hostname=options.server_hostname,
             proxy_for=partial(options.proxy_for, network=self._connector.network),
@@ -255,6 +279,7 @@ class ClientSession:
             opened.transport.abort()
             raise
         introduce(ws, number, made)
+        connection.slot = opened.slot
         opened.transport.set_protocol(connection)
         connection.connection_made(opened.transport)
         socket = plain_socket(opened.transport)
@@ -262,15 +287,13 @@ class ClientSession:
             connection.use_socket(socket)
         connection.feed(opened.trailing)
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
-        self._opened(connection, opened.slot)
+        self._opened(connection)
         if _logger.isEnabledFor(logging.INFO):
             _log_life(ws, connection)
         return ws
 
-    def _opened(self, connection: WebSocketProtocol, slot: Slot | None) -> None:
-        """See to what has to happen when a connection is lost that has just been opened."""
-        if slot is not None:
-            when_lost(connection, slot.release)
+    def _opened(self, connection: WebSocketProtocol) -> None:
+        """Be told that a connection has just been opened."""
 
     def _absolute(self, url: str | URL) -> URL:
         if self._base_url is not None:
@@ -282,16 +305,15 @@ class ClientSession:
     def _is_own(self, url: URL) -> bool:
         return self._base_url is None or same_origin(self._base_url, url)
 
-    def _headers(self, url: URL, given: ConnectOptions[_WS]) -> CIMultiDict[str]:
+    def _headers(self, url: URL, given: ConnectOptions[_WS], options: Options) -> CIMultiDict[str]:
         """Add up the session's fields, the call's, and ``Authorization``."""
         headers: CIMultiDict[str] = CIMultiDict(self._options.headers or ())
         if "headers" in given:
-            headers.update(CIMultiDict(given["headers"] or ()))
+            headers.update(CIMultiDict(options.headers or ()))
         auth = given.get("auth")
         if "auth" not in given and self._is_own(url) and url.user is None and url.password is None:
             auth = self._options.auth
-        netrc = given.get("trust_env", self._options.trust_env)
-        value = authorization(url, headers, auth, netrc=netrc)
+        value = authorization(url, headers, auth, netrc=options.trust_env)
         if value is not None:
             headers["Authorization"] = value
         return headers

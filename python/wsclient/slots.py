@@ -6,6 +6,8 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
+from .arguments import read_count
+
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
@@ -13,20 +15,31 @@ __all__ = ["Slot", "Slots"]
 
 
 class Slot:
-    """The place of one connection, which it has until `release`."""
+    """The place of one connection, which it has until `release`.
 
-    def __init__(self) -> None:
-        self._held: list[asyncio.Semaphore] = []
+    Args:
+        slots: Where it counts from `count` on.
+    """
+
+    __slots__ = ("_held", "_slots")
+
+    def __init__(self, slots: Slots) -> None:
+        self._slots: Slots | None = slots
+        self._held: tuple[asyncio.Semaphore, ...] = ()
 
     async def take_from(self, semaphore: asyncio.Semaphore) -> None:
         """Wait for room in one of the limits."""
         await semaphore.acquire()
-        self._held.append(semaphore)
+        self._held = (*self._held, semaphore)
 
     def release(self) -> None:
         """Let the next one have the place; harmless when done before."""
-        while self._held:
-            self._held.pop().release()
+        slots, self._slots = self._slots, None
+        held, self._held = self._held, ()
+        if slots is not None:
+            slots.count -= 1
+        for semaphore in reversed(held):
+            semaphore.release()
 
 
 class Slots:
@@ -38,18 +51,28 @@ class Slots:
         limit: Connections in total.
         limit_per_host: Connections to one endpoint.
 
+    Attributes:
+        count: Connections that have a place, or wait for one.
+
     Raises:
+        TypeError: A limit is not `int`.
         ValueError: A limit is negative.
     """
 
     def __init__(self, limit: int, limit_per_host: int) -> None:
         for name, value in (("limit", limit), ("limit_per_host", limit_per_host)):
-            if value < 0:
-                raise ValueError(f"{name} is {value}, expected at least 0")
+            read_count(name, value, expected="int, of which 0 is no limit")
+        self.count = 0
+        self._limit = limit
         self._limit_per_host = limit_per_host
         self._all = asyncio.Semaphore(limit) if limit else None
         # A semaphore lives while a connection holds it or waits for it.
         self._per_host: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
+
+    @property
+    def limited(self) -> bool:
+        """Whether there is a limit."""
+        return bool(self._limit or self._limit_per_host)
 
     async def acquire(self, endpoint: Hashable) -> Slot:
         """Wait for room. Cancelling the wait takes nothing.
@@ -57,7 +80,8 @@ class Slots:
         Args:
             endpoint: What `limit_per_host` counts together.
         """
-        slot = Slot()
+        slot = Slot(self)
+        self.count += 1
         try:
             if self._limit_per_host:
                 fresh = asyncio.Semaphore(self._limit_per_host)
@@ -68,3 +92,8 @@ class Slots:
             slot.release()
             raise
         return slot
+
+    def __str__(self) -> str:
+        limits = (("limit", self._limit), ("limit_per_host", self._limit_per_host))
+        set_ones = [f"{name} {value}" for name, value in limits if value]
+        return ", ".join([f"{self.count} connections", *(set_ones or ["no limit"])])

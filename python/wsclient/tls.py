@@ -19,10 +19,14 @@ class Fingerprint:
         fingerprint: SHA-256 of the certificate in DER form, 32 bytes.
 
     Raises:
+        TypeError: It is not `bytes`.
         ValueError: It has another length.
     """
 
     def __init__(self, fingerprint: bytes) -> None:
+        if not isinstance(fingerprint, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
+            kind = type(fingerprint).__name__
+            raise TypeError(f"fingerprint must be bytes, as of bytes.fromhex(...), got {kind}")
         if len(fingerprint) != hashlib.sha256().digest_size:
             raise ValueError(
                 f"fingerprint has {len(fingerprint)} bytes, expected the 32 bytes of a SHA-256"
@@ -36,7 +40,7 @@ class Fingerprint:
         return hash(self.fingerprint)
 
     def __repr__(self) -> str:
-        return f"Fingerprint({self.fingerprint!r})"
+        return f"Fingerprint(bytes.fromhex({self.fingerprint.hex()!r}))"
 
 
 SSLSetting: TypeAlias = bool | SSLContext | Fingerprint
@@ -44,15 +48,19 @@ SSLSetting: TypeAlias = bool | SSLContext | Fingerprint
 `Fingerprint`: that certificate and no other."""
 
 
-def check_ssl(ssl: object) -> SSLSetting:
+def check_ssl(ssl: object, name: str = "ssl") -> SSLSetting:
     """Check what a caller gave as `ssl`.
+
+    Args:
+        ssl: What it is.
+        name: What the argument is called.
 
     Raises:
         TypeError: It is no `SSLSetting`.
     """
     if not isinstance(ssl, (bool, SSLContext, Fingerprint)):
         raise TypeError(
-            f"ssl must be bool, ssl.SSLContext or Fingerprint, got {type(ssl).__name__}"
+            f"{name} must be bool, ssl.SSLContext or Fingerprint, got {type(ssl).__name__}"
         )
     return ssl
 

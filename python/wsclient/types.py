@@ -8,12 +8,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
-from typing import TYPE_CHECKING, Any, TypeAlias
+from typing import Any, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
-
-if TYPE_CHECKING:
-    from yarl import URL
+from yarl import URL
 
 __all__ = [
     "MSG_BINARY",
@@ -28,6 +26,7 @@ __all__ = [
     "WSCloseCode",
     "WSMsgType",
     "is_secure",
+    "shown",
     "without_credentials",
 ]
 
@@ -165,3 +164,18 @@ def without_credentials(url: URL) -> URL:
         The same URL with an authority of only host and port.
     """
     return url if url.raw_user is None and url.raw_password is None else url.with_user(None)
+
+
+def shown(url: str | URL) -> str:
+    """Write a URL down for a ``repr``: user, password and query are left out.
+
+    Args:
+        url: A URL or a reference to one, which need not be right.
+    """
+    try:
+        parsed = URL(url)
+        plain = str(without_credentials(parsed).with_query(None).with_fragment(None))
+    except Exception:  # noqa: BLE001 - whatever yarl makes of nonsense
+        # Where a password stands in what cannot be parsed, nobody knows.
+        return "a URL that cannot be parsed"
+    return f"{plain}?…" if parsed.raw_query_string else plain

@@ -2,7 +2,7 @@
 
 use pyo3::basic::CompareOp;
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyBytes, PySlice, PyString, PyTuple};
 
 use super::protocol::Protocol;
 use super::recycle;
@@ -82,6 +82,39 @@ impl Message {
     }
 }
 
+/// Characters of a value that a `repr` shows, if it is longer.
+const SHOWN: usize = 80;
+/// Characters of its beginning that are shown though they take more than that when they are escaped.
+const AT_LEAST: usize = 10;
+
+/// The `repr` of a value, or of its beginning, with its length. What is not shown is not looked at.
+fn shown(value: &Bound<'_, PyAny>) -> PyResult<String> {
+    let unit = match () {
+        () if value.is_exact_instance_of::<PyString>() => "characters",
+        () if value.is_exact_instance_of::<PyBytes>() => "bytes",
+        () => {
+            let text = value.repr()?.to_string();
+            let end = text.char_indices().nth(2 * SHOWN).map(|(index, _)| index);
+            return Ok(end.map_or(text.clone(), |end| format!("{}…", &text[..end])));
+        }
+    };
+    let length = value.len()?;
+    let mut taken = length.min(SHOWN);
+    loop {
+        let head = value.get_item(PySlice::new(value.py(), 0, taken.cast_signed(), 1))?;
+        let text = head.repr()?.to_string();
+        // Two quotes, and perhaps a `b`.
+        if text.chars().count() > SHOWN + 3 && taken > AT_LEAST {
+            taken = (taken / 2).max(AT_LEAST);
+        } else if taken == length {
+            return Ok(text);
+        } else {
+            let (open, quote) = text.split_at(text.len() - 1);
+            return Ok(format!("{open}…{quote} ({length} {unit})"));
+        }
+    }
+}
+
 #[pymethods]
 impl Message {
     #[classattr]
@@ -157,16 +190,11 @@ impl Message {
         self.tuple(py)?.hash()
     }
 
+    /// In one line, however large the payload is.
     fn __repr__(&self, py: Python<'_>) -> PyResult<String> {
-        let fields = PyDict::new(py);
-        for (name, value) in [("tp", &self.tp), ("data", &self.data), ("extra", &self.extra)] {
-            fields.set_item(name, value)?;
-        }
-        let fields: Vec<String> = fields
-            .iter()
-            .map(|(name, value)| Ok(format!("{}={}", name.str()?, value.repr()?)))
-            .collect::<PyResult<_>>()?;
-        Ok(format!("Message({})", fields.join(", ")))
+        let (tp, data, extra) = (self.tp.bind(py), self.data.bind(py), self.extra.bind(py));
+        let (data, extra) = (shown(data)?, shown(extra)?);
+        Ok(format!("Message(tp={}, data={data}, extra={extra})", tp.repr()?))
     }
 
     fn __reduce__<'py>(

@@ -31,7 +31,7 @@ use super::policy::Policy;
 use super::receive::Receive;
 use super::settle::settle;
 use super::{anchor, closing, flow, scratch};
-use crate::close::{self, State};
+use crate::close;
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
 
@@ -340,10 +340,10 @@ impl Protocol {
         self.idle()
     }
 
-    /// Whether neither side has ended the connection.
+    /// Whether neither side has ended the connection, so that a ping can be sent and may be answered.
     #[getter]
     fn alive(&self) -> bool {
-        self.core.close_state() == State::Open && self.core.is_reading() && !self.ending.lost
+        self.is_open() && self.ending.deferred.is_none()
     }
 
     /// Whether the transport is gone.

@@ -347,6 +347,17 @@ impl Receive {
         Self::go_on(slf, State::Expired)
     }
 
+    fn __repr__(&self) -> String {
+        let state = match self.state {
+            State::New | State::Polled => "not awaited",
+            State::Waiting => "waiting",
+            State::Woken | State::Expired => "woken",
+            State::Done => "done",
+        };
+        let timeout = self.timeout.map_or_else(String::new, |limit| format!(", timeout {limit} s"));
+        format!("<Receive: {state}{timeout}>")
+    }
+
     #[getter]
     fn __name__(&self) -> &'static str {
         "receive"

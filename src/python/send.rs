@@ -264,6 +264,10 @@ impl Sent {
         self.waiting = None;
     }
 
+    fn __repr__(&self) -> &'static str {
+        if self.protocol.is_none() { "<Sent: written>" } else { "<Sent: written, waits for room>" }
+    }
+
     #[getter]
     fn __name__(&self) -> &'static str {
         "send"

@@ -164,6 +164,13 @@ async def response_class() -> None:
     await ws_connect("ws://localhost/", ws_response_class=str)  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
 
 
+def names_from_elsewhere(ws: ClientWebSocketResponse) -> None:
+    wsclient.connect  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] # noqa: B018
+    ws.recv  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] # noqa: B018
+    TCPConnector(verify_ssl=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    ws_connect("ws://localhost/", hearbeat=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+
+
 async def sending(ws: ClientWebSocketResponse) -> None:
     ws.send_str("hello")
     ws.send_bytes(b"hello")

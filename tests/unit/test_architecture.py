@@ -15,8 +15,8 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "exceptions", "tls", "unclosed"},
-    {"_core", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
+    {"types", "exceptions", "tls", "unclosed", "arguments", "hints"},
+    {"_core", "checks", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
     {"auth", "cookies", "proxy"},
     {"plain"},
     {"transport", "tunnel", "deflate"},
@@ -32,6 +32,8 @@ PYTHON_LAYERS = (
 PURE_PYTHON = {
     "types",
     "exceptions",
+    "arguments",
+    "hints",
     "fields",
     "auth",
     "cookies",

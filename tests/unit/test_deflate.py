@@ -54,6 +54,8 @@ def test_offer(settings, offer):
         ({"client_max_window_bits": False}, "client_max_window_bits is False, expected 9 to 15"),
         ({"level": -1}, "level is -1, expected 0 to 9"),
         ({"level": 10}, "level is 10, expected 0 to 9"),
+        ({"level": True}, "level is True, expected 0 to 9"),
+        ({"min_size": False}, "min_size is False, expected 0 to"),
         ({"min_size": -1}, "min_size is -1, expected 0 to"),
         ({"min_size": 1 << 70}, "min_size is 1180591620717411303424, expected 0 to"),
     ],
@@ -85,7 +87,7 @@ def test_compress_like_aiohttp():
     assert read_compress(settings) is settings
 
 
-@pytest.mark.parametrize("compress", [-1, 1, 8, 16, True])
+@pytest.mark.parametrize("compress", [-1, 1, 8, 16, True, False])
 def test_compress_out_of_range(compress):
     with pytest.raises(ValueError, match=f"compress is {compress}, expected 0 or 9 to 15"):
         read_compress(compress)

@@ -1,6 +1,7 @@
 """`heartbeat`: a silent server is pinged, a dead one found out, a paused one spared."""
 
 import asyncio
+import math
 import re
 import threading
 import time
@@ -12,12 +13,13 @@ from wsclient import (
     ClientConnectionResetError,
     Heartbeat,
     MsgType,
+    ServerDisconnectedError,
     ServerTimeoutError,
     framing,
     ws_connect,
 )
 
-from .linked import deliver, linked, threaded
+from .linked import deliver, gone, linked, threaded
 
 # Seconds. A server that is to answer in time gets the longer one.
 SHORT, LONG = 0.02, 0.2
@@ -293,11 +295,58 @@ async def test_a_payload_function_that_fails_is_told_of_and_replaced(scripted, p
     assert [type(context["exception"]) for context in reported] == [kind]
 
 
+@pytest.mark.parametrize("fails", [False, True])
+@pytest.mark.parametrize("periodic", [False, True])
+async def test_a_ping_that_finds_the_connection_closed_is_silent(scripted, fails, periodic):
+    reported, opened = [], []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
+
+    def payload():
+        opened[0]._connection.abort()
+        if fails:
+            raise ZeroDivisionError
+        return b"late"
+
+    heartbeat = Heartbeat(SHORT, payload=payload, periodic=periodic)
+    async with linked(scripted, heartbeat=heartbeat) as (ws, wire):
+        opened.append(ws)
+        assert await wire.receive() is None
+        await gone(ws)
+        await beats(3)
+        assert (ws.close_code, ws.exception()) == (1006, None)
+    told = [type(context["exception"]) for context in reported]
+    assert told == ([ZeroDivisionError] if fails else [])
+
+
+@pytest.mark.parametrize("periodic", [False, True])
+async def test_a_connection_that_is_ending_is_not_pinged(scripted, periodic):
+    """The server has closed its end of TCP, and reads nothing of what is on its way to it."""
+    heartbeat = Heartbeat(SHORT, periodic=periodic, timeout=60)
+    async with linked(scripted, heartbeat=heartbeat) as (ws, wire):
+        while (await wire.receive()).opcode != PING:
+            pass
+        for _ in range(300):
+            ws.send_bytes(bytes(100_000))
+        wire.transport.write_eof()
+        await gone(ws)
+        assert type(ws.exception()) is ServerDisconnectedError
+        # The rest is never read.
+        wire._received = b""
+        wire.transport.abort()
+
+
 @pytest.mark.parametrize(
     ("arguments", "kind", "said"),
     [
         ({"interval": 0}, ValueError, "interval is 0"),
+        ({"interval": math.nan}, ValueError, "interval is nan"),
+        ({"interval": math.inf}, ValueError, "interval is inf, expected .* a finite number"),
         ({"interval": "1"}, TypeError, "interval must be a number"),
+        ({"interval": True}, TypeError, "interval must be a number of seconds, got bool"),
+        ({"interval": 1, "timeout": math.nan}, ValueError, "timeout is nan"),
+        ({"interval": 1, "timeout": math.inf}, ValueError, "timeout is inf"),
+        ({"interval": 1, "timeout": "1"}, TypeError, "timeout must be a number"),
+        ({"interval": 1, "periodic": 1}, TypeError, "periodic must be True or False, got int"),
         ({"interval": 1, "timeout": -1}, ValueError, "timeout is -1"),
         ({"interval": 1, "payload": bytes(126)}, ValueError, "payload has 126 bytes"),
         ({"interval": 1, "payload": "text"}, TypeError, "payload must be bytes, got str"),
@@ -308,9 +357,10 @@ def test_wrong_settings(arguments, kind, said):
         Heartbeat(**arguments)
 
 
-async def test_a_heartbeat_of_a_wrong_type():
-    with pytest.raises(TypeError, match="heartbeat must be a number or a Heartbeat, got str"):
-        await ws_connect("ws://127.0.0.1/", heartbeat="20")
+async def test_a_heartbeat_of_infinity_is_none(scripted):
+    async with linked(scripted, heartbeat=math.inf) as (ws, wire):
+        assert ws._heartbeat is None
+        await deliver(wire, frame(TEXT, b"a"))
 
 
 async def frames(wire):

@@ -7,6 +7,7 @@ import operator as op
 import pickle
 import subprocess
 import sys
+import tracemalloc
 import weakref
 
 import pytest
@@ -138,6 +139,40 @@ def test_survives_copy_and_pickle(message, again):
 def test_repr_names_the_fields():
     shown = repr(CLOSED)
     assert shown == "Message(tp=<MsgType.closed: 257>, data=1000, extra='bye')"
+
+
+@pytest.mark.parametrize(
+    ("data", "shown"),
+    [
+        ("a" * 80, repr("a" * 80)),
+        ("a" * 81, f"'{'a' * 80}…' (81 characters)"),
+        ("é\n" * 2**19, "'" + r"é\n" * 20 + "…' (1048576 characters)"),
+        (b"a" * 2**20, f"b'{'a' * 80}…' (1048576 bytes)"),
+        (bytes(2**20), "b'" + r"\x00" * 20 + "…' (1048576 bytes)"),
+        ("\U000e0001" * 99, "'" + r"\U000e0001" * 10 + "…' (99 characters)"),
+        (bytes(20), repr(bytes(20))),
+        ("'" * 99, '"' + "'" * 80 + '…" (99 characters)'),
+        ("\udc80" * 2, repr("\udc80" * 2)),
+        (ValueError("x" * 1000), "ValueError('" + "x" * 148 + "…"),
+    ],
+    ids=range(10),
+)
+def test_repr_is_one_line(data, shown):
+    assert repr(Message(MsgType.text, data, "")) == (
+        f"Message(tp=<MsgType.text: 1>, data={shown}, extra='')"
+    )
+    assert repr(Message(MsgType.text, None, data)).endswith(f"data=None, extra={shown})")
+
+
+def test_repr_makes_none_of_the_whole_payload():
+    """Which would take five times its size."""
+    message = Message(MsgType.text, "a" * 50_000_000, "")
+    tracemalloc.start()
+    try:
+        repr(message)
+        assert tracemalloc.get_traced_memory()[1] < 1_000_000
+    finally:
+        tracemalloc.stop()
 
 
 @pytest.mark.parametrize("data", ['{"price": 1.5}', b'{"price": 1.5}'])

@@ -91,7 +91,7 @@ async def test_max_msg_size_of_the_session(scripted):
 
 
 async def test_a_wrong_option_of_the_session_is_told_at_once():
-    with pytest.raises(TypeError, match="unexpected keyword arguments: haedres"):
+    with pytest.raises(TypeError, match=r"argument 'haedres' \(did you mean 'headers'\?"):
         ClientSession(haedres={})
     with pytest.raises(ValueError, match="heartbeat is -1"):
         ClientSession(heartbeat=-1)

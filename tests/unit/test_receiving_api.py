@@ -10,6 +10,7 @@ from wsclient import (
     ClientWSTimeout,
     Message,
     MsgType,
+    ServerDisconnectedError,
     WebSocketError,
     WSMessageTypeError,
     ws_connect,
@@ -129,16 +130,23 @@ async def test_a_message_that_has_arrived_needs_no_time(ends):
 async def test_receive_str(ends):
     async with ws_connect(await ends(frame(TEXT, "é".encode()), frame(BINARY, b"no"))) as ws:
         assert await ws.receive_str() == "é"
-        with pytest.raises(WSMessageTypeError, match="received a binary message, expected text"):
+        with pytest.raises(
+            WSMessageTypeError, match=r"^received a binary message, expected a text message$"
+        ):
             await ws.receive_str()
-        with pytest.raises(WSMessageTypeError, match="received a closed message, expected text"):
+        with pytest.raises(
+            WSMessageTypeError,
+            match=r"^connection closed with code 1001 \(bye\), expected a text message$",
+        ):
             await ws.receive_str()
 
 
 async def test_receive_bytes(ends):
     async with ws_connect(await ends(frame(BINARY, b"\xff"), frame(TEXT, b"no"))) as ws:
         assert await ws.receive_bytes() == b"\xff"
-        with pytest.raises(TypeError, match="received a text message, expected binary"):
+        with pytest.raises(
+            TypeError, match=r"^received a text message, expected a binary message$"
+        ):
             await ws.receive_bytes()
 
 
@@ -151,6 +159,78 @@ async def test_receive_json(ends):
             await ws.receive_json()
         with pytest.raises(WSMessageTypeError):
             await ws.receive_json()
+
+
+@pytest.mark.parametrize("method", ["receive_str", "receive_bytes", "receive_json"])
+async def test_the_end_instead_of_data(scripted, method):
+    """What a bot's log says of it: code, reason and cause."""
+    kind = "binary" if method == "receive_bytes" else "text"
+
+    async def too_large(wire):
+        await wire.send(frame(TEXT, b"too large"))
+        await wire.end()
+
+    async with ws_connect(await scripted(too_large), max_msg_size=3) as ws:
+        said = rf"connection closed with code 1009 \(.*9 bytes.*\), expected a {kind} message$"
+        with pytest.raises(WSMessageTypeError, match=f"^received an error message: {said}") as one:
+            await getattr(ws, method)()
+        with pytest.raises(WSMessageTypeError, match=f"^{said}") as two:
+            await getattr(ws, method)()
+        for caught in (one, two):
+            assert isinstance(caught.value, TypeError)
+            assert isinstance(caught.value.__cause__, WebSocketError)
+            assert caught.value.__cause__ is ws.exception()
+
+
+async def test_a_lost_connection_instead_of_data(scripted):
+    async def leave(wire):
+        pass
+
+    async with ws_connect(await scripted(leave)) as ws:
+        with pytest.raises(WSMessageTypeError) as caught:
+            await ws.receive_str()
+        assert isinstance(caught.value.__cause__, ServerDisconnectedError)
+        cause = str(caught.value.__cause__)
+        said = f"connection closed with code 1006 ({cause}), expected a text message"
+        assert str(caught.value) == said
+
+
+async def test_a_close_of_ones_own_instead_of_data(sends):
+    async with ws_connect(await sends()) as ws:
+        receiving = asyncio.create_task(ws.receive_str())
+        await asyncio.sleep(0)
+        await ws.close()
+        with pytest.raises(WSMessageTypeError, match=r"^connection closed by this side, expected"):
+            await receiving
+        with pytest.raises(WSMessageTypeError, match=r"^connection closed with code 1000, ") as end:
+            await ws.receive_str()
+        assert end.value.__cause__ is None
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        (frame(PING), "received a ping message, expected a text message"),
+        (frame(PONG), "received a pong message, expected a text message"),
+        (
+            frame(CLOSE, encode_close(4001, "bye")),
+            "received a close message with code 4001 (bye), expected a text message",
+        ),
+        (
+            frame(CLOSE, encode_close(4001, "a\nb")),
+            r"received a close message with code 4001 ('a\nb'), expected a text message",
+        ),
+        (
+            frame(CLOSE),
+            "received a close message with code 1005, expected a text message",
+        ),
+    ],
+)
+async def test_control_frames_instead_of_data(sends, sent, said):
+    async with ws_connect(await sends(sent), autoping=False, autoclose=False) as ws:
+        with pytest.raises(WSMessageTypeError) as caught:
+            await ws.receive_str()
+        assert str(caught.value) == said
 
 
 async def test_text_as_bytes(ends):

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
 
@@ -108,7 +109,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     ) -> Self:
         """Make one, whatever arguments the ``__init__`` of a subclass has."""
         limit = getattr(timeout, "ws_receive", receive_timeout)
-        made: Self = super().__new__(cls, reader, receive_timeout=limit or None)
+        made: Self = super().__new__(cls, reader, receive_timeout=_bound(limit) or None)
         return made
 
     def __init__(  # noqa: PLR0917 - aiohttp's signature
@@ -131,7 +132,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         self._conn = response.connection
         self._protocol = protocol
         self._timeout = timeout
-        self._close_timeout = getattr(timeout, "ws_close", timeout)
+        self._close_timeout = _bound(getattr(timeout, "ws_close", timeout))
         self._autoclose = autoclose
         self._autoping = autoping
         self._loop = loop
@@ -190,6 +191,11 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     receive_str = AIOHTTP.receive_str
     receive_bytes = AIOHTTP.receive_bytes
     receive_json = AIOHTTP.receive_json
+
+
+def _bound(seconds: float | None) -> float | None:
+    # Not every event loop can count to infinity.
+    return None if seconds == math.inf else seconds
 
 
 class _ThroughClose(ClientWebSocketResponse):

@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from typing import TYPE_CHECKING, Any, TypedDict
 
@@ -13,6 +14,7 @@ import aiohttp
 from aiohttp import hdrs
 
 from wsclient.deflate import PerMessageDeflate, read_compress, read_extensions
+from wsclient.heartbeat import read_heartbeat
 from wsclient.response import introduce, numbers
 from wsclient.unclosed import Made
 
@@ -180,7 +182,26 @@ def open_websocket(
         url: As for ``aiohttp.ClientSession.ws_connect``.
         options: The same, and ``ws_response_class`` to overrule the session's.
     """
-    return _open(session, url, options, Made.here())
+    _check_seconds(options)
+    opening: Any = _open(session, url, options, Made.here())
+    # What the warning names, if it is never awaited.
+    opening.__name__ = opening.__qualname__ = "ws_connect"
+    named: Coroutine[Any, Any, ClientWebSocketResponse] = opening
+    return named
+
+
+def _check_seconds(options: dict[str, Any]) -> None:
+    """Refuse NaN before there is a connection: event loops do not, or in words of their own."""
+    timeout = options.get("timeout")
+    for name, value in (
+        ("timeout", timeout),
+        ("ws_receive of timeout", getattr(timeout, "ws_receive", None)),
+        ("ws_close of timeout", getattr(timeout, "ws_close", None)),
+        ("receive_timeout", options.get("receive_timeout")),
+    ):
+        if isinstance(value, float) and math.isnan(value):
+            raise ValueError(f"{name} is {value}, expected a number of seconds")
+    read_heartbeat(options.get("heartbeat"))
 
 
 async def _open(
