@@ -269,8 +269,12 @@ class PlainTransport(asyncio.Transport):
             rest = rest[self._send(rest) :]
             if not rest or self._closing:
                 return
+            try:
+                self._loop.add_writer(self._sock.fileno(), self._write_ready)
+            except Exception as error:  # noqa: BLE001 - a part may have left, which ends the rest
+                self._send_failed(error)
+                return
             self._backlog = deque()
-            self._loop.add_writer(self._sock.fileno(), self._write_ready)
         # A copy, if the caller may change it.
         self._backlog.append(rest if isinstance(data, bytes) else memoryview(bytes(rest)))
         self._backlog_size += len(rest)
@@ -285,7 +289,7 @@ class PlainTransport(asyncio.Transport):
             self._send_failed(error)
             return 0
 
-    def _send_failed(self, error: OSError) -> None:
+    def _send_failed(self, error: Exception) -> None:
         """Lose the connection, but not what the peer had sent before it left."""
         self._closing = True
         self._unwatch()
