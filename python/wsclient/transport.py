@@ -1,18 +1,22 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
 `plain` has that of a connection without TLS. `aiofastnet` makes those with, because its TLS costs
-about half of asyncio's; where it cannot be imported, the loop's own serve.
+about half of asyncio's; where it cannot be imported, or cannot do what a context asks for, the
+loop's own serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-from typing import TYPE_CHECKING, Protocol, cast
+import logging
+import weakref
+from functools import partial
+from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .exceptions import ServerFingerprintMismatch
 from .plain import PlainTransport, has_readers
-from .tls import Fingerprint
+from .tls import Fingerprint, needs_ssl_module
 
 if TYPE_CHECKING:
     import socket
@@ -30,6 +34,8 @@ __all__ = [
     "resume_reading",
     "start_tls",
 ]
+
+_logger = logging.getLogger(__name__)
 
 
 class _CreateConnection(Protocol):
@@ -57,11 +63,79 @@ async def _loop_create_connection(
     )
 
 
+class _Loop:
+    """An event loop, as aiofastnet (1.2) is given it for one connection.
+
+    - Of a server that hangs up during TLS aiofastnet tells not only whoever waits for TLS, but
+      also the loop's exception handler, and that with the class instead of an exception, over
+      which `logging` stumbles.
+    - uvloop calls a reader once after a reset and then never again, though the first read may
+      have found data. It forgets the reader at the same time, which shows here.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._reader: weakref.ref[object] | None = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[asyncio.AbstractEventLoop]:  # type: ignore[override]
+        # It has to know Windows' loops.
+        return type(self._loop)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), type):
+            self._loop.call_exception_handler(context)
+
+    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
+        reader = partial(callback)
+        self._reader = weakref.ref(reader, partial(self._forgotten, descriptor, callback))
+        self._loop.add_reader(descriptor, reader)
+
+    def remove_reader(self, descriptor: int) -> bool:
+        self._reader = None
+        return self._loop.remove_reader(descriptor)
+
+    def _forgotten(
+        self, descriptor: int, callback: Callable[[], object], reader: weakref.ref[object]
+    ) -> None:
+        if not self._loop.is_closed():
+            self._loop.call_soon(self._read_on, descriptor, callback, reader)
+
+    def _read_on(
+        self, descriptor: int, callback: Callable[[], object], reader: weakref.ref[object]
+    ) -> None:
+        if reader is self._reader:
+            self._loop.remove_reader(descriptor)
+            self.add_reader(descriptor, callback)
+
+
+async def _fast_create_connection(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], asyncio.Protocol],
+    *,
+    sock: socket.socket,
+    ssl: SSLContext | None,
+    server_hostname: str | None,
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    shielded: Any = _Loop(loop)
+    if server_hostname is not None and not server_hostname.isascii():
+        # As `ssl` does it; here it would go out as UTF-8, and be compared so.
+        server_hostname = server_hostname.encode("idna").decode()
+    return await aiofastnet.create_connection(
+        shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname
+    )
+
+
 _create_connection: _CreateConnection
 try:
-    from aiofastnet import create_connection as _create_connection
+    import aiofastnet
 except ImportError:
     _create_connection = _loop_create_connection
+else:
+    _create_connection = _fast_create_connection
 
 
 async def _plain_create_connection(
@@ -78,7 +152,11 @@ async def _plain_create_connection(
 
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
-        return _create_connection
+        reason = needs_ssl_module(context)
+        if reason is None:
+            return _create_connection
+        _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
+        return _loop_create_connection
     return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 

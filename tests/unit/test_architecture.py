@@ -18,7 +18,7 @@ PYTHON_LAYERS = (
     {"types", "exceptions", "tls", "unclosed"},
     {"_core", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
     {"auth", "cookies", "proxy"},
-    {"plain"},
+    {"plain", "endpoint"},
     {"transport", "tunnel", "deflate"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
