@@ -122,6 +122,7 @@ class BaseConnector(ABC):
         # "%25" spells the "%" before an IPv6 zone in a URL (RFC 6874 §2).
         host, port = (url.raw_host or "").replace("%25", "%"), url.port or 0
         endpoint = Endpoint(host, port, setting if is_secure(url) else None)
+        protocol.endpoint = endpoint
         server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
         if self._limited:
             progress("limit")
@@ -232,7 +233,7 @@ class TCPConnector(BaseConnector):
             host = await self._ipv4_address(endpoint)
         sock = await self._dial(there, lambda _: None)
         try:
-            reached = await open_tunnel(sock, proxy, there.context, host, endpoint.port)
+            reached = await open_tunnel(sock, proxy, there, host, endpoint.port)
         except OSError as error:
             step = "tls" if isinstance(error, SSLError) else "proxy"
             raise there.error(step, error) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+from functools import partial
 from ssl import SSLCertVerificationError, SSLError
 from typing import TYPE_CHECKING
 
@@ -13,9 +14,11 @@ from .exceptions import (
     ClientConnectorSSLError,
     ClientProxyConnectionError,
 )
-from .tls import context_of
+from .tls import breaks_tls, context_of, is_no_tls, spell_out, wants_certificate
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from yarl import URL
 
     from .tls import SSLSetting
@@ -59,16 +62,39 @@ class Endpoint:
             step: What was under way, see `ClientConnectorError`.
             cause: What went wrong.
         """
+        spell_out(cause)
         os_error = cause if isinstance(cause, OSError) else OSError(errno.EINVAL, str(cause))
+        kind: Callable[..., ClientConnectorError] = ClientConnectorError
         if self.proxy is not None:
-            return ClientProxyConnectionError(
-                self.host, self.port, os_error, step=step, ssl=self.ssl, proxy=self.proxy
-            )
-        kind = ClientConnectorError
-        if step == "dns":
+            kind = partial(ClientProxyConnectionError, proxy=self.proxy)
+        elif step == "dns":
             kind = ClientConnectorDNSError
         elif isinstance(cause, SSLCertVerificationError):
             kind = ClientConnectorCertificateError
         elif isinstance(cause, SSLError):
             kind = ClientConnectorSSLError
-        return kind(self.host, self.port, os_error, step=step, ssl=self.ssl)
+        hint = self._hint(cause) if step == "tls" else ""
+        return kind(self.host, self.port, os_error, step=step, ssl=self.ssl, hint=hint)
+
+    def tls_error(self, cause: Exception | None) -> ClientConnectorError | None:
+        """Make the error that tells of the end of TLS that stood, if that is what ended.
+
+        Args:
+            cause: What the transport reports.
+        """
+        if not breaks_tls(cause):
+            return None
+        error = self.error("tls", cause)
+        error.__cause__ = cause
+        return error
+
+    def _hint(self, cause: Exception) -> str:
+        plain, secure = ("ws", "wss") if self.proxy is None else ("http", "https")
+        whose = "" if self.proxy is None else " for the proxy"
+        if is_no_tls(cause):
+            return f"no TLS is spoken there, so {plain}:// may be right{whose}, not {secure}://"
+        if isinstance(cause, ConnectionError):
+            return f"if no TLS is spoken there, {plain}:// is right{whose}, not {secure}://"
+        if wants_certificate(cause):
+            return "a certificate for the client is what SSLContext.load_cert_chain() loads"
+        return ""

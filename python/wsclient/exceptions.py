@@ -97,6 +97,7 @@ class ClientConnectorError(ClientOSError):
         os_error: What the operating system (or `ssl`) reported.
         step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"unix"``.
         ssl: The TLS setting in force; None on a connection without TLS.
+        hint: What may help, in words.
     """
 
     def __init__(
@@ -107,6 +108,7 @@ class ClientConnectorError(ClientOSError):
         *,
         step: str = "tcp",
         ssl: SSLSetting | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(os_error.errno, os_error.strerror or str(os_error))
         # What pickle calls the class with; OSError would keep (errno, strerror).
@@ -116,6 +118,7 @@ class ClientConnectorError(ClientOSError):
         self.os_error = os_error
         self.step = step
         self.ssl = ssl
+        self.hint = hint
 
     @property
     def reason(self) -> str:
@@ -124,14 +127,18 @@ class ClientConnectorError(ClientOSError):
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"cannot connect to {host}:{self.port}, step {self.step}: {self.reason}"
+        return f"cannot connect to {host}:{self.port}, {self._why}"
+
+    @property
+    def _why(self) -> str:
+        return f"step {self.step}: {self.reason}" + (f"; {self.hint}" if self.hint else "")
 
     def __reduce__(
         self,
     ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
         # An SSLContext cannot be pickled, and its settings are no part of what went wrong.
         plain = self.ssl if isinstance(self.ssl, bool) else None
-        return type(self), self.args, {"step": self.step, "ssl": plain}
+        return type(self), self.args, {"step": self.step, "ssl": plain, "hint": self.hint}
 
 
 class ClientConnectorDNSError(ClientConnectorError):
@@ -157,6 +164,7 @@ class ClientProxyConnectionError(ClientConnectorError):
             what comes after these.
         ssl: The TLS setting for the proxy; None if it is spoken to without TLS.
         proxy: The proxy's URL, without credentials.
+        hint: What may help, in words.
     """
 
     def __init__(
@@ -168,12 +176,13 @@ class ClientProxyConnectionError(ClientConnectorError):
         step: str = "tcp",
         ssl: SSLSetting | None = None,
         proxy: URL | None = None,
+        hint: str = "",
     ) -> None:
-        super().__init__(host, port, os_error, step=step, ssl=ssl)
+        super().__init__(host, port, os_error, step=step, ssl=ssl, hint=hint)
         self.proxy = proxy
 
     def __str__(self) -> str:
-        return f"cannot connect by proxy {self.proxy}, step {self.step}: {self.reason}"
+        return f"cannot connect by proxy {self.proxy}, {self._why}"
 
     def __reduce__(
         self,

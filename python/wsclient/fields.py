@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHOWN",
+    "TLS_ALERT",
     "Extension",
     "basic_authorization",
     "check_headers",
@@ -30,6 +31,8 @@ __all__ = [
 
 SHOWN = 80
 """Characters of someone else's words that an error text repeats."""
+TLS_ALERT = b"\x15"
+"""What an answer begins with where TLS is expected, not HTTP (RFC 8446 §5.1)."""
 
 # Fields that the handshake writes; a caller's would contradict what is verified later.
 # The last two would announce a body, and the request has none.

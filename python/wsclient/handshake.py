@@ -30,12 +30,13 @@ from .deflate import read_extensions
 from .exceptions import ServerDisconnectedError, WSServerHandshakeError
 from .fields import (
     SHOWN,
+    TLS_ALERT,
     basic_authorization,
     check_headers,
     check_protocols,
     check_value,
 )
-from .types import HandshakeResponse, LooseHeaders, without_credentials
+from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -57,6 +58,11 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 # 101 ends HTTP, all other 1xx announce another answer (RFC 9110 §15.2).
 _FINAL = frozenset({HTTPStatus.SWITCHING_PROTOCOLS, *range(200, 1000)})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 §15.4
+_USE_TLS = "wss:// is right, not ws://"
+# nginx, Go and Apache.
+_WANTS_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP to"
+)
 
 
 def is_redirect(response: HandshakeResponse) -> bool:
@@ -287,9 +293,12 @@ class Handshake:
         if self._response is not None:
             raise self._status_error()
         missing = "the end of its head" if self._received else "any of it"
+        hint = ""
+        if not (self._received or is_secure(self.url)):
+            hint = "; if TLS is spoken there, wss:// is right, not ws://"
         raise ServerDisconnectedError(
             f"server closed the connection during the opening handshake, {self._received} bytes"
-            f" into its answer and before {missing}, url={str(self.url)!r}"
+            f" into its answer and before {missing}{hint}, url={str(self.url)!r}"
         )
 
     def _refuse(self, response: HandshakeResponse, what: str) -> NoReturn:
@@ -306,7 +315,10 @@ class Handshake:
     def _status_error(self) -> WSServerHandshakeError:
         response = self._response
         status = "" if response is None else f"{response.status} {_shown([response.reason])}"
-        return self._error(f"server answered {status}, expected 101 Switching Protocols", response)
+        text = f"server answered {status}, expected 101 Switching Protocols"
+        if not is_secure(self.url) and _WANTS_TLS.search(self._body):
+            text += f"; {_USE_TLS}"
+        return self._error(text, response)
 
     def _head_error(self, what: str) -> WSServerHandshakeError:
         return self._error(f"server sent an answer {what}", None)
@@ -314,6 +326,8 @@ class Handshake:
     def _garbage_error(self, reason: str) -> WSServerHandshakeError:
         # The first line only: header fields may hold cookies.
         line = self._first.partition(b"\n")[0]
+        if line.startswith(TLS_ALERT) and not is_secure(self.url):
+            reason = f"a TLS alert: {_USE_TLS}"
         return self._error(f"server's answer is not HTTP/1.1 ({reason}), it begins {line!r}", None)
 
     def _error(self, text: str, response: HandshakeResponse | None) -> WSServerHandshakeError:

@@ -79,9 +79,16 @@ class HandshakeProtocol(ConnectorProtocol):
         # Carries no outcome, so that one nobody fetches (a cancelled opening) warns of nothing.
         self._finished = asyncio.get_running_loop().create_future()
         self._outcome: HandshakeResponse | BaseException | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Send the request, if that has not been done."""
+        if not self._begun and self.transport is not None:
+            self._begun = True
+            self.transport.write(self._handshake.request())
 
     async def answer(self) -> HandshakeResponse:
-        """Send the request, and wait for the server's answer. There must be a transport.
+        """Wait for the server's answer. There must be a transport.
 
         Returns:
             A verified 101 or a redirect. Reading is paused.
@@ -90,9 +97,9 @@ class HandshakeProtocol(ConnectorProtocol):
             WSServerHandshakeError: The answer opens nothing.
             ServerDisconnectedError: The connection was lost before the answer was
                 complete, or right after it.
+            ClientConnectorSSLError: The server has refused TLS after all.
         """
-        assert self.transport is not None  # noqa: S101 - as documented
-        self.transport.write(self._handshake.request())
+        self.begin()
         await self._finished
         if isinstance(self._outcome, BaseException):
             raise self._outcome
@@ -111,7 +118,11 @@ class HandshakeProtocol(ConnectorProtocol):
         """Conclude that no more will come. Called by the event loop."""
         super().connection_lost(exc)
         if self._outcome is None:
-            self._read(b"", exc)
+            refusal = None if self.endpoint is None else self.endpoint.tls_error(exc)
+            if refusal is None:
+                self._read(b"", exc)
+            else:
+                self._settle(refusal)
         elif not isinstance(self._outcome, BaseException):
             lost = ServerDisconnectedError(
                 f"connection lost right after the handshake, url={str(self._handshake.url)!r}"

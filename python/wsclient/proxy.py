@@ -16,7 +16,7 @@ from yarl import URL
 
 from .auth import BasicAuth
 from .exceptions import ClientHttpProxyError, InvalidURL
-from .fields import SHOWN, check_headers
+from .fields import SHOWN, TLS_ALERT, check_headers
 from .types import is_secure, without_credentials
 from .urls import read_url
 
@@ -179,6 +179,7 @@ class Connect:
         self.trailing = b""
         self._proxy = proxy
         self._received = 0
+        self._first = b""
         self._done = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_ANSWER)
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -215,6 +216,14 @@ class Connect:
         if not data:
             raise ConnectionResetError("proxy closed the connection before it answered CONNECT")
         self._received += len(data)
+        self._first = (self._first + data[:5])[:5]
+        # h11 would wait for a blank line that another protocol may never send.
+        if not b"HTTP/".startswith(self._first):
+            if self._first.startswith(TLS_ALERT):
+                self._refuse(
+                    "answered with a TLS alert: https:// is right for the proxy, not http://,"
+                )
+            self._refuse("sent what is not HTTP/1.1")
         try:
             self._http.receive_data(data)
             self._done = self._advance()

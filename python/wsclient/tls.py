@@ -3,11 +3,33 @@
 from __future__ import annotations
 
 import hashlib
+import re
 from functools import cache
-from ssl import CERT_NONE, PROTOCOL_TLS_CLIENT, SSLContext, SSLObject, create_default_context
-from typing import Any, TypeAlias
+from ssl import (
+    CERT_NONE,
+    PROTOCOL_TLS_CLIENT,
+    SSL_ERROR_SSL,
+    SSLContext,
+    SSLEOFError,
+    SSLError,
+    SSLObject,
+    SSLZeroReturnError,
+    create_default_context,
+)
+from typing import Any, TypeAlias, TypeGuard
 
-__all__ = ["Fingerprint", "SSLSetting", "check_ssl", "context_of", "needs_ssl_module"]
+__all__ = [
+    "Fingerprint",
+    "SSLSetting",
+    "breaks_tls",
+    "check_ssl",
+    "context_of",
+    "is_no_tls",
+    "is_verdict",
+    "needs_ssl_module",
+    "spell_out",
+    "wants_certificate",
+]
 
 
 class Fingerprint:
@@ -148,3 +170,73 @@ def _words(context: SSLContext) -> list[int]:
 
     count = SSLContext.__base__.__basicsize__ // sizeof(c_size_t)  # type: ignore[union-attr]
     return list((c_size_t * count).from_address(id(context)))
+
+
+# Reasons in OpenSSL's words, which put the version before: alerts by which a server says that a
+# client as it is will not do (RFC 8446 §6.2, RFC 7301 §3.2), and what a client says so of a server.
+_VERDICT = re.compile(
+    r"(?:HANDSHAKE_FAILURE|(?:BAD|UNSUPPORTED)_CERTIFICATE|CERTIFICATE_(?:REVOKED|EXPIRED|UNKNOWN"
+    r"|REQUIRED)|UNKNOWN_CA|ACCESS_DENIED|PROTOCOL_VERSION|INSUFFICIENT_SECURITY"
+    r"|INAPPROPRIATE_FALLBACK|(?:MISSING|UNSUPPORTED)_EXTENSION|UNRECOGNIZED_NAME"
+    r"|UNKNOWN_PSK_IDENTITY|NO_APPLICATION_PROTOCOL|UNSUPPORTED_PROTOCOL)\Z"
+)
+_NO_TLS = frozenset(
+    {
+        "WRONG_VERSION_NUMBER",
+        "WRONG_SSL_VERSION",
+        "PACKET_LENGTH_TOO_LONG",
+        "RECORD_LAYER_FAILURE",  # of OpenSSL 3.2
+        "HTTP_REQUEST",
+    }
+)
+_UNNAMED = re.compile(r"\[SSL\] (.*?)(?: \(_ssl\.c|$)")
+
+
+def breaks_tls(error: BaseException | None) -> TypeGuard[SSLError]:
+    """Tell whether TLS has failed, other than by the end of the connection.
+
+    Args:
+        error: What a transport reports.
+    """
+    if not isinstance(error, SSLError) or isinstance(error, (SSLEOFError, SSLZeroReturnError)):
+        return False
+    return _reason(error) != "UNEXPECTED_EOF_WHILE_READING"
+
+
+def spell_out(error: BaseException) -> None:
+    """Give an error of aiofastnet's (1.2) the arguments that one of `ssl` has.
+
+    Without them ``repr`` is empty, and so is what `pickle` makes of it.
+
+    Args:
+        error: Any error.
+    """
+    if isinstance(error, SSLError) and not error.args:
+        error.errno = int(SSL_ERROR_SSL)
+        error.args = (error.errno, error.strerror)
+
+
+def is_verdict(error: BaseException) -> bool:
+    """Tell whether TLS failed in a way that will be the same the next time."""
+    reason = _reason(error)
+    return _VERDICT.search(reason) is not None or reason in _NO_TLS
+
+
+def is_no_tls(error: BaseException) -> bool:
+    """Tell whether a server has answered something that is not TLS."""
+    return _reason(error) in _NO_TLS
+
+
+def wants_certificate(error: BaseException) -> bool:
+    """Tell whether a server wants a certificate of the client's (RFC 8446 §6.2)."""
+    return _reason(error).endswith("CERTIFICATE_REQUIRED")
+
+
+def _reason(error: BaseException) -> str:
+    if not isinstance(error, SSLError):
+        return ""
+    # CPython has no name for those that are newer than itself.
+    unnamed = _UNNAMED.match(str(error))
+    return getattr(error, "reason", None) or (
+        unnamed[1].upper().replace(" ", "_") if unnamed else ""
+    )

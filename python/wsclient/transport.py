@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
+    from .endpoint import Endpoint
     from .slots import Slot
     from .tls import SSLSetting
 
@@ -168,17 +169,30 @@ class ConnectorProtocol(asyncio.Protocol):
         early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
+        endpoint: Who is connected to.
     """
 
     transport: asyncio.Transport | None = None
     early: bytes = b""
     slot: Slot | None = None
+    endpoint: Endpoint | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport. Called by the event loop, after TLS is up."""
+        """Keep the transport. Called by the event loop, after TLS is up.
+
+        What is to be said first is said at once, together with the last words of the TLS
+        handshake: to a server that refuses these in TLS 1.3, and closes, it could no longer be
+        sent, and the failure to send it would hide the refusal. But a pinned certificate is
+        compared first.
+        """
         self.transport = cast("asyncio.Transport", transport)
         if self.early:
             self.data_received(self.early)
+        if self.endpoint is None or not isinstance(self.endpoint.ssl, Fingerprint):
+            self.begin()
+
+    def begin(self) -> None:
+        """Say what is to be said first, if that has not been done."""
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Give the slot back. Called by the event loop."""
