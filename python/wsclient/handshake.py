@@ -255,7 +255,8 @@ class Handshake:
 
     def _verify(self, response: HandshakeResponse) -> None:
         """Hold a 101 against RFC 6455 §4.1, the list under "the client MUST validate"."""
-        if response.http_version != "1.1":
+        # That list has no version. Of old gateways, browsers and aiohttp take HTTP/1.0.
+        if response.http_version not in {"1.1", "1.0"}:
             self._refuse(response, f"HTTP/{response.http_version}, expected HTTP/1.1")
         for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
             values = response.headers.getall(name, [])
@@ -266,7 +267,8 @@ class Handshake:
         if accept != expected.decode():
             got = "no Sec-WebSocket-Accept" if accept is None else "a wrong Sec-WebSocket-Accept"
             self._refuse(response, f"{got}, expected the answer to this request's key")
-        chosen = self._single(response, "Sec-WebSocket-Protocol")
+        # Empty fields break the grammar of §11.3.2 and §11.3.4, but choose nothing.
+        chosen = self._single(response, "Sec-WebSocket-Protocol") or None
         if chosen is not None and chosen not in self._protocols:
             offered = _shown(self._protocols)
             self._refuse(response, f"subprotocol {_shown([chosen])}, offered was {offered}")
@@ -275,7 +277,7 @@ class Handshake:
 
     def _verify_extensions(self, response: HandshakeResponse) -> Agreement | None:
         value = self._single(response, "Sec-WebSocket-Extensions")
-        if value is None:
+        if not value:
             return None
         try:
             return read_extensions(value, self._deflate)

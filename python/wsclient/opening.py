@@ -190,8 +190,10 @@ class _Target(NamedTuple):
         if len(locations) != 1:
             raise _bad_redirect(response, f"with {len(locations)} Location headers")
         try:
+            # Servers send UTF-8 as it is (RFC 9110 §5.5 lets them send bytes that mean nothing).
+            location = locations[0].encode("latin-1").decode("utf-8", "surrogateescape")
             # A fragment is for whoever shows the page (RFC 9110 §10.2.2), not for a request.
-            url = parse_url(self.url.join(read_url(locations[0])).with_fragment(None))
+            url = parse_url(self.url.join(read_url(location)).with_fragment(None))
         except InvalidURL as error:
             raise _bad_redirect(response, f"to an unusable Location: {error}") from None
         except ValueError:

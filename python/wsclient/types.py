@@ -115,7 +115,7 @@ class HandshakeResponse:
         status: HTTP status code.
         reason: Reason phrase as it came; often empty.
         headers: Header fields; names compare without regard to case.
-        http_version: ``"1.1"`` for an accepted handshake.
+        http_version: ``"1.1"`` for an accepted handshake; ``"1.0"`` of some old gateways.
         url: What was requested, without credentials, its scheme ``ws`` or ``wss``.
         history: The redirects that led here, oldest first.
         body: The beginning of the body of an answer that opened nothing.

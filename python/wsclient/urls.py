@@ -17,22 +17,60 @@ _ILLEGAL_IN_URL = re.compile(r"[\x00-\x20\x7f]")  # RFC 3986 §2
 _HOST = re.compile(r"[-A-Za-z0-9._~!$&'()*+,;=%:]+")  # RFC 3986 §3.2.2
 
 
+# RFC 3986 appendix B.
+_PARTS = re.compile(r"((?:[^:/?#]+:)?(?://[^/?#]*)?)([^?#]*)(?:\?([^#]*))?(?:#(.*))?", re.DOTALL)
+# What is no character of a path (RFC 3986 §3.3) or query (§3.4), nor a "%" that quotes one.
+_TO_QUOTE = re.compile(r"%(?![0-9A-Fa-f]{2})|[^!$%&'()*+,\-./0-9:;=?@A-Z_a-z~]")
+
+
 def read_url(url: str | URL) -> URL:
     """Make a `yarl.URL`, which may lack any part.
 
     Args:
-        url: A URL, or a reference to one.
+        url: A URL, or a reference to one. Of a `str`, path and query stay as they are, but for
+            characters that must not stand there, which are quoted. (yarl would write others anew
+            as well: it turns ``%2F`` in a query into ``/``.) Surrogates are bytes, as
+            ``surrogateescape`` makes them.
 
     Raises:
         ValueError: It cannot be parsed.
     """
     try:
-        parsed = URL(url)
+        parsed = URL(url) if isinstance(url, URL) else _read_as_it_is(url)
     except IndexError:  # yarl's (1.25) own, over a host that is empty
         raise ValueError("no host beside what surrounds it") from None
     if not _is_name_or_address(parsed.raw_host or ""):
         raise ValueError("host is neither a name nor an IP address")
     return parsed
+
+
+def _read_as_it_is(text: str) -> URL:
+    matched = _PARTS.fullmatch(text)
+    assert matched is not None  # noqa: S101 - each part may be anything, or empty
+    before, path, query, fragment = (
+        part if number == 0 else _TO_QUOTE.sub(_quote, part)
+        for number, part in enumerate(matched.groups(""))
+    )
+    parsed = URL(
+        before + path + (f"?{query}" if query else "") + (f"#{fragment}" if fragment else "")
+    )
+    if (parsed.raw_path, parsed.raw_query_string) == (path, query):
+        return parsed
+    authority = parsed.raw_authority
+    if parsed.scheme and not authority:
+        return parsed
+    return URL.build(
+        scheme=parsed.scheme,
+        authority=authority,
+        path=path,
+        query_string=query,
+        fragment=parsed.raw_fragment,
+        encoded=True,
+    )
+
+
+def _quote(matched: re.Match[str]) -> str:
+    return "".join(f"%{byte:02X}" for byte in matched[0].encode("utf-8", "surrogateescape"))
 
 
 def parse_url(url: str | URL) -> URL:
