@@ -29,8 +29,9 @@ keep its ``except`` clauses:
 Wrong arguments raise the built-in `TypeError` and `ValueError`, and a misused
 object raises `RuntimeError`, as everywhere in Python.
 
-No text or ``repr`` made here shows a credential: whoever raises hands over URLs
-without their user and password, and header fields stay in attributes.
+No text or ``repr`` made here shows a credential, or a value in a URL's query: whoever raises
+hands over URLs without their user and password, and header fields and bodies stay in attributes.
+Of a body, the beginning is shown without what the request had in it that may be secret.
 Each of these errors survives `pickle` and `copy`.
 """
 
@@ -278,7 +279,7 @@ class InvalidURL(ClientError, ValueError):
     """The URL cannot be used for a WebSocket (RFC 6455 §3).
 
     Args:
-        url: The URL as it was given, without credentials.
+        url: The URL as it was given, without credentials and values in its query.
         description: What is wrong with it.
     """
 
@@ -300,7 +301,8 @@ class ClientResponseError(ClientError):
         status: HTTP status of the answer; 0 when there was none that could be read.
         headers: Header fields of the answer; None when there was none.
         body: The beginning of the answer's body, undecoded.
-        url: What was requested, without credentials.
+        url: What was requested, without credentials. Texts show it without the values in its
+            query as well.
         history: The redirects that led here, oldest first.
     """
 
@@ -328,7 +330,9 @@ class ClientResponseError(ClientError):
         return self.status
 
     def __str__(self) -> str:
-        return self.message if self.url is None else f"{self.message}, url={str(self.url)!r}"
+        if self.url is None:
+            return self.message
+        return f"{self.message}, url={hide_query(str(self.url))!r}"
 
 
 class ClientHttpProxyError(ClientResponseError):
@@ -362,3 +366,24 @@ class WebSocketError(ClientError):
 
 class WSMessageTypeError(ClientError, TypeError):
     """A message of another type arrived than the one asked for, as by ``receive_str()``."""
+
+
+def hide_query(text: str) -> str:
+    """Put asterisks in the place of the values in a URL's query, as feeds have their keys there.
+
+    Args:
+        text: A URL, which may be malformed.
+
+    Returns:
+        The same with the names of the parameters alone, and with nothing of a fragment.
+    """
+    text, fragment_follows, _ = text.partition("#")
+    before, query_follows, query = text.partition("?")
+    shown = "&".join(map(_hide_value, query.split("&")))
+    return before + query_follows + shown + (f"{fragment_follows}***" if fragment_follows else "")
+
+
+def _hide_value(part: str) -> str:
+    name, _, value = part.partition("=")
+    # Without a value, or with what pads base64, the name is one.
+    return f"{name}=***" if value.strip("=") else "***" if part else ""

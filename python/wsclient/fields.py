@@ -40,6 +40,7 @@ _RESERVED = frozenset({"upgrade", "connection", "content-length", "transfer-enco
 
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110 §5.6.2
 _IS_TOKEN = re.compile(_TOKEN)
+_NOT_IN_TOKEN = re.compile(r"[^-!#$%&'*+.^_`|~0-9A-Za-z]")
 _ILLEGAL_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 
 # RFC 6455 §9.1, with the optional white space and empty elements of RFC 9110 §5.6.1.
@@ -120,9 +121,13 @@ def check_protocols(protocols: Sequence[str]) -> tuple[str, ...]:
     names = tuple(protocols)
     for name in names:
         if not _IS_TOKEN.fullmatch(name):
-            raise ValueError(f"subprotocol {name!r} is not a token (RFC 9110 §5.6.2)")
+            # Not the name itself, as some pass their credentials so.
+            position = f"{names.index(name) + 1} of {len(names)}"
+            wrong = next(iter(_NOT_IN_TOKEN.findall(name)), "")
+            why = f"{wrong!r} in it" if wrong else "it is empty"
+            raise ValueError(f"subprotocol {position} is not a token (RFC 9110 §5.6.2): {why}")
     if len(set(names)) != len(names):
-        raise ValueError(f"subprotocols must differ, got {names!r}")
+        raise ValueError(f"subprotocols must differ, got one of {len(names)} more than once")
     return names
 
 
@@ -143,7 +148,10 @@ def check_headers(headers: LooseHeaders | None) -> CIMultiDict[str]:
     for name, value in fields.items():
         lower = name.lower()
         if not _IS_TOKEN.fullmatch(name):
-            raise ValueError(f"header name {name[:SHOWN]!r} is not a token (RFC 9110 §5.6.2)")
+            # Not what follows the name, where both were given in one.
+            shown = _NOT_IN_TOKEN.split(name)[0][:SHOWN]
+            what = f"header name that begins {shown!r}" if shown else "header name"
+            raise ValueError(f"{what} is not a token (RFC 9110 §5.6.2)")
         if lower in _RESERVED or lower.startswith("sec-websocket-"):
             raise ValueError(f"header {name} belongs to the handshake and cannot be given")
         check_value(name, value)

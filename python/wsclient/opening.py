@@ -26,7 +26,7 @@ from .handshake import Handshake, is_redirect
 from .tracing import Steps
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
-from .urls import parse_url, read_url
+from .urls import parse_url, read_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -125,7 +125,7 @@ class HandshakeProtocol(ConnectorProtocol):
                 self._settle(refusal)
         elif not isinstance(self._outcome, BaseException):
             lost = ServerDisconnectedError(
-                f"connection lost right after the handshake, url={str(self._handshake.url)!r}"
+                f"connection lost right after the handshake, url={shown_url(self._handshake.url)!r}"
             )
             lost.__cause__ = exc
             self._outcome = lost
@@ -199,9 +199,7 @@ class _Target(NamedTuple):
         except ValueError:
             raise _bad_redirect(response, "to a Location that is no URL") from None
         if is_secure(self.url) and not is_secure(url):
-            raise _bad_redirect(
-                response, f"from a secure to an insecure URL, {str(without_credentials(url))!r}"
-            )
+            raise _bad_redirect(response, f"from a secure to an insecure URL, {shown_url(url)!r}")
         return url
 
 
@@ -305,7 +303,7 @@ async def open_websocket(
         by = "" if proxy is None else f" by proxy {proxy.url}"
         raise ConnectionTimeoutError(
             f"not open after {connect_timeout} s, step {steps.current}{by},"
-            f" url={str(without_credentials(target.url))!r}",
+            f" url={shown_url(target.url)!r}",
             step=steps.current,
         ) from error
     except BaseException as error:

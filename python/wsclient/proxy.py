@@ -17,6 +17,7 @@ from yarl import URL
 from .auth import BasicAuth
 from .exceptions import ClientHttpProxyError, InvalidURL
 from .fields import SHOWN, TLS_ALERT, check_headers
+from .hiding import hide, secrets_of
 from .types import is_secure, without_credentials
 from .urls import read_url
 
@@ -187,6 +188,7 @@ class Connect:
         if proxy.auth is not None:
             fields["Proxy-Authorization"] = proxy.auth.encode()
         fields.update(proxy.headers)
+        self._fields = fields
         pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
         request = h11.Request(method="CONNECT", target=target, headers=pairs)
         self._request = (self._http.send(request) or b"") + (
@@ -239,7 +241,8 @@ class Connect:
             if isinstance(event, h11.Response):
                 # Any 2xx opens the tunnel (RFC 9110 §9.3.6).
                 if not HTTPStatus.OK <= event.status_code < HTTPStatus.MULTIPLE_CHOICES:
-                    reason = event.reason.decode("latin-1")[:SHOWN]
+                    secrets = secrets_of(self._proxy.url, self._fields)
+                    reason = hide(event.reason.decode("latin-1"), secrets)[:SHOWN]
                     self._refuse(f"answered {event.status_code} {reason!r}", event)
                 self.trailing = self._http.trailing_data[0]
                 return True

@@ -15,6 +15,7 @@ from .heartbeat import Heartbeat, Watch, read_heartbeat
 from .stats import Stats
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
+from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -251,7 +252,7 @@ class ClientWebSocketResponse(WebSocketBase):
         state = "closing" if self.closed else "open"
         if self.close_code is not None:
             state = f"closed, code {self.close_code}"
-        return f"<{type(self).__name__} {self._response.url} {state}>"
+        return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
 
     def __del__(self) -> None:
         if "_heartbeat" not in self.__dict__:  # __init__ raised

@@ -6,7 +6,7 @@ Nothing here does I/O, and nothing here imports another module of the package.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -105,11 +105,12 @@ class ClientWSTimeout:
     ws_connect: float | None = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HandshakeResponse:
     """The head of the server's answer to an opening handshake.
 
-    ``repr`` leaves out header fields and body, which may hold cookies.
+    ``repr`` leaves out the server's words, which may hold cookies, and the query, which may hold
+    keys.
 
     Attributes:
         status: HTTP status code.
@@ -123,11 +124,17 @@ class HandshakeResponse:
 
     status: int
     reason: str
-    headers: CIMultiDictProxy[str] = field(repr=False)
+    headers: CIMultiDictProxy[str]
     http_version: str
     url: URL
     history: tuple[HandshakeResponse, ...] = ()
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(status={self.status}, http_version={self.http_version!r},"
+            f" url={str(self.url.with_query(None))!r}, history={self.history!r})"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         # A CIMultiDictProxy cannot be pickled, and errors that carry this must be.

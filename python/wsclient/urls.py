@@ -7,9 +7,10 @@ from ipaddress import IPv6Address
 
 from yarl import URL
 
-from .exceptions import InvalidURL
+from .exceptions import InvalidURL, hide_query
+from .types import without_credentials
 
-__all__ = ["parse_url", "read_url"]
+__all__ = ["parse_url", "read_url", "shown_url"]
 
 _SCHEMES = {"ws": "ws", "http": "ws", "wss": "wss", "https": "wss"}
 _EXPECTED = "ws, wss, http or https"
@@ -94,12 +95,21 @@ def parse_url(url: str | URL) -> URL:
     except ValueError as error:
         # yarl's text may repeat a password that it took for a port.
         reason = "" if "@" in text else f": {error}"
-        raise InvalidURL(_hide_credentials(text), f"cannot be parsed{reason}") from None
+        raise InvalidURL(_shown(text), f"cannot be parsed{reason}") from None
     problem = _url_problem(text, parsed)
     if problem is not None:
-        raise InvalidURL(_hide_credentials(text), problem)
+        raise InvalidURL(_shown(text), problem)
     scheme = _SCHEMES[parsed.scheme]
     return parsed if parsed.scheme == scheme else parsed.with_scheme(scheme)
+
+
+def shown_url(url: URL) -> str:
+    """Write a URL for texts, which others may read: without credentials and `hide_query`.
+
+    Args:
+        url: An absolute URL.
+    """
+    return hide_query(str(without_credentials(url)))
 
 
 def _url_problem(text: str, url: URL) -> str | None:
@@ -133,7 +143,11 @@ def _is_name_or_address(host: str) -> bool:
     return True
 
 
-def _hide_credentials(text: str) -> str:
+def _shown(text: str) -> str:
     # The last @ counts: a password with a slash in it is why parsing may have failed. So may
     # slashes that are missing.
-    return re.sub(r"^([A-Za-z][-+.A-Za-z0-9]*://?)?.*@", r"\1", text, flags=re.DOTALL)
+    matched = re.fullmatch(r"((?:[A-Za-z][-+.A-Za-z0-9]*://?)?)(.*@)?(.*)", text, re.DOTALL)
+    assert matched is not None  # noqa: S101 - each part may be anything, or empty
+    scheme, before, rest = matched.groups("")
+    # A password with a question mark, or an @ in the query: who knows.
+    return f"{scheme}***" if re.search("[?#]", before) else scheme + hide_query(rest)

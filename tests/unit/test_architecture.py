@@ -15,7 +15,7 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "exceptions", "tls", "unclosed"},
+    {"types", "exceptions", "hiding", "tls", "unclosed"},
     {"_core", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
     {"auth", "cookies", "proxy"},
     {"plain", "endpoint"},
@@ -33,6 +33,7 @@ PURE_PYTHON = {
     "types",
     "exceptions",
     "fields",
+    "hiding",
     "auth",
     "cookies",
     "deflate",
