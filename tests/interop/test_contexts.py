@@ -10,7 +10,7 @@ import sys
 import threading
 
 import pytest
-from tests.conftest import TEXT, frame
+from tests.conftest import BINARY, TEXT, frame
 from tests.faults.conftest import accept
 from websockets.asyncio.server import serve
 
@@ -284,35 +284,59 @@ async def test_a_server_that_resets_an_open_websocket(certificate, authority, ca
     assert "Logging error" not in capfd.readouterr().err
 
 
+def serve_once(listening, certificate, go, *frames):
+    """Open one WebSocket in a thread; when told to, send frames and reset the connection."""
+    sock, _ = listening.accept()
+    sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+    with server_tls(certificate).wrap_socket(sock, server_side=True) as secured:
+        request = b""
+        while b"\r\n\r\n" not in request:
+            request += secured.recv(65536)
+        secured.sendall(accept(request))
+        go.wait(10)
+        for each in frames:
+            secured.sendall(each)
+        secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+
+
 @pytest.mark.parametrize("own", [False, True])
 async def test_last_words_and_a_reset_at_once(certificate, authority, own):
     """Both are there before the event loop looks, which uvloop tells of only once."""
-    go, gone = threading.Event(), threading.Event()
-
-    def serve_once():
-        sock, _ = listening.accept()
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with server_tls(certificate).wrap_socket(sock, server_side=True) as secured:
-            request = b""
-            while b"\r\n\r\n" not in request:
-                request += secured.recv(65536)
-            secured.sendall(accept(request))
-            go.wait(10)
-            secured.sendall(frame(TEXT, b"last words"))
-            secured.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        gone.set()
+    go = threading.Event()
+    words = frame(TEXT, b"last words")
 
     context = context_of(WrapsItself if own else ssl.SSLContext, authority)
     with socket.create_server(("127.0.0.1", 0)) as listening:
-        serving = asyncio.create_task(asyncio.to_thread(serve_once))
+        serving = threading.Thread(target=serve_once, args=(listening, certificate, go, words))
+        serving.start()
         ws = await ws_connect(f"wss://localhost:{listening.getsockname()[1]}/", ssl=context)
         for _ in range(5):  # until its transport waits for the socket
             await asyncio.sleep(0)
         go.set()
-        gone.wait(10)
+        serving.join(10)
         async with asyncio.timeout(10):
             assert await ws.receive_str() == "last words"
             assert (await ws.receive()).data == 1006
         assert isinstance(ws.exception().__cause__, ConnectionResetError)
-        await serving
         await ws.close()
+
+
+@pytest.mark.parametrize("own", [False, True])
+async def test_a_reset_behind_more_than_is_read_at_once(certificate, authority, own):
+    """Reading pauses meanwhile, as nobody takes the messages."""
+    go = threading.Event()
+    frames = [frame(BINARY, number.to_bytes(4, "big") * 5000) for number in range(100)]
+    context = context_of(WrapsItself if own else ssl.SSLContext, authority)
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        arguments = (listening, certificate, go, *frames)
+        serving = threading.Thread(target=serve_once, args=arguments)
+        serving.start()
+        ws = await ws_connect(f"wss://localhost:{listening.getsockname()[1]}/", ssl=context)
+        go.set()
+        await asyncio.to_thread(serving.join, 10)
+        async with asyncio.timeout(10):
+            received = [message.data async for message in ws]
+        # What had not left the server is lost.
+        assert received == [number.to_bytes(4, "big") * 5000 for number in range(len(received))]
+        assert received
+        assert ws.close_code == 1006
