@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import socket
 from abc import ABC, abstractmethod
-from ssl import SSLError
 from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import (
@@ -232,11 +231,7 @@ class TCPConnector(BaseConnector):
         if proxy.scheme == "socks4":  # which knows no names
             host = await self._ipv4_address(endpoint)
         sock = await self._dial(there, lambda _: None)
-        try:
-            reached = await open_tunnel(sock, proxy, there, host, endpoint.port)
-        except OSError as error:
-            step = "tls" if isinstance(error, SSLError) else "proxy"
-            raise there.error(step, error) from error
+        reached = await open_tunnel(sock, proxy, there, host, endpoint.port)
         if endpoint.ssl is not None and reached.early:
             reached.abort()
             before = OSError(f"{len(reached.early)} bytes came through the tunnel before TLS")

@@ -6,7 +6,6 @@ A server that refuses a request may repeat it, and error texts repeat the server
 from __future__ import annotations
 
 import base64
-import binascii
 import html
 import json
 from typing import TYPE_CHECKING
@@ -58,9 +57,11 @@ def _parts(name: str, value: str) -> Iterable[str]:
         yield credentials.strip()
         if scheme.lower() == "basic":
             try:
-                yield from base64.b64decode(credentials).decode("latin-1").split(":", 1)
-            except binascii.Error:
+                decoded = base64.b64decode(credentials)
+            except ValueError:
                 return
+            for encoding in ("latin-1", "utf-8"):
+                yield from decoded.decode(encoding, errors="replace").split(":", 1)
 
 
 def hide(text: str, secrets: Iterable[str]) -> str:

@@ -45,8 +45,8 @@ async def open_tunnel(
     Raises:
         ClientHttpProxyError: An HTTP proxy refuses.
         ServerFingerprintMismatch: Its certificate is not the one that a `Fingerprint` names.
-        SSLError: There is no TLS with the proxy.
-        OSError: A SOCKS proxy refuses, or the connection was lost.
+        ClientProxyConnectionError: There is no TLS with the proxy, a SOCKS proxy refuses, or the
+            connection was lost.
     """
     if there.context is not None:
         return await _connect_in_tls(Reached(sock), there, Connect(proxy, host, port))
@@ -55,6 +55,9 @@ async def open_tunnel(
             return Reached(sock, await _connect(sock, Connect(proxy, host, port)))
         await _socks(sock, proxy, host, port)
         return Reached(sock)
+    except OSError as error:
+        sock.close()
+        raise there.error("proxy", error) from error
     except BaseException:
         sock.close()
         raise
@@ -103,12 +106,17 @@ async def _socks(sock: socket.socket, proxy: Proxy, host: str, port: int) -> Non
 async def _connect_in_tls(reached: Reached, there: Endpoint, connect: Connect) -> _TunnelInTLS:
     protocol = _ConnectProtocol(connect)
     protocol.endpoint = there
+    step = "tls"
     try:
         # The loop's own transport, as TLS is to go through it again: `resume_reading` puts right
         # what aiofastnet does when it is paused, but for one layer only.
         transport = await reached.establish(protocol, there.context, there.host, own=False)
         check_fingerprint(there.ssl or True, transport, there.host, there.port)
+        step = "proxy"
         await protocol.opened()
+    except OSError as error:
+        protocol.abort()
+        raise there.error("tls" if breaks_tls(error) else step, error) from error
     except BaseException:
         protocol.abort()
         raise

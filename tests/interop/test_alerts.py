@@ -230,6 +230,16 @@ async def test_tls_to_a_port_that_hangs_up(trusting):
     assert process_exception(error) is None
 
 
+async def test_tls_to_a_proxy_that_hangs_up(trusting):
+    async with served(lambda sock: sock.recv(65536)) as port:
+        proxy = f"https://localhost:{port}"
+        error = await refusal(
+            ClientProxyConnectionError, "ws://h:1/", proxy=proxy, proxy_ssl=trusting
+        )
+    assert error.step == "tls"
+    assert "if no TLS is spoken there, http:// is right for the proxy, not https://" in str(error)
+
+
 async def test_no_tls_to_a_port_that_answers_with_an_alert():
     async with served(says(b"\x15\x03\x01\x00\x02\x02\x46")) as port:
         error = await refusal(WSServerHandshakeError, f"ws://localhost:{port}/")
