@@ -9,7 +9,7 @@ import base64
 import html
 import json
 from typing import TYPE_CHECKING
-from urllib.parse import unquote, unquote_plus
+from urllib.parse import quote, quote_plus, unquote, unquote_plus
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
@@ -75,7 +75,12 @@ def hide(text: str, secrets: Iterable[str]) -> str:
         The text without them, in whichever usual spelling they stand in it. Where it ends with
         the beginning of one, as it was cut there, that is gone as well.
     """
-    spelt = {spelling for secret in secrets for spelling in _spellings(secret)}
+    spelt = {
+        spelling
+        for secret in secrets
+        for spelling in _spellings(secret)
+        if len(spelling) >= _SHORTEST
+    }
     for spelling in sorted(spelt, key=len, reverse=True):
         text = text.replace(spelling, "***")
     for spelling in spelt:
@@ -90,6 +95,5 @@ def hide(text: str, secrets: Iterable[str]) -> str:
 def _spellings(secret: str) -> Iterable[str]:
     for plain in (secret, unquote(secret), unquote_plus(secret)):
         as_json = json.dumps(plain)[1:-1]
-        for text in (plain, html.escape(plain), as_json, as_json.replace("/", "\\/")):
-            if len(text) >= _SHORTEST:
-                yield text
+        yield from (plain, html.escape(plain), as_json, as_json.replace("/", "\\/"))
+        yield from (quote(plain, safe="", errors="replace"), quote_plus(plain, errors="replace"))
