@@ -99,6 +99,10 @@ def own_class(context, tmp_path):
     context.sslobject_class = Watching
 
 
+def own_socket_class(context, tmp_path):
+    context.sslsocket_class = ssl.SSLSocket
+
+
 def own_wrap(context, tmp_path):
     wrap_bio = context.wrap_bio
 
@@ -116,6 +120,7 @@ def own_wrap(context, tmp_path):
         (ssl.SSLContext, watch_messages, "_msg_callback"),
         (ssl.SSLContext, authenticate_later, "post_handshake_auth"),
         (ssl.SSLContext, own_class, "sslobject_class"),
+        (ssl.SSLContext, own_socket_class, "sslsocket_class"),
         (ssl.SSLContext, own_wrap, "wrap_bio"),
         (HasItsOwnClass, lambda *_: None, "sslobject_class"),
         (WrapsItself, lambda *_: None, "wrap_bio"),
