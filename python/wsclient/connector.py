@@ -6,11 +6,9 @@ Nothing here knows HTTP or WebSocket.
 from __future__ import annotations
 
 import asyncio
-import errno
 import socket
 from abc import ABC, abstractmethod
-from ssl import SSLCertVerificationError, SSLError
-from typing import TYPE_CHECKING, NamedTuple
+from typing import TYPE_CHECKING
 
 from aiohappyeyeballs import (
     addr_to_addr_infos,  # pyright: ignore[reportUnknownVariableType]
@@ -26,19 +24,13 @@ from .checks import (
     parameters_of,
     read_socket_options,
 )
-from .exceptions import (
-    ClientConnectorCertificateError,
-    ClientConnectorDNSError,
-    ClientConnectorError,
-    ClientConnectorSSLError,
-    ClientProxyConnectionError,
-    UnixClientConnectorError,
-)
+from .endpoint import Endpoint
+from .exceptions import UnixClientConnectorError
 from .hints import refuse_unexpected
 from .plain import connect, has_readers
 from .resolver import AddrInfo, DNSCache, numeric_address
 from .slots import Slots
-from .tls import SSLSetting, check_ssl, context_of
+from .tls import SSLSetting, check_ssl
 from .transport import Reached, check_fingerprint
 from .tunnel import open_tunnel
 from .types import is_secure
@@ -61,31 +53,6 @@ class _Nothing:
 
     def __await__(self) -> Generator[None, None, None]:
         yield from ()
-
-
-class _Endpoint(NamedTuple):
-    """Who is connected to, and what errors say of it."""
-
-    host: str
-    port: int
-    ssl: SSLSetting | None
-    proxy: URL | None = None
-
-    def error(self, step: str, cause: Exception) -> ClientConnectorError:
-        """Make the error that tells of a failure."""
-        os_error = cause if isinstance(cause, OSError) else OSError(errno.EINVAL, str(cause))
-        if self.proxy is not None:
-            return ClientProxyConnectionError(
-                self.host, self.port, os_error, step=step, ssl=self.ssl, proxy=self.proxy
-            )
-        kind = ClientConnectorError
-        if step == "dns":
-            kind = ClientConnectorDNSError
-        elif isinstance(cause, SSLCertVerificationError):
-            kind = ClientConnectorCertificateError
-        elif isinstance(cause, SSLError):
-            kind = ClientConnectorSSLError
-        return kind(self.host, self.port, os_error, step=step, ssl=self.ssl)
 
 
 class BaseConnector(ABC):
@@ -164,7 +131,8 @@ class BaseConnector(ABC):
         setting = self._ssl if ssl is None else check_ssl(ssl)
         # "%25" spells the "%" before an IPv6 zone in a URL (RFC 6874 §2).
         host, port = (url.raw_host or "").replace("%25", "%"), url.port or 0
-        endpoint = _Endpoint(host, port, setting if is_secure(url) else None)
+        endpoint = Endpoint(host, port, setting if is_secure(url) else None)
+        protocol.endpoint = endpoint
         server_hostname = server_hostname or host.rstrip(".").partition("%")[0]
         if self._slots.limited:
             progress("limit")
@@ -181,7 +149,7 @@ class BaseConnector(ABC):
 
     @abstractmethod
     async def _reach(
-        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+        self, endpoint: Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
     ) -> Reached:
         """Connect to where a transport can be put; whatever goes wrong, leave nothing open."""
 
@@ -289,35 +257,31 @@ class TCPConnector(BaseConnector):
         )
 
     async def _reach(
-        self, endpoint: _Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
+        self, endpoint: Endpoint, proxy: Proxy | None, progress: Callable[[str], None]
     ) -> Reached:
         if proxy is None:
             return Reached(await self._dial(endpoint, progress))
         progress("proxy")
-        context = context_of(proxy.ssl) if proxy.scheme == "https" else None
-        there = _Endpoint(proxy.host, proxy.port, proxy.ssl if context else None, proxy.url)
+        setting = proxy.ssl if proxy.scheme == "https" else None
+        there = Endpoint(proxy.host, proxy.port, setting, proxy.url)
         host = endpoint.host
         if proxy.scheme == "socks4":  # which knows no names
             host = await self._ipv4_address(endpoint)
         sock = await self._dial(there, lambda _: None)
-        try:
-            reached = await open_tunnel(sock, proxy, context, host, endpoint.port)
-        except OSError as error:
-            step = "tls" if isinstance(error, SSLError) else "proxy"
-            raise there.error(step, error) from error
+        reached = await open_tunnel(sock, proxy, there, host, endpoint.port)
         if endpoint.ssl is not None and reached.early:
             reached.abort()
             before = OSError(f"{len(reached.early)} bytes came through the tunnel before TLS")
             raise there.error("proxy", before)
         return reached
 
-    async def _ipv4_address(self, endpoint: _Endpoint) -> str:
+    async def _ipv4_address(self, endpoint: Endpoint) -> str:
         for address in await self._resolve(endpoint):
             if address[0] == socket.AF_INET:
                 return str(address[4][0])
         raise endpoint.error("dns", OSError("no IPv4 address, which SOCKS4 needs"))
 
-    async def _dial(self, endpoint: _Endpoint, progress: Callable[[str], None]) -> socket.socket:
+    async def _dial(self, endpoint: Endpoint, progress: Callable[[str], None]) -> socket.socket:
         progress("dns")
         addresses = await self._resolve(endpoint)
         progress("tcp")
@@ -339,7 +303,7 @@ class TCPConnector(BaseConnector):
             )
         return await connect(loop, self._make_socket(addresses[0]), addresses[0][4])
 
-    async def _resolve(self, endpoint: _Endpoint) -> Sequence[AddrInfo]:
+    async def _resolve(self, endpoint: Endpoint) -> Sequence[AddrInfo]:
         host, port = endpoint.host, endpoint.port
         try:
             try:  # An address needs no resolver, and so no thread.
@@ -406,7 +370,7 @@ class UnixConnector(BaseConnector):
 
     async def _reach(
         self,
-        endpoint: _Endpoint,  # noqa: ARG002 - there is one socket
+        endpoint: Endpoint,  # noqa: ARG002 - there is one socket
         proxy: Proxy | None,
         progress: Callable[[str], None],
     ) -> Reached:
@@ -429,12 +393,12 @@ class UnixConnector(BaseConnector):
 async def _finish(
     reached: Reached,
     protocol: ConnectorProtocol,
-    endpoint: _Endpoint,
+    endpoint: Endpoint,
     server_hostname: str,
     progress: Callable[[str], None],
 ) -> asyncio.Transport:
     """Put a transport on what was reached; whatever goes wrong, leave nothing open."""
-    context = None if endpoint.ssl is None else context_of(endpoint.ssl)
+    context = endpoint.context
     if context is not None:
         progress("tls")
     try:

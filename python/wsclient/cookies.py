@@ -100,7 +100,10 @@ def join_cookies(cookies: LooseCookies) -> str:
         if not isinstance(name, str) or not isinstance(text, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError("cookies must be str by name")
         if not _NAME.fullmatch(name):
-            raise ValueError(f"cookie name {name!r} is not a token (RFC 6265 §4.1.1)")
+            # Not what follows the name, where both were given in one.
+            begins = _NAME.match(name)
+            what = f"cookie name that begins {begins[0]!r}" if begins else "cookie name"
+            raise ValueError(f"{what} is not a token (RFC 6265 §4.1.1)")
         if _ILLEGAL_IN_VALUE.search(text):
             raise ValueError(f"cookie {name} contains ';' or a control character")
         texts.append(f"{name}={text}")

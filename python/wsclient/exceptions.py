@@ -29,8 +29,9 @@ keep its ``except`` clauses:
 Wrong arguments raise the built-in `TypeError` and `ValueError`, and a misused
 object raises `RuntimeError`, as everywhere in Python.
 
-No text or ``repr`` made here shows a credential: whoever raises hands over URLs
-without their user and password, and header fields stay in attributes.
+No text or ``repr`` made here shows a credential, or a value in a URL's query: whoever raises
+hands over URLs without their user and password, and header fields and bodies stay in attributes.
+Of a body, the beginning is shown without what the request had in it that may be secret.
 Each of these errors survives `pickle` and `copy`.
 """
 
@@ -97,6 +98,7 @@ class ClientConnectorError(ClientOSError):
         os_error: What the operating system (or `ssl`) reported.
         step: What was under way: ``"dns"``, ``"tcp"``, ``"tls"`` or ``"unix"``.
         ssl: The TLS setting in force; None on a connection without TLS.
+        hint: What may help, in words.
     """
 
     def __init__(
@@ -107,6 +109,7 @@ class ClientConnectorError(ClientOSError):
         *,
         step: str = "tcp",
         ssl: SSLSetting | None = None,
+        hint: str = "",
     ) -> None:
         super().__init__(os_error.errno, os_error.strerror or str(os_error))
         # What pickle calls the class with; OSError would keep (errno, strerror).
@@ -116,6 +119,7 @@ class ClientConnectorError(ClientOSError):
         self.os_error = os_error
         self.step = step
         self.ssl = ssl
+        self.hint = hint
 
     @property
     def reason(self) -> str:
@@ -124,14 +128,18 @@ class ClientConnectorError(ClientOSError):
 
     def __str__(self) -> str:
         host = f"[{self.host}]" if ":" in self.host else self.host
-        return f"cannot connect to {host}:{self.port}, step {self.step}: {self.reason}"
+        return f"cannot connect to {host}:{self.port}, {self._why}"
+
+    @property
+    def _why(self) -> str:
+        return f"step {self.step}: {self.reason}" + (f"; {self.hint}" if self.hint else "")
 
     def __reduce__(
         self,
     ) -> tuple[type[ClientConnectorError], tuple[object, ...], dict[str, object]]:
         # An SSLContext cannot be pickled, and its settings are no part of what went wrong.
         plain = self.ssl if isinstance(self.ssl, bool) else None
-        return type(self), self.args, {"step": self.step, "ssl": plain}
+        return type(self), self.args, {"step": self.step, "ssl": plain, "hint": self.hint}
 
 
 class ClientConnectorDNSError(ClientConnectorError):
@@ -157,6 +165,7 @@ class ClientProxyConnectionError(ClientConnectorError):
             what comes after these.
         ssl: The TLS setting for the proxy; None if it is spoken to without TLS.
         proxy: The proxy's URL, without credentials.
+        hint: What may help, in words.
     """
 
     def __init__(
@@ -168,12 +177,13 @@ class ClientProxyConnectionError(ClientConnectorError):
         step: str = "tcp",
         ssl: SSLSetting | None = None,
         proxy: URL | None = None,
+        hint: str = "",
     ) -> None:
-        super().__init__(host, port, os_error, step=step, ssl=ssl)
+        super().__init__(host, port, os_error, step=step, ssl=ssl, hint=hint)
         self.proxy = proxy
 
     def __str__(self) -> str:
-        return f"cannot connect by proxy {self.proxy}, step {self.step}: {self.reason}"
+        return f"cannot connect by proxy {self.proxy}, {self._why}"
 
     def __reduce__(
         self,
@@ -269,7 +279,7 @@ class InvalidURL(ClientError, ValueError):
     """The URL cannot be used for a WebSocket (RFC 6455 §3).
 
     Args:
-        url: The URL as it was given, without credentials.
+        url: The URL as it was given, without credentials and values in its query.
         description: What is wrong with it.
     """
 
@@ -291,7 +301,8 @@ class ClientResponseError(ClientError):
         status: HTTP status of the answer; 0 when there was none that could be read.
         headers: Header fields of the answer; None when there was none.
         body: The beginning of the answer's body, undecoded.
-        url: What was requested, without credentials.
+        url: What was requested, without credentials. Texts show it without the values in its
+            query as well.
         history: The redirects that led here, oldest first.
     """
 
@@ -319,7 +330,9 @@ class ClientResponseError(ClientError):
         return self.status
 
     def __str__(self) -> str:
-        return self.message if self.url is None else f"{self.message}, url={str(self.url)!r}"
+        if self.url is None:
+            return self.message
+        return f"{self.message}, url={hide_query(str(self.url))!r}"
 
 
 class ClientHttpProxyError(ClientResponseError):
@@ -353,3 +366,24 @@ class WebSocketError(ClientError):
 
 class WSMessageTypeError(ClientError, TypeError):
     """A message of another type arrived than the one asked for, as by ``receive_str()``."""
+
+
+def hide_query(text: str) -> str:
+    """Put asterisks in the place of the values in a URL's query, as feeds have their keys there.
+
+    Args:
+        text: A URL, which may be malformed.
+
+    Returns:
+        The same with the names of the parameters alone, and with nothing of a fragment.
+    """
+    text, fragment_follows, _ = text.partition("#")
+    before, query_follows, query = text.partition("?")
+    shown = "&".join(map(_hide_value, query.split("&")))
+    return before + query_follows + shown + (f"{fragment_follows}***" if fragment_follows else "")
+
+
+def _hide_value(part: str) -> str:
+    name, _, value = part.partition("=")
+    # Without a value, or with what pads base64, the name is one.
+    return f"{name}=***" if value.strip("=") else "***" if part else ""

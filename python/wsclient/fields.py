@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "SHOWN",
+    "TLS_ALERT",
     "Extension",
     "basic_authorization",
     "check_headers",
@@ -33,6 +34,8 @@ __all__ = [
 
 SHOWN = 80
 """Characters of someone else's words that an error text repeats."""
+TLS_ALERT = b"\x15"
+"""What an answer begins with where TLS is expected, not HTTP (RFC 8446 §5.1)."""
 
 # Fields that the handshake writes; a caller's would contradict what is verified later.
 # The last two would announce a body, and the request has none.
@@ -42,6 +45,7 @@ _PAIR = 2  # a name and a value
 
 _TOKEN = r"[-!#$%&'*+.^_`|~0-9A-Za-z]+"  # noqa: S105 - RFC 9110 §5.6.2
 _IS_TOKEN = re.compile(_TOKEN)
+_NOT_IN_TOKEN = re.compile(r"[^-!#$%&'*+.^_`|~0-9A-Za-z]")
 _ILLEGAL_IN_VALUE = re.compile(r"[\x00-\x08\x0a-\x1f\x7f]")  # RFC 9110 §5.5
 
 # RFC 6455 §9.1, with the optional white space and empty elements of RFC 9110 §5.6.1.
@@ -126,9 +130,13 @@ def check_protocols(protocols: Sequence[str]) -> tuple[str, ...]:
         if not isinstance(name, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"protocols must be a sequence of str, got one of {kind_of(name)}")
         if not _IS_TOKEN.fullmatch(name):
-            raise ValueError(f"subprotocol {name!r} is not a token (RFC 9110 §5.6.2)")
+            # Not the name itself, as some pass their credentials so.
+            position = f"{names.index(name) + 1} of {len(names)}"
+            wrong = next(iter(_NOT_IN_TOKEN.findall(name)), "")
+            why = f"{wrong!r} in it" if wrong else "it is empty"
+            raise ValueError(f"subprotocol {position} is not a token (RFC 9110 §5.6.2): {why}")
     if len(set(names)) != len(names):
-        raise ValueError(f"subprotocols must differ, got {names!r}")
+        raise ValueError(f"subprotocols must differ, got one of {len(names)} more than once")
     return names
 
 
@@ -150,7 +158,10 @@ def check_headers(headers: LooseHeaders | None, argument: str = "headers") -> CI
     for name, value in fields.items():
         lower = name.lower()
         if not _IS_TOKEN.fullmatch(name):
-            raise ValueError(f"header name {name[:SHOWN]!r} is not a token (RFC 9110 §5.6.2)")
+            # Not what follows the name, where both were given in one.
+            shown = _NOT_IN_TOKEN.split(name)[0][:SHOWN]
+            what = f"header name that begins {shown!r}" if shown else "header name"
+            raise ValueError(f"{what} is not a token (RFC 9110 §5.6.2)")
         if lower in _RESERVED or lower.startswith("sec-websocket-"):
             raise ValueError(f"header {name} belongs to the handshake and cannot be given")
         check_value(name, value)

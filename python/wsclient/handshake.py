@@ -30,12 +30,15 @@ from .deflate import read_extensions
 from .exceptions import ServerDisconnectedError, WSServerHandshakeError
 from .fields import (
     SHOWN,
+    TLS_ALERT,
     basic_authorization,
     check_headers,
     check_protocols,
     check_value,
 )
-from .types import HandshakeResponse, LooseHeaders, without_credentials
+from .hiding import hide, secrets_of
+from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,11 +55,20 @@ MAX_FIELDS = 128
 """Header fields that one answer may have."""
 MAX_INFORMATIONAL = 16
 """1xx answers that may precede the final one."""
+SHOWN_BODY = 200
+"""Characters of a refusal's body that an error text repeats."""
+_FIRST = 1024
+"""Bytes of an answer that are kept until it is known whether it is HTTP."""
 
 _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 # 101 ends HTTP, all other 1xx announce another answer (RFC 9110 §15.2).
 _FINAL = frozenset({HTTPStatus.SWITCHING_PROTOCOLS, *range(200, 1000)})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 §15.4
+_USE_TLS = "wss:// is right, not ws://"
+# nginx, Go and Apache.
+_WANTS_TLS = re.compile(
+    rb"plain HTTP request was sent to HTTPS|HTTP request to an HTTPS server|speaking plain HTTP to"
+)
 
 
 def is_redirect(response: HandshakeResponse) -> bool:
@@ -111,6 +123,8 @@ class Handshake:
         self.subprotocol: str | None = None
         self.agreement: Agreement | None = None
         self._protocols = check_protocols(protocols)
+        self._asked = url
+        self._given = check_headers(headers)
         self._deflate = deflate
         self._max_body = max_body
         # RFC 6455 §4.1 item 7: 16 bytes, unpredictable, new for every request.
@@ -138,7 +152,7 @@ class Handshake:
         fields["User-Agent"] = "wsclient"
         if url.user is not None or url.password is not None:
             fields["Authorization"] = basic_authorization(url.user or "", url.password or "")
-        fields.update(check_headers(headers))
+        fields.update(self._given)
         self._request = _encode(url.raw_path_qs, fields)
 
     def request(self) -> bytes:
@@ -167,7 +181,7 @@ class Handshake:
         if not data:
             self._end()
         self._received += len(data)
-        self._first = (self._first + data[:SHOWN])[:SHOWN]
+        self._first = (self._first + data[:_FIRST])[:_FIRST]
         # h11 would wait for a blank line that another protocol may never send.
         if not b"HTTP/".startswith(self._first[:5]):
             raise self._garbage_error("no HTTP status line")
@@ -249,32 +263,34 @@ class Handshake:
 
     def _verify(self, response: HandshakeResponse) -> None:
         """Hold a 101 against RFC 6455 §4.1, the list under "the client MUST validate"."""
-        if response.http_version != "1.1":
+        # That list has no version. Of old gateways, browsers and aiohttp take HTTP/1.0.
+        if response.http_version not in {"1.1", "1.0"}:
             self._refuse(response, f"HTTP/{response.http_version}, expected HTTP/1.1")
         for name, token in (("Upgrade", "websocket"), ("Connection", "upgrade")):
             values = response.headers.getall(name, [])
             if token not in {part.strip().lower() for v in values for part in v.split(",")}:
-                self._refuse(response, f"{name} {_shown(values)}, expected {token!r} in it")
+                self._refuse(response, f"{name} {self._shown(values)}, expected {token!r} in it")
         expected = base64.b64encode(hashlib.sha1(self._key + _GUID).digest())  # noqa: S324 - §1.3
         accept = self._single(response, "Sec-WebSocket-Accept")
         if accept != expected.decode():
             got = "no Sec-WebSocket-Accept" if accept is None else "a wrong Sec-WebSocket-Accept"
             self._refuse(response, f"{got}, expected the answer to this request's key")
-        chosen = self._single(response, "Sec-WebSocket-Protocol")
+        # Empty fields break the grammar of §11.3.2 and §11.3.4, but choose nothing.
+        chosen = self._single(response, "Sec-WebSocket-Protocol") or None
         if chosen is not None and chosen not in self._protocols:
-            offered = _shown(self._protocols)
-            self._refuse(response, f"subprotocol {_shown([chosen])}, offered was {offered}")
+            offered = self._shown(self._protocols)
+            self._refuse(response, f"subprotocol {self._shown([chosen])}, offered was {offered}")
         self.agreement = self._verify_extensions(response)
         self.subprotocol = chosen
 
     def _verify_extensions(self, response: HandshakeResponse) -> Agreement | None:
         value = self._single(response, "Sec-WebSocket-Extensions")
-        if value is None:
+        if not value:
             return None
         try:
             return read_extensions(value, self._deflate)
         except ValueError as error:
-            self._refuse(response, str(error))
+            self._refuse(response, self._hide(str(error)))
 
     def _single(self, response: HandshakeResponse, name: str) -> str | None:
         """Return a field that an answer may have once (RFC 6455 §11.3.2 to §11.3.4)."""
@@ -287,9 +303,12 @@ class Handshake:
         if self._response is not None:
             raise self._status_error()
         missing = "the end of its head" if self._received else "any of it"
+        hint = ""
+        if not (self._received or is_secure(self.url)):
+            hint = "; if TLS is spoken there, wss:// is right, not ws://"
         raise ServerDisconnectedError(
             f"server closed the connection during the opening handshake, {self._received} bytes"
-            f" into its answer and before {missing}, url={str(self.url)!r}"
+            f" into its answer and before {missing}{hint}, url={shown_url(self.url)!r}"
         )
 
     def _refuse(self, response: HandshakeResponse, what: str) -> NoReturn:
@@ -305,16 +324,34 @@ class Handshake:
 
     def _status_error(self) -> WSServerHandshakeError:
         response = self._response
-        status = "" if response is None else f"{response.status} {_shown([response.reason])}"
-        return self._error(f"server answered {status}, expected 101 Switching Protocols", response)
+        status = "" if response is None else f"{response.status} {self._shown([response.reason])}"
+        text = f"server answered {status}, expected 101 Switching Protocols"
+        body = self._hide(" ".join(self._body.decode(errors="replace").split()))
+        if body:
+            text += f"; its body begins {body[:SHOWN_BODY]!r}"
+        if not is_secure(self.url) and _WANTS_TLS.search(self._body):
+            text += f"; {_USE_TLS}"
+        return self._error(text, response)
 
     def _head_error(self, what: str) -> WSServerHandshakeError:
         return self._error(f"server sent an answer {what}", None)
 
     def _garbage_error(self, reason: str) -> WSServerHandshakeError:
         # The first line only: header fields may hold cookies.
-        line = self._first.partition(b"\n")[0]
-        return self._error(f"server's answer is not HTTP/1.1 ({reason}), it begins {line!r}", None)
+        line = self._hide(self._first.partition(b"\n")[0].decode("latin-1"))[:SHOWN]
+        if self._first.startswith(TLS_ALERT) and not is_secure(self.url):
+            reason = f"a TLS alert: {_USE_TLS}"
+        return self._error(
+            f"server's answer is not HTTP/1.1 ({reason}), it begins {line.encode('latin-1')!r}",
+            None,
+        )
+
+    def _shown(self, values: Sequence[str]) -> str:
+        return repr(self._hide(", ".join(values))[:SHOWN]) if values else "nothing"
+
+    def _hide(self, text: str) -> str:
+        """Take out of someone's words what the request had in it that may be secret."""
+        return hide(text, secrets_of(self._asked, self._given, self._protocols))
 
     def _error(self, text: str, response: HandshakeResponse | None) -> WSServerHandshakeError:
         if response is None:
@@ -356,7 +393,3 @@ def _host_field(url: URL) -> str:
 def _reason(error: h11.ProtocolError) -> str:
     """h11's words without the peer's or the caller's bytes that it quotes after them."""
     return str(error).split(": b", 1)[0]
-
-
-def _shown(values: Sequence[str]) -> str:
-    return repr(", ".join(values)[:SHOWN]) if values else "nothing"

@@ -26,7 +26,7 @@ from .handshake import Handshake, is_redirect
 from .tracing import Steps
 from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
-from .urls import parse_url, read_url
+from .urls import parse_url, read_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -79,9 +79,16 @@ class HandshakeProtocol(ConnectorProtocol):
         # Carries no outcome, so that one nobody fetches (a cancelled opening) warns of nothing.
         self._finished = asyncio.get_running_loop().create_future()
         self._outcome: HandshakeResponse | BaseException | None = None
+        self._begun = False
+
+    def begin(self) -> None:
+        """Send the request, if that has not been done."""
+        if not self._begun and self.transport is not None:
+            self._begun = True
+            self.transport.write(self._handshake.request())
 
     async def answer(self) -> HandshakeResponse:
-        """Send the request, and wait for the server's answer. There must be a transport.
+        """Wait for the server's answer. There must be a transport.
 
         Returns:
             A verified 101 or a redirect. Reading is paused.
@@ -90,9 +97,9 @@ class HandshakeProtocol(ConnectorProtocol):
             WSServerHandshakeError: The answer opens nothing.
             ServerDisconnectedError: The connection was lost before the answer was
                 complete, or right after it.
+            ClientConnectorSSLError: The server has refused TLS after all.
         """
-        assert self.transport is not None  # noqa: S101 - as documented
-        self.transport.write(self._handshake.request())
+        self.begin()
         await self._finished
         if isinstance(self._outcome, BaseException):
             raise self._outcome
@@ -111,10 +118,14 @@ class HandshakeProtocol(ConnectorProtocol):
         """Conclude that no more will come. Called by the event loop."""
         super().connection_lost(exc)
         if self._outcome is None:
-            self._read(b"", exc)
+            refusal = None if self.endpoint is None else self.endpoint.tls_error(exc)
+            if refusal is None:
+                self._read(b"", exc)
+            else:
+                self._settle(refusal)
         elif not isinstance(self._outcome, BaseException):
             lost = ServerDisconnectedError(
-                f"connection lost right after the handshake, url={str(self._handshake.url)!r}"
+                f"connection lost right after the handshake, url={shown_url(self._handshake.url)!r}"
             )
             lost.__cause__ = exc
             self._outcome = lost
@@ -179,16 +190,16 @@ class _Target(NamedTuple):
         if len(locations) != 1:
             raise _bad_redirect(response, f"with {len(locations)} Location headers")
         try:
+            # Servers send UTF-8 as it is (RFC 9110 §5.5 lets them send bytes that mean nothing).
+            location = locations[0].encode("latin-1").decode("utf-8", "surrogateescape")
             # A fragment is for whoever shows the page (RFC 9110 §10.2.2), not for a request.
-            url = parse_url(self.url.join(read_url(locations[0])).with_fragment(None))
+            url = parse_url(self.url.join(read_url(location)).with_fragment(None))
         except InvalidURL as error:
             raise _bad_redirect(response, f"to an unusable Location: {error}") from None
         except ValueError:
             raise _bad_redirect(response, "to a Location that is no URL") from None
         if is_secure(self.url) and not is_secure(url):
-            raise _bad_redirect(
-                response, f"from a secure to an insecure URL, {str(without_credentials(url))!r}"
-            )
+            raise _bad_redirect(response, f"from a secure to an insecure URL, {shown_url(url)!r}")
         return url
 
 
@@ -292,7 +303,7 @@ async def open_websocket(
         by = "" if proxy is None else f" by proxy {proxy.url}"
         raise ConnectionTimeoutError(
             f"not open after {connect_timeout} s, step {steps.current}{by},"
-            f" url={str(without_credentials(target.url))!r}",
+            f" url={shown_url(target.url)!r}",
             step=steps.current,
         ) from error
     except BaseException as error:

@@ -17,7 +17,8 @@ from yarl import URL
 
 from .auth import BasicAuth
 from .exceptions import ClientHttpProxyError, InvalidURL
-from .fields import SHOWN, check_headers
+from .fields import SHOWN, TLS_ALERT, check_headers
+from .hiding import hide, secrets_of
 from .types import is_secure, without_credentials
 from .urls import read_url
 
@@ -188,6 +189,7 @@ class Connect:
         self.trailing = b""
         self._proxy = proxy
         self._received = 0
+        self._first = b""
         self._done = False
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=MAX_ANSWER)
         target = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
@@ -195,6 +197,7 @@ class Connect:
         if proxy.auth is not None:
             fields["Proxy-Authorization"] = proxy.auth.encode()
         fields.update(proxy.headers)
+        self._fields = fields
         pairs = [(name.encode(), value.encode()) for name, value in fields.items()]
         request = h11.Request(method="CONNECT", target=target, headers=pairs)
         self._request = (self._http.send(request) or b"") + (
@@ -224,6 +227,14 @@ class Connect:
         if not data:
             raise ConnectionResetError("proxy closed the connection before it answered CONNECT")
         self._received += len(data)
+        self._first = (self._first + data[:5])[:5]
+        # h11 would wait for a blank line that another protocol may never send.
+        if not b"HTTP/".startswith(self._first):
+            if self._first.startswith(TLS_ALERT):
+                self._refuse(
+                    "answered with a TLS alert: https:// is right for the proxy, not http://,"
+                )
+            self._refuse("sent what is not HTTP/1.1")
         try:
             self._http.receive_data(data)
             self._done = self._advance()
@@ -239,7 +250,8 @@ class Connect:
             if isinstance(event, h11.Response):
                 # Any 2xx opens the tunnel (RFC 9110 §9.3.6).
                 if not HTTPStatus.OK <= event.status_code < HTTPStatus.MULTIPLE_CHOICES:
-                    reason = event.reason.decode("latin-1")[:SHOWN]
+                    secrets = secrets_of(self._proxy.url, self._fields)
+                    reason = hide(event.reason.decode("latin-1"), secrets)[:SHOWN]
                     self._refuse(f"answered {event.status_code} {reason!r}", event)
                 self.trailing = self._http.trailing_data[0]
                 return True

@@ -17,6 +17,7 @@ from .hints import METHODS, Elsewhere
 from .stats import Stats
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
+from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -39,13 +40,11 @@ class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
 
     Attributes:
         slot: The connection's place in its connector, given back when it is lost.
-        watched: For `transport.resume_reading`.
     """
 
-    __slots__ = ("slot", "watched")
+    __slots__ = ("slot",)
 
     slot: Slot | None
-    watched: object
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Give the place back. Called by the event loop."""
@@ -299,7 +298,7 @@ class ClientWebSocketResponse(WebSocketBase):
         state = "closing" if self.closed else "open"
         if self.close_code is not None:
             state = f"closed, code {self.close_code}"
-        return f"<{type(self).__name__} {self._response.url} {state}>"
+        return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
 
     def __del__(self) -> None:
         if "_heartbeat" not in self.__dict__:  # __init__ raised

@@ -23,6 +23,7 @@ from .exceptions import (
     ServerFingerprintMismatch,
 )
 from .response import ClientWebSocketResponse
+from .tls import is_verdict
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator
@@ -126,8 +127,9 @@ def process_exception(exc: Exception) -> Exception | None:
 
     May pass: what the network does (DNS, TCP, TLS, a proxy out of reach, a server that hangs up),
     any timeout, and the answers 408, 425, 429 and 5xx of a server or proxy. Will not: every other
-    answer, 401, 403 and 404 among them; a certificate that is not accepted; wrong arguments; a
-    closed session.
+    answer, 401, 403 and 404 among them; a certificate that is not accepted, the server's or the
+    client's; any other alert of TLS by which a server refuses the client as it is; wrong arguments;
+    a closed session.
 
     Args:
         exc: What `ws_connect` raised.
@@ -141,7 +143,8 @@ def process_exception(exc: Exception) -> Exception | None:
         passing = exc.status in _TRANSIENT or exc.status >= HTTPStatus.INTERNAL_SERVER_ERROR
         return None if passing else exc
     not_trusted = isinstance(exc, ServerFingerprintMismatch) or (
-        isinstance(exc, ClientConnectorError) and isinstance(exc.os_error, SSLCertVerificationError)
+        isinstance(exc, ClientConnectorError)
+        and (isinstance(exc.os_error, SSLCertVerificationError) or is_verdict(exc.os_error))
     )
     if isinstance(exc, (ClientConnectionError, OSError)) and not not_trusted:
         return None

@@ -8,6 +8,7 @@ import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 from .types import without_credentials
+from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -41,6 +42,13 @@ class ConnectStep(NamedTuple):
     url: URL
     elapsed: float
     error: BaseException | None
+
+    def __repr__(self) -> str:
+        # Without the values in the query.
+        return (
+            f"ConnectStep(connection={self.connection}, step={self.step!r}, phase={self.phase!r},"
+            f" url={shown_url(self.url)!r}, elapsed={self.elapsed!r}, error={self.error!r})"
+        )
 
 
 class Steps:

@@ -1,18 +1,21 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
 `plain` has that of a connection without TLS. `aiofastnet` makes those with, because its TLS costs
-about half of asyncio's; where it cannot be imported, the loop's own serve.
+about half of asyncio's; where it cannot be imported, or cannot do what a context asks for, the
+loop's own serve.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
+import logging
+from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport, has_readers, keeps_readers, watch
-from .tls import Fingerprint
+from .plain import PlainTransport, has_readers, watch
+from .tls import Fingerprint, needs_ssl_module
 
 if TYPE_CHECKING:
     import socket
@@ -20,6 +23,7 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
+    from .endpoint import Endpoint
     from .slots import Slot
     from .tls import SSLSetting
 
@@ -31,6 +35,8 @@ __all__ = [
     "resume_reading",
     "start_tls",
 ]
+
+_logger = logging.getLogger(__name__)
 
 
 class _CreateConnection(Protocol):
@@ -58,11 +64,78 @@ async def _loop_create_connection(
     )
 
 
+class _Loop:
+    """An event loop, as aiofastnet (1.2) is given it for one connection.
+
+    - Of a server that hangs up during TLS aiofastnet tells not only whoever waits for TLS, but
+      also the loop's exception handler, and that with the class instead of an exception, over
+      which `logging` stumbles.
+    - Its reader is to be called as `watch` does it.
+    """
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._watched: object = None
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._loop, name)
+
+    @property  # type: ignore[misc]
+    def __class__(self) -> type[asyncio.AbstractEventLoop]:  # type: ignore[override]
+        # It has to know Windows' loops.
+        return type(self._loop)
+
+    def call_exception_handler(self, context: dict[str, Any]) -> None:
+        if not isinstance(context.get("exception"), type):
+            self._loop.call_exception_handler(context)
+
+    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
+        self._watched = None
+        dropped = partial(self._dropped, descriptor, callback)
+        self._watched = watch(self._loop, descriptor, partial(callback), dropped)
+
+    def remove_reader(self, descriptor: int) -> bool:
+        self._watched = None
+        return self._loop.remove_reader(descriptor)
+
+    def _dropped(self, descriptor: int, callback: Callable[[], object], watched: object) -> None:
+        if watched is self._watched and not self._loop.is_closed():
+            self._loop.call_soon(self._read_on, descriptor, callback, watched)
+
+    def _read_on(self, descriptor: int, callback: Callable[[], object], watched: object) -> None:
+        if watched is not self._watched:
+            return
+        try:
+            self.add_reader(descriptor, callback)
+        except (OSError, RuntimeError) as error:
+            transport: Any = getattr(callback, "__self__", None)
+            transport._force_close(error)  # noqa: SLF001 - what it does when it cannot read
+
+
+async def _fast_create_connection(
+    loop: asyncio.AbstractEventLoop,
+    protocol_factory: Callable[[], asyncio.Protocol],
+    *,
+    sock: socket.socket,
+    ssl: SSLContext | None,
+    server_hostname: str | None,
+) -> tuple[asyncio.Transport, asyncio.Protocol]:
+    shielded: Any = _Loop(loop)
+    if server_hostname is not None and not server_hostname.isascii():
+        # As `ssl` does it; here it would go out as UTF-8, and be compared so.
+        server_hostname = server_hostname.encode("idna").decode()
+    return await aiofastnet.create_connection(
+        shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname
+    )
+
+
 _create_connection: _CreateConnection
 try:
-    from aiofastnet import create_connection as _create_connection
+    import aiofastnet
 except ImportError:
     _create_connection = _loop_create_connection
+else:
+    _create_connection = _fast_create_connection
 
 
 async def _plain_create_connection(
@@ -79,7 +152,11 @@ async def _plain_create_connection(
 
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
-        return _create_connection
+        reason = needs_ssl_module(context)
+        if reason is None:
+            return _create_connection
+        _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
+        return _loop_create_connection
     return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 
@@ -91,20 +168,30 @@ class ConnectorProtocol(asyncio.Protocol):
         early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
-        watched: For `resume_reading`.
+        endpoint: Who is connected to.
     """
 
     transport: asyncio.Transport | None = None
     early: bytes = b""
     slot: Slot | None = None
-    watched: object = None
+    endpoint: Endpoint | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Keep the transport. Called by the event loop, after TLS is up."""
+        """Keep the transport. Called by the event loop, after TLS is up.
+
+        What is to be said first is said at once, together with the last words of the TLS
+        handshake: to a server that refuses these in TLS 1.3, and closes, it could no longer be
+        sent, and the failure to send it would hide the refusal. But a pinned certificate is
+        compared first.
+        """
         self.transport = cast("asyncio.Transport", transport)
-        _watch(self.transport)
         if self.early:
             self.data_received(self.early)
+        if self.endpoint is None or not isinstance(self.endpoint.ssl, Fingerprint):
+            self.begin()
+
+    def begin(self) -> None:
+        """Say what is to be said first, if that has not been done."""
 
     def connection_lost(self, exc: Exception | None) -> None:  # noqa: ARG002 - asyncio's signature
         """Give the slot back. Called by the event loop."""
@@ -244,37 +331,6 @@ def resume_reading(transport: asyncio.Transport) -> None:
     decrypt = getattr(transport, "_retry_ssl_read", None)
     if decrypt is not None:
         decrypt()
-    _watch(transport)
-
-
-def _watch(transport: asyncio.Transport) -> None:
-    """Let aiofastnet's transport with TLS read on when its loop lets go of its reader; see `watch`.
-
-    Args:
-        transport: Its protocol has an attribute ``watched``, for this function.
-    """
-    loop = asyncio.get_running_loop()
-    reader = getattr(transport, "_read_ready", None)
-    # A plain transport has its own care.
-    if reader is None or keeps_readers(loop) or isinstance(transport, PlainTransport):
-        return
-    if not transport.is_reading():
-        return
-    protocol: Any = transport.get_protocol()
-
-    def dropped(watched: object) -> None:
-        if watched is protocol.watched and transport.is_reading() and not loop.is_closed():
-            loop.call_soon(again)
-
-    def again() -> None:
-        if transport.is_reading() and transport.get_protocol() is protocol:
-            try:
-                _watch(transport)
-            except (OSError, RuntimeError):
-                transport.abort()
-
-    descriptor: int = transport.get_extra_info("socket").fileno()
-    protocol.watched = watch(loop, descriptor, reader, dropped)
 
 
 def check_fingerprint(

@@ -13,12 +13,14 @@ from python_socks.async_.asyncio import Proxy as SocksProxy
 
 from .exceptions import ClientHttpProxyError
 from .proxy import Connect
+from .tls import breaks_tls
 from .transport import ConnectorProtocol, Reached, check_fingerprint, start_tls
 
 if TYPE_CHECKING:
     import socket
     from ssl import SSLContext
 
+    from .endpoint import Endpoint
     from .proxy import Proxy
 
 __all__ = ["open_tunnel"]
@@ -29,30 +31,33 @@ _A_YEAR = 365 * 24 * 3600.0
 
 
 async def open_tunnel(
-    sock: socket.socket, proxy: Proxy, context: SSLContext | None, host: str, port: int
+    sock: socket.socket, proxy: Proxy, there: Endpoint, host: str, port: int
 ) -> Reached:
     """Ask a proxy for a way to a server; on failure or cancellation leave nothing open.
 
     Args:
         sock: Connected to the proxy; it belongs to this function.
         proxy: The proxy.
-        context: Does TLS with the proxy; None for none.
+        there: The same, as one connects to it.
         host: Name of the server, which the proxy resolves; for ``socks4`` its IPv4 address.
         port: TCP port of the server.
 
     Raises:
         ClientHttpProxyError: An HTTP proxy refuses.
         ServerFingerprintMismatch: Its certificate is not the one that a `Fingerprint` names.
-        SSLError: There is no TLS with the proxy.
-        OSError: A SOCKS proxy refuses, or the connection was lost.
+        ClientProxyConnectionError: There is no TLS with the proxy, a SOCKS proxy refuses, or the
+            connection was lost.
     """
-    if context is not None:
-        return await _connect_in_tls(Reached(sock), proxy, context, Connect(proxy, host, port))
+    if there.context is not None:
+        return await _connect_in_tls(Reached(sock), there, Connect(proxy, host, port))
     try:
         if proxy.is_http:
             return Reached(sock, await _connect(sock, Connect(proxy, host, port)))
         await _socks(sock, proxy, host, port)
         return Reached(sock)
+    except OSError as error:
+        sock.close()
+        raise there.error("proxy", error) from error
     except BaseException:
         sock.close()
         raise
@@ -98,16 +103,20 @@ async def _socks(sock: socket.socket, proxy: Proxy, host: str, port: int) -> Non
         raise OSError(f"{type(error).__name__} while speaking SOCKS") from error
 
 
-async def _connect_in_tls(
-    reached: Reached, proxy: Proxy, context: SSLContext, connect: Connect
-) -> _TunnelInTLS:
+async def _connect_in_tls(reached: Reached, there: Endpoint, connect: Connect) -> _TunnelInTLS:
     protocol = _ConnectProtocol(connect)
+    protocol.endpoint = there
+    step = "tls"
     try:
         # The loop's own transport, as TLS is to go through it again: `resume_reading` puts right
         # what aiofastnet does when it is paused, but for one layer only.
-        transport = await reached.establish(protocol, context, proxy.host, own=False)
-        check_fingerprint(proxy.ssl, transport, proxy.host, proxy.port)
-        await protocol.opened(transport)
+        transport = await reached.establish(protocol, there.context, there.host, own=False)
+        check_fingerprint(there.ssl or True, transport, there.host, there.port)
+        step = "proxy"
+        await protocol.opened()
+    except OSError as error:
+        protocol.abort()
+        raise there.error("tls" if breaks_tls(error) else step, error) from error
     except BaseException:
         protocol.abort()
         raise
@@ -122,10 +131,16 @@ class _ConnectProtocol(ConnectorProtocol):
         # Carries no outcome, so that one nobody fetches warns of nothing.
         self._finished = asyncio.get_running_loop().create_future()
         self._failure: Exception | None = None
+        self._begun = False
 
-    async def opened(self, transport: asyncio.Transport) -> None:
-        """Send the request and wait until the tunnel stands."""
-        transport.write(self._connect.request())
+    def begin(self) -> None:
+        if not self._begun and self.transport is not None:
+            self._begun = True
+            self.transport.write(self._connect.request())
+
+    async def opened(self) -> None:
+        """Send the request, if that has not been done, and wait until the tunnel stands."""
+        self.begin()
         await self._finished
         if self._failure is not None:
             raise self._failure
@@ -135,10 +150,14 @@ class _ConnectProtocol(ConnectorProtocol):
 
     def connection_lost(self, exc: Exception | None) -> None:
         super().connection_lost(exc)
+        if breaks_tls(exc) and self._failure is None:
+            self._failure = exc
         self._read(b"")
 
     def _read(self, data: bytes) -> None:
         if self._failure is not None:
+            if not self._finished.done():
+                self._finished.set_result(None)
             return
         try:
             opened = self._connect.receive(data)

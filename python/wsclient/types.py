@@ -6,7 +6,7 @@ Nothing here does I/O, and nothing here imports another module of the package.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from enum import IntEnum
 from typing import Any, TypeAlias
 
@@ -104,17 +104,18 @@ class ClientWSTimeout:
     ws_connect: float | None = 10.0
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, repr=False)
 class HandshakeResponse:
     """The head of the server's answer to an opening handshake.
 
-    ``repr`` leaves out header fields and body, which may hold cookies.
+    ``repr`` leaves out the server's words, which may hold cookies, and the query, which may hold
+    keys.
 
     Attributes:
         status: HTTP status code.
         reason: Reason phrase as it came; often empty.
         headers: Header fields; names compare without regard to case.
-        http_version: ``"1.1"`` for an accepted handshake.
+        http_version: ``"1.1"`` for an accepted handshake; ``"1.0"`` of some old gateways.
         url: What was requested, without credentials, its scheme ``ws`` or ``wss``.
         history: The redirects that led here, oldest first.
         body: The beginning of the body of an answer that opened nothing.
@@ -122,11 +123,17 @@ class HandshakeResponse:
 
     status: int
     reason: str
-    headers: CIMultiDictProxy[str] = field(repr=False)
+    headers: CIMultiDictProxy[str]
     http_version: str
     url: URL
     history: tuple[HandshakeResponse, ...] = ()
-    body: bytes = field(default=b"", repr=False)
+    body: bytes = b""
+
+    def __repr__(self) -> str:
+        return (
+            f"{type(self).__name__}(status={self.status}, http_version={self.http_version!r},"
+            f" url={str(self.url.with_query(None))!r}, history={self.history!r})"
+        )
 
     def __reduce__(self) -> tuple[object, ...]:
         # A CIMultiDictProxy cannot be pickled, and errors that carry this must be.

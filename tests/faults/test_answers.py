@@ -120,8 +120,6 @@ async def test_connection_lost_between_the_101_and_its_use(serve, no_leak):
 
 
 async def test_server_that_hangs_up_on_tls(no_leak):
-    # aiofastnet 1.2 reports this to the loop as well, in a form that logging cannot print.
-    asyncio.get_running_loop().set_exception_handler(lambda loop, context: None)
     server = await asyncio.start_server(lambda _, writer: writer.close(), "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]
     async with no_leak():

@@ -165,7 +165,7 @@ async def test_crlf_in_parameters_and_credentials_is_encoded(serve, end):
 # --- confusion: what was not offered is not accepted
 
 
-@pytest.mark.parametrize("chosen", ["", "A", "c", "a, b", "a,", "a\t", '"a"'])
+@pytest.mark.parametrize("chosen", [",", "A", "c", "a, b", "a,", "a\t", '"a"'])
 async def test_subprotocol_confusion(serve, no_leak, chosen):
     peer = await serve(lambda request: accept(request, f"Sec-WebSocket-Protocol: {chosen}"))
     async with no_leak():
@@ -179,7 +179,7 @@ async def test_subprotocol_confusion(serve, no_leak, chosen):
 
 
 @pytest.mark.parametrize(
-    "accepted", ["x-webkit-deflate-frame", "permessage-deflate, permessage-deflate", "", ",", "a;;"]
+    "accepted", ["x-webkit-deflate-frame", "permessage-deflate, permessage-deflate", ",", "a;;"]
 )
 @pytest.mark.parametrize("deflate", [None, PerMessageDeflate()], ids=["not-offered", "offered"])
 async def test_extension_confusion(serve, no_leak, accepted, deflate):

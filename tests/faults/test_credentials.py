@@ -233,6 +233,17 @@ async def test_params(serve, params):
     assert peer.requests[0].startswith(b"GET /feed?x=0&a=1&b=%C3%BC%26 HTTP/1.1\r\n")
 
 
+async def test_a_signed_url_is_sent_as_it_is(serve):
+    peer = await serve(accept)
+    async with ClientSession(f"ws://localhost:{peer.port}/base/", params={"k": "a/b"}) as session:
+        await connect(session, peer.url + "?sig=a%2Fb%3D&x=%7E")
+        await connect(session, "p%2Fq?sig=a%2Fb%3D&x=%7E")
+    assert [request.split(b" ")[1] for request in peer.requests] == [
+        b"/feed?sig=a%2Fb%3D&x=%7E&k=a/b",
+        b"/base/p%2Fq?sig=a%2Fb%3D&x=%7E&k=a/b",
+    ]
+
+
 async def test_a_url_that_base_url_cannot_take_keeps_its_secrets():
     async with ClientSession("ws://localhost:1/") as session:
         with pytest.raises(ValueError, match="cannot be parsed") as caught:

@@ -69,6 +69,41 @@ async def test_relative_redirect_is_followed(serve, no_leak, status):
 
 
 @pytest.mark.parametrize("absolute", [False, True])
+async def test_a_location_is_followed_to_the_letter(serve, absolute):
+    """Quoting it anew would break what is signed in it (RFC 9110 §10.2.2, RFC 3986 §6.2.2.2)."""
+    peer = await serve(b"")
+    before = f"ws://localhost:{peer.port}" if absolute else ""
+    peer.script = redirecting(f"{before}/a%2Fb/%7Ex?sig=a%2Fb%2b+c&t=%41#part")
+    await opened_by(peer.url)
+    assert peer.requests[1].startswith(b"GET /a%2Fb/%7Ex?sig=a%2Fb%2b+c&t=%41 HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize(
+    ("raw", "sent"),
+    [
+        ("/größe?q=日本&s=%2F".encode(), b"/gr%C3%B6%C3%9Fe?q=%E6%97%A5%E6%9C%AC&s=%2F"),
+        ("//localhost:{port}/ü".encode(), b"/%C3%BC"),
+        (b"/gr\xf6\xdfe", b"/gr%F6%DFe"),
+        (b"/a b|c", b"/a%20b%7Cc"),
+    ],
+    ids=["UTF-8", "network-path", "latin-1", "spaces"],
+)
+async def test_a_location_of_raw_bytes(serve, raw, sent):
+    """Servers send them, in UTF-8 mostly, and browsers and aiohttp follow them."""
+    peer = await serve(b"")
+    location = raw.replace(b"{port}", str(peer.port).encode())
+
+    def script(request):
+        if b" /feed " not in request:
+            return accept(request)
+        return b"HTTP/1.1 302 x\r\nLocation: " + location + b"\r\nContent-Length: 0\r\n\r\n"
+
+    peer.script = script
+    await opened_by(peer.url)
+    assert peer.requests[1].startswith(b"GET " + sent + b" HTTP/1.1\r\n")
+
+
+@pytest.mark.parametrize("absolute", [False, True])
 async def test_same_origin_keeps_credentials(serve, absolute):
     peer = await serve(b"")
     peer.script = redirecting(f"http://localhost:{peer.port}/next" if absolute else "/next")

@@ -108,6 +108,11 @@ async def test_the_name_to_verify(serve, authority, client_tls):
     assert await is_echoed(ws)
 
 
+async def test_the_name_to_verify_in_letters_of_its_language(serve, authority, client_tls):
+    url = f"wss://localhost:{await serve(authority.issue_cert('münchen.example'))}/"
+    assert await is_echoed(await ws_connect(url, ssl=client_tls, server_hostname="münchen.example"))
+
+
 async def test_the_connectors_context(serve, certificate, client_tls):
     url = f"wss://localhost:{await serve(certificate)}/"
     assert await is_echoed(await ws_connect(url, connector=TCPConnector(ssl=client_tls)))

@@ -15,10 +15,10 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "exceptions", "tls", "unclosed", "arguments", "hints"},
+    {"types", "exceptions", "hiding", "tls", "unclosed", "arguments", "hints"},
     {"_core", "checks", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
     {"auth", "cookies", "proxy"},
-    {"plain"},
+    {"plain", "endpoint"},
     {"transport", "tunnel", "deflate"},
     {"handshake", "connector", "heartbeat", "framing"},
     {"opening", "response"},
@@ -35,6 +35,7 @@ PURE_PYTHON = {
     "arguments",
     "hints",
     "fields",
+    "hiding",
     "auth",
     "cookies",
     "deflate",

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from wsclient.exceptions import InvalidURL
-from wsclient.urls import parse_url
+from wsclient.urls import parse_url, read_url
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,53 @@ from wsclient.urls import parse_url
 )
 def test_url_is_normalised(given_, parsed):
     assert str(parse_url(given_)) == parsed
+
+
+@pytest.mark.parametrize(
+    ("given_", "sent"),
+    [
+        ("?sig=a%2Fb%2fc", "/?sig=a%2Fb%2fc"),
+        ("?sig=a%3D%26&x=1+2%20", "/?sig=a%3D%26&x=1+2%20"),
+        ("/a%2Fb/%7Eme/%41?%7e=%E9", "/a%2Fb/%7Eme/%41?%7e=%E9"),
+        ("/a/../b/./c?d=/../", "/a/../b/./c?d=/../"),
+        ("/a:b@c;d=e,f!$&'()*+?a=b?c/d", "/a:b@c;d=e,f!$&'()*+?a=b?c/d"),
+        ("?a=1;b&&=", "/?a=1;b&&="),
+    ],
+)
+def test_what_is_valid_is_sent_as_it_is(given_, sent):
+    """A signature is of the very characters (RFC 3986 §2.2, §6.2.2.2)."""
+    url = parse_url(f"wss://h:443{given_}")
+    assert url.raw_path_qs == sent
+    assert (url.host, url.port) == ("h", 443)
+    assert parse_url(f"https://me:p%2Fw@h{given_}").raw_path_qs == sent
+    assert url.extend_query({"x": "/&"}).raw_path_qs == f"{sent}&x=/%26"
+    base = parse_url("ws://h/x/y?z")
+    if given_.startswith("?"):
+        assert base.join(read_url(given_)).raw_path_qs == f"/x/y{sent[1:]}"
+
+
+@pytest.mark.parametrize(
+    ("given_", "sent"),
+    [
+        ("/ü?ü=%2F&a=ü", "/%C3%BC?%C3%BC=%2F&a=%C3%BC"),
+        ("/100%?%zz=%2", "/100%25?%25zz=%252"),
+        ('/a[b]|{c}?"<>\\^`=%2f', "/a%5Bb%5D%7C%7Bc%7D?%22%3C%3E%5C%5E%60=%2f"),
+        ("/%C3%BC/ü", "/%C3%BC/%C3%BC"),
+    ],
+)
+def test_only_what_is_not_valid_is_quoted(given_, sent):
+    assert parse_url(f"ws://h{given_}").raw_path_qs == sent
+
+
+def test_a_url_that_yarl_has_made_is_sent_as_it_made_it():
+    text = "ws://h/?sig=a%2Fb"
+    assert parse_url(URL(text)).raw_path_qs == "/?sig=a/b"
+    assert parse_url(URL(text, encoded=True)).raw_path_qs == "/?sig=a%2Fb"
+
+
+@pytest.mark.parametrize("text", ["", "x/y?a%2Fb", "?a%2Fb", "//h/x%2F", "x%2Fy#z"])
+def test_references_are_read_without_a_change(text):
+    assert str(read_url(text)) == text
 
 
 @pytest.mark.parametrize(
