@@ -125,6 +125,7 @@ sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind
 FUZZ_SECONDS := 20
 FUZZED_IN_RUST := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 FUZZED_IN_PYTHON := answers arguments
+FUZZED_LOOPS := asyncio uvloop
 CARGO_FUZZ := target/tools/bin/cargo-fuzz
 
 .PHONY: fuzz
@@ -138,6 +139,9 @@ fuzz: $(VENV)/.extra-fuzz $(CARGO_FUZZ) ## Fuzz everything for FUZZ_SECONDS each
 	set -ex; for target in $(FUZZED_IN_PYTHON); do \
 		$(BIN)/python fuzz/$$target.py fuzz/corpus/$$target -verbosity=0 \
 			-artifact_prefix=fuzz/artifacts/$$target- -max_total_time=$(FUZZ_SECONDS); \
+	done
+	set -ex; for loop in $(FUZZED_LOOPS); do \
+		$(BIN)/python fuzz/sequences --loop $$loop --seconds $(FUZZ_SECONDS); \
 	done
 
 $(CARGO_FUZZ):
