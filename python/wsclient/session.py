@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import logging
+import sys
 import time
 from functools import partial
 from http.cookiejar import CookieJar
@@ -214,7 +215,8 @@ class ClientSession:
         if options.receive_time:
             connection.take_times(time.monotonic)
         if options.queue is not None:
-            connection.keep_newest(options.queue.max_size, getattr(options.queue, "key", None))
+            most = min(options.queue.max_size, sys.maxsize)
+            connection.keep_newest(most, getattr(options.queue, "key", None))
         target = self._absolute(url)
         if options.busy_poll:
             connection.poll_busily(options.busy_poll)

@@ -2,17 +2,27 @@
 
 use std::io;
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 
 use super::closing::Ending;
 use super::dialect::Dialect;
+use super::memory;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
 use crate::error::ProtocolError;
 
-/// The peer broke the protocol.
-pub fn web_socket_error(error: &ProtocolError) -> PyErr {
+/// The peer broke the protocol, or memory has run out.
+pub fn web_socket_error(py: Python<'_>, error: &ProtocolError) -> PyErr {
+    if *error == ProtocolError::OutOfMemory {
+        return memory::exhausted(py);
+    }
     WebSocketError::new_err((error.close_code(), error.to_string()))
+}
+
+/// Whether an exception of Python code that this calls is not for the event loop's exception handler,
+/// but for whoever runs the loop: as asyncio tells them apart.
+pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
 }
 
 /// The transport went without a closing handshake, for the reason that the transport gives.

@@ -1,5 +1,7 @@
 //! Backpressure, both ways: who has paused reading, and who waits for room to write.
 
+use std::collections::TryReserveError;
+
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -77,18 +79,31 @@ impl Flow {
     }
 
     /// Keep `input` until the inbox has room, and read no more until then.
-    pub fn hold(&mut self, input: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn hold(&mut self, input: &[u8]) -> Result<(), TryReserveError> {
+        self.unparsed.try_reserve(input.len())?;
         self.unparsed.extend_from_slice(input);
         self.pause(pause::INBOX);
+        Ok(())
     }
 
     pub fn holds(&self) -> bool {
         self.reasons & pause::INBOX != 0
     }
 
-    pub fn owe_pong(&mut self, payload: &[u8]) {
-        self.owed_pong = Some(payload.to_vec());
+    /// Answer this ping, and no earlier one, when there is room.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn owe_pong(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
+        let mut owed = Vec::new();
+        owed.try_reserve_exact(payload.len())?;
+        owed.extend_from_slice(payload);
+        self.owed_pong = Some(owed);
         self.pause(pause::PONG);
+        Ok(())
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -114,8 +129,14 @@ impl Protocol {
     pub(super) fn parse_held(&mut self, py: Python<'_>) {
         if self.flow.holds() {
             self.flow.resume(pause::INBOX);
-            let unparsed = std::mem::take(&mut self.flow.unparsed);
-            self.ingest(py, &unparsed);
+            let mut unparsed = std::mem::take(&mut self.flow.unparsed);
+            let rest = self.parse(py, &unparsed).len();
+            self.inbox.mark();
+            if rest > 0 {
+                unparsed.drain(..unparsed.len() - rest);
+                self.flow.unparsed = unparsed;
+                self.flow.pause(pause::INBOX);
+            }
         }
     }
 }

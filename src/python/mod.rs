@@ -19,6 +19,7 @@ mod http;
 mod inbox;
 mod ingest;
 mod keys;
+mod memory;
 mod message;
 mod pings;
 mod policy;

@@ -334,11 +334,7 @@ impl Protocol {
             let mut me = slf.borrow_mut();
             // What was read before is the user's.
             me.read_to_the_end(slf.py());
-            me.core.abandon();
-            me.core.ignore_input();
-            me.gathering = None;
-            me.ending.abort = true;
-            me.fail(exception, reason, close::code::ABNORMAL);
+            me.give_up(exception, reason);
         }
         settle(slf)
     }
@@ -408,7 +404,7 @@ impl Protocol {
         self.future = None;
         self.spare = None;
         self.inbox = Inbox::default();
-        self.gathering = None;
+        self.ignore_input();
         self.flow = Flow::default();
         self.ending = Ending::default();
     }

@@ -25,13 +25,16 @@ impl Protocol {
 
     /// The next message; after the last, `closed` for ever.
     #[inline]
-    pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
+    pub(super) fn take(&mut self, py: Python<'_>) -> PyResult<Option<Item>> {
         let item = self.inbox.pop();
         if item.as_ref().is_none_or(|item| item.kind.is_end()) {
             self.reach_end();
             self.ending.answer_next = self.options.answers_next(item.as_ref());
         }
-        item.or_else(|| self.ending.closed_message(py))
+        match item {
+            Some(item) => Ok(Some(item)),
+            None => self.ending.closed_message(py),
+        }
     }
 
     /// `reader` waits no longer.

@@ -13,6 +13,7 @@ use pyo3::types::{PyList, PyType};
 use super::message::Item;
 use super::protocol::Protocol;
 use super::response::WebSocketBase;
+use super::runtime::Kind;
 use super::settle::settle;
 use super::slots::{Awaitable, Poll};
 use super::{busy, flow, future, runtime, wake};
@@ -239,7 +240,8 @@ pub fn concurrent() -> PyErr {
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
     let py = protocol.py();
     let make = |item: Item| {
-        if dialect { item.into_dialect(protocol) } else { item.into_message(py) }
+        let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
+        made.map_err(|unmade| put_back(protocol, unmade))
     };
     if wanted == Wanted::All {
         let messages = PyList::empty(py);
@@ -247,7 +249,20 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(make(item)?)?;
+            let kind = item.kind;
+            let appended = make(item).and_then(|message| {
+                let message = message.into_bound(py);
+                messages
+                    .append(&message)
+                    .or_else(|error| Err(put_back(protocol, (error, Item::of(kind, &message)?))))
+            });
+            if let Err(error) = appended {
+                // What is in the list would be lost.
+                if messages.is_empty() {
+                    return Err(error);
+                }
+                break;
+            }
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -256,7 +271,7 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         }
         return Ok(messages.into_any().unbind());
     }
-    let Some(item) = protocol.borrow_mut().take(py) else {
+    let Some(item) = protocol.borrow_mut().take(py)? else {
         return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
     finish_take(protocol, Some(&item))?;
@@ -269,9 +284,27 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
 /// Take the next message, if there is one.
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
-    let item = protocol.borrow_mut().take(py);
+    let item = protocol.borrow_mut().take(py)?;
     finish_take(protocol, item.as_ref())?;
-    item.map(|item| item.into_dialect(protocol)).transpose()
+    let message = item.map(|item| item.into_dialect(protocol)).transpose();
+    message.map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// There is no memory for the message of an item that was taken: let it wait again.
+#[cold]
+fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyErr {
+    let kept = {
+        let mut me = protocol.borrow_mut();
+        // What comes for ever need not wait.
+        if item.kind == Kind::Closed { Ok(()) } else { me.inbox.put_back(item) }
+    };
+    if kept.is_err() {
+        protocol.borrow_mut().run_out_of_memory();
+        if let Err(error) = settle(protocol) {
+            return error;
+        }
+    }
+    error
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.
