@@ -280,10 +280,11 @@ class PlainTransport(asyncio.Transport):
         """Close when what is queued has been sent."""
         if self._closing:
             return
+        if self._backlog is None:
+            # First: without memory for it, nothing has changed.
+            self._loop.call_soon(self._lost, None)
         self._closing = True
         self._loop.remove_reader(self._sock.fileno())
-        if self._backlog is None:
-            self._loop.call_soon(self._lost, None)
 
     def abort(self) -> None:
         """Close at once."""
@@ -292,10 +293,10 @@ class PlainTransport(asyncio.Transport):
     def _force_close(self, error: OSError | None) -> None:
         if self._closing and self._backlog is None:
             return
+        self._loop.call_soon(self._lost, error)
         self._closing = True
         self._loop.remove_reader(self._sock.fileno())
         self._drop_backlog()
-        self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: OSError | None) -> None:
         protocol = cast("asyncio.BaseProtocol", self._protocol)
@@ -303,6 +304,8 @@ class PlainTransport(asyncio.Transport):
         try:
             protocol.connection_lost(error)
         finally:
+            # If there was no memory for it before.
+            self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
 
     def __repr__(self) -> str:

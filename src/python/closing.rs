@@ -2,13 +2,14 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{error, flow, keys, memory, send};
+use super::{error, flow, keys, memory, names, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;
 
@@ -59,9 +60,10 @@ impl Ending {
                 || self.deferred.is_some() && self.timer.is_none())
     }
 
-    /// Whether a `receive()` that finds nothing has to answer the peer's end first.
-    pub fn has_answer_to_give(&self) -> bool {
-        self.deferred.is_some() || self.answer_next
+    /// Whether a `receive()` that finds nothing has to see to the end first: to answer the peer's, or
+    /// to drop the transport, which failed.
+    pub fn wants_reader(&self) -> bool {
+        self.deferred.is_some() || self.answer_next || self.abort && !self.aborted && !self.lost
     }
 
     /// Whether anything is known of how it ended.
@@ -89,7 +91,7 @@ impl Ending {
 }
 
 fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> PyResult<Item> {
-    let data = memory::int(py, code)?.unbind();
+    let data = memory::int(py, code.into())?.unbind();
     let extra = memory::string(py, reason)?.into_any();
     Ok(Item { kind, data, extra: Some(extra.unbind()) })
 }
@@ -234,7 +236,7 @@ pub fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
         me.transport.as_ref().filter(|_| !me.ending.lost).map(|transport| transport.clone_ref(py))
     };
     let ends = match transport {
-        Some(transport) => transport.call_method0(py, "is_closing")?.is_truthy(py)?,
+        Some(transport) => transport.call_method0(py, names::is_closing(py))?.is_truthy(py)?,
         None => true,
     };
     if !ends {
@@ -297,7 +299,9 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     }
     if slf.borrow().ending.abort {
         slf.borrow_mut().ending.aborted = true;
-        return call_transport(slf, "abort");
+        // What fails is tried again at the next occasion.
+        return call_transport(slf, names::abort(py))
+            .inspect_err(|_| slf.borrow_mut().ending.aborted = false);
     }
     let (event_loop, earlier, then) = {
         let mut me = slf.borrow_mut();
@@ -305,16 +309,20 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let then = if me.ending.linger {
             // The peer's end of TCP is to be seen, whatever had paused reading.
             me.read_to_the_end(py);
-            "abort"
+            names::abort(py)
         } else {
-            "_end_now"
+            names::_end_now(py)
         };
         (me.event_loop.clone_ref(py), me.ending.timer.take(), then)
     };
     if let Some(earlier) = earlier {
-        earlier.call_method0(py, "cancel")?;
+        earlier.call_method0(py, names::cancel(py))?;
     }
-    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr(then)?))?;
+    let call_later = || {
+        let when = (memory::float(py, LINGER)?, slf.getattr(then)?);
+        event_loop.call_method1(py, names::call_later(py), when)
+    };
+    let timer = call_later().inspect_err(|_| slf.borrow_mut().ending.lingering = false)?;
     slf.borrow_mut().ending.timer = Some(timer);
     flow::apply(slf)
 }
@@ -364,7 +372,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
         (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
     };
     if let Some(timer) = timer {
-        timer.call_method0(py, "cancel")?;
+        timer.call_method0(py, names::cancel(py))?;
     }
     flow::end(slf)?;
     flow::release(py, waiters)?;
@@ -378,13 +386,13 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         return Ok(None);
     }
     let event_loop = slf.borrow().event_loop.clone_ref(py);
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = event_loop.call_method0(py, names::create_future(py))?;
     slf.borrow_mut().ending.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }
 
 /// Call a method of the transport without arguments; with no transport, nothing.
-pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
+pub fn call_transport(slf: &Bound<'_, Protocol>, method: &Bound<'_, PyString>) -> PyResult<()> {
     let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
     match transport {
         Some(transport) => transport.call_method0(slf.py(), method).map(drop),

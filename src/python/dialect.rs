@@ -5,6 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
+use super::memory;
 use super::message::Item;
 use super::recycle::{self, Blank};
 use super::runtime::{self, Kind};
@@ -124,18 +125,17 @@ impl Dialect {
     }
 
     /// Something was sent on a connection that is not open.
-    pub fn reset(&self, py: Python<'_>, text: String) -> PyErr {
-        PyErr::from_type(self.reset.bind(py).clone(), text)
+    pub fn reset(&self, py: Python<'_>, text: &str) -> PyErr {
+        memory::error(self.reset.bind(py), text)
     }
 
     /// The connection ended without a close frame.
-    pub fn disconnected(&self, py: Python<'_>, text: &'static str) -> PyErr {
-        PyErr::from_type(self.disconnected.bind(py).clone(), text)
+    pub fn disconnected(&self, py: Python<'_>, text: &str) -> PyErr {
+        memory::error(self.disconnected.bind(py), text)
     }
 
     /// The peer broke the protocol.
     pub fn violation(&self, py: Python<'_>, error: &ProtocolError) -> PyErr {
-        let arguments = (error.close_code(), error.to_string());
-        PyErr::from_type(self.violation.bind(py).clone(), arguments)
+        memory::error_with_code(self.violation.bind(py), error.close_code(), &error.to_string())
     }
 }

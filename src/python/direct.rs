@@ -17,7 +17,7 @@ use pyo3::types::PyBytes;
 use super::gathering::Gathering;
 use super::protocol::Protocol;
 use super::settle::settle;
-use super::{closing, error, memory, scratch};
+use super::{closing, error, memory, names, scratch};
 use crate::frame::Header;
 use crate::mask::{self, Key};
 
@@ -180,7 +180,7 @@ impl Protocol {
 /// What a transport does when it reads the end.
 fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     closing::end_of_file(slf)?;
-    closing::call_transport(slf, "close")
+    closing::call_transport(slf, names::close(slf.py()))
 }
 
 /// What a transport does when it cannot read.

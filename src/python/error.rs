@@ -7,8 +7,8 @@ use pyo3::prelude::*;
 
 use super::closing::Ending;
 use super::dialect::Dialect;
-use super::memory;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
+use super::{memory, names};
 use crate::error::ProtocolError;
 
 /// The peer broke the protocol, or memory has run out.
@@ -16,7 +16,8 @@ pub fn web_socket_error(py: Python<'_>, error: &ProtocolError) -> PyErr {
     if *error == ProtocolError::OutOfMemory {
         return memory::exhausted(py);
     }
-    WebSocketError::new_err((error.close_code(), error.to_string()))
+    let class = py.get_type::<WebSocketError>();
+    memory::error_with_code(&class, error.close_code(), &error.to_string())
 }
 
 /// Whether an exception of Python code that this calls is not for the event loop's exception handler,
@@ -31,13 +32,13 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialec
         let message = "server closed the connection without a close frame";
         let error = match dialect {
             Some(dialect) => dialect.get().disconnected(py, message),
-            None => ServerDisconnectedError::new_err(message),
+            None => memory::error(&py.get_type::<ServerDisconnectedError>(), message),
         };
         return error.into_value(py).into_any();
     };
     let cause = PyErr::from_value(cause.into_bound(py));
     let text = format!("connection lost: {cause}");
-    let error = reset(py, text, dialect);
+    let error = reset(py, &text, dialect);
     error.set_cause(py, Some(cause));
     error.into_value(py).into_any()
 }
@@ -45,7 +46,8 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialec
 /// The `OSError` that Python's own socket would raise.
 pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<Py<PyAny>> {
     let number = error.raw_os_error().unwrap_or_default();
-    let text = py.import("os")?.call_method1("strerror", (number,))?;
+    let number = memory::int(py, number.into())?;
+    let text = py.import(names::os(py))?.call_method1(names::strerror(py), (&number,))?;
     Ok(py.get_type::<PyOSError>().call1((number, text))?.unbind())
 }
 
@@ -63,12 +65,12 @@ pub fn not_open(
         None if ending.called && !ending.lost => "closing, close() was called".to_owned(),
         None => "lost".to_owned(),
     };
-    reset(py, format!("cannot send {doing}: the connection is {why}"), dialect)
+    reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect)
 }
 
-fn reset(py: Python<'_>, text: String, dialect: Option<&Py<Dialect>>) -> PyErr {
+fn reset(py: Python<'_>, text: &str, dialect: Option<&Py<Dialect>>) -> PyErr {
     match dialect {
         Some(dialect) => dialect.get().reset(py, text),
-        None => ClientConnectionResetError::new_err(text),
+        None => memory::error(&py.get_type::<ClientConnectionResetError>(), text),
     }
 }

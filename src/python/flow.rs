@@ -6,9 +6,9 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::direct::Socket;
-use super::future;
 use super::protocol::Protocol;
 use super::settle::settle;
+use super::{future, names};
 use crate::close::State;
 use crate::frame::Opcode;
 
@@ -163,7 +163,7 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     };
     match (resume, transport) {
         (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
-        (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
+        (None, Some(transport)) => transport.call_method0(py, names::pause_reading(py)).map(drop),
         (_, None) => Ok(()),
     }
 }
@@ -178,7 +178,7 @@ pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let Some(transport) = transport else {
         return Ok(false);
     };
-    let size = transport.call_method0(slf.py(), "get_write_buffer_size")?;
+    let size = transport.call_method0(slf.py(), names::get_write_buffer_size(slf.py()))?;
     let drained = !size.is_truthy(slf.py())?;
     slf.borrow_mut().flow.queued = !drained;
     Ok(drained)
@@ -231,7 +231,7 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         }
         me.event_loop.clone_ref(py)
     };
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = event_loop.call_method0(py, names::create_future(py))?;
     slf.borrow_mut().flow.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }

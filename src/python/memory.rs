@@ -3,7 +3,7 @@
 use pyo3::exceptions::PyMemoryError;
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyString};
+use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 
 /// `bytes` with this content.
 #[inline]
@@ -28,9 +28,24 @@ pub fn string<'py>(py: Python<'py>, content: &str) -> PyResult<Bound<'py, PyStri
 }
 
 /// `int` of this value.
-pub fn int(py: Python<'_>, value: u16) -> PyResult<Bound<'_, PyAny>> {
+pub fn int(py: Python<'_>, value: i64) -> PyResult<Bound<'_, PyAny>> {
     // SAFETY: the thread is attached. The call returns a new reference, or null with an exception set.
-    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLong(value.into())) }
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyLong_FromLongLong(value)) }
+}
+
+/// `float` of this value.
+pub fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
+    // SAFETY: as in `int`.
+    unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(value)) }
+}
+
+/// An empty `list`.
+pub fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
+    // SAFETY: as in `int`.
+    unsafe {
+        let object = ffi::PyList_New(0);
+        Bound::from_owned_ptr_or_err(py, object).map(|list| list.cast_into_unchecked())
+    }
 }
 
 /// An empty `dict`.
@@ -66,9 +81,24 @@ pub fn exhausted(py: Python<'_>) -> PyErr {
     PyErr::fetch(py)
 }
 
+/// An exception of this class with a text. Made at once: PyO3 would make it where it is raised, and
+/// abort where that fails.
+#[cold]
+pub fn error(class: &Bound<'_, PyType>, text: &str) -> PyErr {
+    let error = string(class.py(), text).and_then(|text| class.call1((text,)));
+    error.map_or_else(|error| error, PyErr::from_value)
+}
+
+/// The same with a close code before the text.
+#[cold]
+pub fn error_with_code(class: &Bound<'_, PyType>, code: u16, text: &str) -> PyErr {
+    let py = class.py();
+    let arguments = || Ok((int(py, code.into())?, string(py, text)?));
+    arguments().and_then(|both| class.call1(both)).map_or_else(|error| error, PyErr::from_value)
+}
+
 /// The same as an exception that says what there is no memory for, if there is some for that.
 #[cold]
 pub fn exception<'py>(py: Python<'py>, text: &str) -> Bound<'py, PyAny> {
-    let said = string(py, text).and_then(|text| py.get_type::<PyMemoryError>().call1((text,)));
-    said.unwrap_or_else(|error| error.into_value(py).into_bound(py).into_any())
+    error(&py.get_type::<PyMemoryError>(), text).into_value(py).into_bound(py).into_any()
 }

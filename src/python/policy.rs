@@ -11,7 +11,7 @@ use super::inbox::Inbox;
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
-use super::{error, memory};
+use super::{error, memory, names};
 
 /// Keys remembered beside those of messages that wait.
 const REMEMBERED: usize = 64;
@@ -283,11 +283,11 @@ fn report(slf: &Bound<'_, Protocol>, error: &PyErr) {
     let tell = || -> PyResult<()> {
         let context = memory::dict(py)?;
         let text = memory::string(py, "the key function of a WebSocket's queue failed")?;
-        context.set_item(memory::string(py, "message")?, text)?;
-        context.set_item(memory::string(py, "exception")?, error.value(py))?;
-        context.set_item(memory::string(py, "protocol")?, slf)?;
+        context.set_item(names::message(py), text)?;
+        context.set_item(names::exception(py), error.value(py))?;
+        context.set_item(names::protocol(py), slf)?;
         let event_loop = slf.borrow().event_loop.clone_ref(py);
-        event_loop.call_method1(py, "call_exception_handler", (context,)).map(drop)
+        event_loop.call_method1(py, names::call_exception_handler(py), (context,)).map(drop)
     };
     if let Err(error) = tell() {
         error.write_unraisable(py, Some(slf.as_any()));

@@ -22,7 +22,7 @@ use super::pings::Pings;
 use super::policy::Policy;
 use super::receive::Receive;
 use super::settle::settle;
-use super::{closing, flow, scratch};
+use super::{closing, flow, names, runtime, scratch};
 use crate::close::{self, State};
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -120,6 +120,7 @@ impl Protocol {
         watch_reads = false, dialect = None
     ))]
     fn new(
+        py: Python<'_>,
         r#loop: Py<PyAny>,
         resume_reading: Py<PyAny>,
         max_msg_size: u64,
@@ -128,9 +129,10 @@ impl Protocol {
         decode_text: bool,
         watch_reads: bool,
         dialect: Option<Py<Dialect>>,
-    ) -> Self {
+    ) -> PyResult<Self> {
+        runtime::prepare(r#loop.bind(py))?;
         let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
-        Self {
+        Ok(Self {
             core: Connection::new(limit),
             options: Options { autoclose, autoping, decode_text, dialect },
             event_loop: r#loop,
@@ -152,7 +154,7 @@ impl Protocol {
             last_read: watch_reads.then(Instant::now),
             clock: None,
             read_at: None,
-        }
+        })
     }
 
     /// Use permessage-deflate from now on, as it was negotiated (RFC 7692 §7.1).
@@ -185,7 +187,7 @@ impl Protocol {
     /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused
     /// until `feed` is called.
     fn connection_made(&mut self, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.flow.write = Some(transport.getattr("write")?.unbind());
+        self.flow.write = Some(transport.getattr(names::write(transport.py()))?.unbind());
         self.flow.begin();
         self.transport = Some(transport.clone().unbind());
         Ok(())

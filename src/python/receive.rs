@@ -8,7 +8,7 @@ use pyo3::exceptions::{
     PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::PyType;
 
 use super::message::Item;
 use super::protocol::Protocol;
@@ -16,7 +16,7 @@ use super::response::WebSocketBase;
 use super::runtime::Kind;
 use super::settle::settle;
 use super::slots::{Awaitable, Poll};
-use super::{busy, flow, future, runtime, wake};
+use super::{busy, flow, future, memory, names, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -191,7 +191,7 @@ impl Awaitable for Receive {
             drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
-        if connection.ending.has_answer_to_give() {
+        if connection.ending.wants_reader() {
             connection.answer_end();
             drop((me, connection));
             settle(protocol)?;
@@ -216,8 +216,8 @@ impl Awaitable for Receive {
         };
         if let Some(seconds) = timeout {
             let event_loop = protocol.borrow().event_loop.clone_ref(py);
-            let expire = slf.getattr("_expire")?;
-            let timer = event_loop.call_method1(py, "call_later", (seconds, expire))?;
+            let when = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
+            let timer = event_loop.call_method1(py, names::call_later(py), when)?;
             slf.borrow_mut().timer = Some(timer);
         }
         future::set_blocking(&future)?;
@@ -226,7 +226,7 @@ impl Awaitable for Receive {
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.call_method0(py, "cancel").map(drop))
+    timer.map_or(Ok(()), |timer| timer.call_method0(py, names::cancel(py)).map(drop))
 }
 
 /// The error for a second reader.
@@ -244,7 +244,7 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         made.map_err(|unmade| put_back(protocol, unmade))
     };
     if wanted == Wanted::All {
-        let messages = PyList::empty(py);
+        let messages = memory::list(py)?;
         // Not by `take`: an error among them is not the end before its batch has been answered.
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };

@@ -11,7 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 use super::direct::{Failed, Socket};
 use super::protocol::Protocol;
 use super::slots::{Awaitable, Poll};
-use super::{closing, direct, error, flow, keys, memory};
+use super::{closing, direct, error, flow, keys, memory, names};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
@@ -101,7 +101,7 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
         return Ok(copy.into());
     }
     if data.is_instance_of::<PyMemoryView>() {
-        let bytes = data.call_method0("tobytes")?;
+        let bytes = data.call_method0(names::tobytes(data.py()))?;
         return memory::copy(data.py(), bytes.cast::<PyBytes>()?.as_bytes()).map(Cow::from);
     }
     Err(expected("data", "bytes, bytearray or memoryview", data))
