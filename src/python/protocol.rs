@@ -21,6 +21,7 @@ use super::inbox::Inbox;
 use super::pings::Pings;
 use super::policy::Policy;
 use super::receive::Receive;
+use super::send::Sent;
 use super::settle::settle;
 use super::{closing, flow, names, runtime, scratch};
 use crate::close::{self, State};
@@ -131,6 +132,7 @@ impl Protocol {
         dialect: Option<Py<Dialect>>,
     ) -> PyResult<Self> {
         runtime::prepare(r#loop.bind(py))?;
+        Sent::done(py)?;
         let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
         Ok(Self {
             core: Connection::new(limit),

@@ -121,10 +121,27 @@ impl Receive {
                 future.clone_ref(py).into_bound(py),
             )
         };
-        if wake::wake(&event_loop, &future)? == wake::Future::Spent {
-            protocol.borrow_mut().forget_future(&future);
+        match wake::wake(&event_loop, &future) {
+            Ok(wake::Future::Spent) => protocol.borrow_mut().forget_future(&future),
+            Ok(wake::Future::Reusable) => {}
+            Err(error) => {
+                Self::sleep_on(&protocol, state);
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// The task could not be told to go on: let the next occasion do it. One that has run is no
+    /// reader any more, or waits already.
+    #[cold]
+    fn sleep_on(protocol: &Bound<'_, Protocol>, told: State) {
+        if let Some(reader) = &protocol.borrow().reader {
+            let mut reader = reader.bind(protocol.py()).borrow_mut();
+            if reader.state == told {
+                reader.state = State::Waiting;
+            }
+        }
     }
 
     /// Be done. What is returned is to be dropped when no borrow is held: it may be the last

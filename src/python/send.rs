@@ -173,12 +173,21 @@ pub struct Sent {
 
 impl Sent {
     fn after_write(slf: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
-        // One object serves all sends that need not wait: it has no state.
-        static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let py = slf.py();
-        if slf.borrow().flow.write_paused {
-            return Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None });
+        // The frame is written: without memory nobody waits, but nobody is told that it failed either.
+        if slf.borrow().flow.write_paused
+            && let Ok(sent) =
+                Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None })
+        {
+            return Ok(sent);
         }
+        Self::done(py)
+    }
+
+    /// The object that serves all sends that need not wait: it has no state.
+    #[inline]
+    pub fn done(py: Python<'_>) -> PyResult<Py<Self>> {
+        static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let done =
             DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
         Ok(done.clone_ref(py))

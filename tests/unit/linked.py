@@ -73,7 +73,7 @@ async def linked(scripted, **options):
         await gone(ws)
 
 
-def shake_hands(sock):
+def shake_hands(sock, extensions=None):
     """Answer the opening handshake, as a server."""
     request = b""
     while b"\r\n\r\n" not in request:
@@ -82,7 +82,11 @@ def shake_hands(sock):
     accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
     sock.sendall(
         b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+        + accept
+        + b"\r\n"
+        + (f"Sec-WebSocket-Extensions: {extensions}\r\n".encode() if extensions else b"")
+        + b"\r\n"
     )
 
 
