@@ -94,13 +94,13 @@ impl Assembler {
     /// Keep a piece of a frame's payload, of which `remaining` bytes are still to come.
     ///
     /// # Errors
-    /// Text that can no longer become UTF-8.
+    /// Text that can no longer become UTF-8, or no memory for the piece.
     pub fn push(&mut self, piece: &[u8], remaining: u64) -> Result<(), ProtocolError> {
         if self.opcode == Some(Opcode::Text) {
             self.utf8.feed(piece)?;
         }
         let promised = usize::try_from(remaining).map_or(TRUSTED, |bytes| bytes.min(TRUSTED));
-        self.payload.reserve(piece.len() + promised);
+        self.payload.try_reserve(piece.len() + promised)?;
         self.payload.extend_from_slice(piece);
         Ok(())
     }
@@ -108,8 +108,8 @@ impl Assembler {
     /// Keep what a piece of a compressed message's payload yields, `last` being the message's last.
     ///
     /// # Errors
-    /// A message over the limit, text that can no longer become UTF-8, or data that is not
-    /// DEFLATE's.
+    /// A message over the limit, text that can no longer become UTF-8, data that is not DEFLATE's, or
+    /// no memory.
     pub fn inflate(
         &mut self,
         inflater: &mut Inflater,

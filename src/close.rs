@@ -65,7 +65,8 @@ impl CloseFrame {
     /// Read the payload of a close frame (§5.5.1).
     ///
     /// # Errors
-    /// One byte of payload, a code that must not be sent, or a reason that is not UTF-8.
+    /// One byte of payload, a code that must not be sent, a reason that is not UTF-8, or no memory for
+    /// it.
     pub fn parse(payload: &[u8]) -> Result<Self, ProtocolError> {
         let Some((code, reason)) = payload.split_first_chunk::<2>() else {
             return if payload.is_empty() {
@@ -78,21 +79,26 @@ impl CloseFrame {
         if !is_sendable(code) {
             return Err(ProtocolError::InvalidCloseCode(code));
         }
-        let reason =
-            std::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?.to_owned();
+        let text = std::str::from_utf8(reason).map_err(|_| ProtocolError::InvalidCloseReason)?;
+        let mut reason = String::new();
+        reason.try_reserve_exact(text.len())?;
+        reason.push_str(text);
         Ok(Self { code: Some(code), reason })
     }
 
     /// The payload that says this; `None` without a code means no payload, as there is no place
     /// for a reason then.
-    #[must_use]
-    pub fn payload(&self) -> Vec<u8> {
-        let Some(code) = self.code else {
-            return Vec::new();
-        };
-        let mut payload = code.to_be_bytes().to_vec();
-        payload.extend_from_slice(self.reason.as_bytes());
-        payload
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn payload(&self) -> Result<Vec<u8>, ProtocolError> {
+        let mut payload = Vec::new();
+        if let Some(code) = self.code {
+            payload.try_reserve_exact(2 + self.reason.len())?;
+            payload.extend_from_slice(&code.to_be_bytes());
+            payload.extend_from_slice(self.reason.as_bytes());
+        }
+        Ok(payload)
     }
 
     /// A close frame that answers `error`, its reason cut to what fits at a character's border.
@@ -163,7 +169,7 @@ mod tests {
     fn payloads_round_trip() -> Result<(), ProtocolError> {
         for (code, reason) in [(None, ""), (Some(1000), ""), (Some(4999), "Grüße")] {
             let frame = CloseFrame { code, reason: reason.to_owned() };
-            assert_eq!(CloseFrame::parse(&frame.payload())?, frame);
+            assert_eq!(CloseFrame::parse(&frame.payload()?)?, frame);
         }
         Ok(())
     }
@@ -179,11 +185,12 @@ mod tests {
     }
 
     #[test]
-    fn error_reasons_fit_a_control_frame() {
+    fn error_reasons_fit_a_control_frame() -> Result<(), ProtocolError> {
         let error = ProtocolError::MessageTooBig { size: u64::MAX, limit: u64::MAX };
         let frame = CloseFrame::for_error(&error);
         assert_eq!(frame.code, Some(1009));
-        assert!(frame.payload().len() <= MAX_CONTROL_PAYLOAD);
+        assert!(frame.payload()?.len() <= MAX_CONTROL_PAYLOAD);
+        Ok(())
     }
 
     #[test]

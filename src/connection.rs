@@ -6,7 +6,7 @@ use crate::assembler::Assembler;
 use crate::close::{CloseFrame, State, Step};
 use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
-use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
+use crate::frame::{self, Header, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 use crate::mask::Key;
 
 /// A message size that no limit was set for; frame lengths stay below 2^63 anyway (§5.2).
@@ -162,7 +162,7 @@ impl Connection {
     /// for later. After the peer's close frame and after an error all input is ignored.
     ///
     /// # Errors
-    /// The peer broke the protocol: the connection has failed (§7.1.7).
+    /// The peer broke the protocol, or memory has run out: the connection has failed (§7.1.7).
     #[inline]
     pub fn next_event<'a>(
         &mut self,
@@ -189,15 +189,26 @@ impl Connection {
 
     /// Note that this side closes, and build the masked frame that says so: to end the connection,
     /// to answer the peer's close frame, or to tell it of an error ([`CloseFrame::for_error`]).
-    /// `None` if this side's close frame is already out.
-    pub fn close(&mut self, close: &CloseFrame, key: Key) -> Option<Vec<u8>> {
-        self.close = self.close.after(Step::Send)?;
-        self.counts.close_sent += 1;
-        let payload = close.payload();
-        let mut out = Vec::new();
+    /// Appends it to `out`, unless this side's close frame is already out.
+    ///
+    /// # Errors
+    /// There is no memory for it: nothing has changed.
+    pub fn close(
+        &mut self,
+        close: &CloseFrame,
+        key: Key,
+        out: &mut Vec<u8>,
+    ) -> Result<(), ProtocolError> {
+        let Some(state) = self.close.after(Step::Send) else {
+            return Ok(());
+        };
+        out.try_reserve(MAX_CONTROL_FRAME)?;
+        let payload = close.payload()?;
         let header = Header::new(Opcode::Close, payload.len(), Some(key));
-        frame::append_frame(&header, &payload, &mut out);
-        Some(out)
+        frame::append_frame(&header, &payload, out);
+        self.close = state;
+        self.counts.close_sent += 1;
+        Ok(())
     }
 
     /// Take the bytes of the message that [`Event::Large`] announced from the front of `input`.
@@ -362,7 +373,9 @@ impl Connection {
             if remaining > 0 {
                 return Ok(None);
             }
-            let whole = self.control.filled().to_vec();
+            let mut whole = Vec::new();
+            whole.try_reserve_exact(self.control.len)?;
+            whole.extend_from_slice(self.control.filled());
             self.control.len = 0;
             Cow::Owned(whole)
         };

@@ -5,6 +5,7 @@
 //! and those that keep nothing from one message to the next share one of each for a thread.
 
 use std::cell::RefCell;
+use std::hint;
 
 use flate2::{Compress, Compression, Decompress, FlushCompress, FlushDecompress, Status};
 
@@ -24,6 +25,10 @@ const FIRST: (usize, usize) = (1024, 256 * 1024);
 /// The largest window, which reads what was compressed with any: a smaller one would save nothing
 /// here, and would refuse a distance or not by how the bytes were cut.
 const MAX_WINDOW_BITS: u8 = 15;
+
+/// More than the states take, in bytes.
+const DECOMPRESS_SIZE: usize = 64 * 1024;
+const COMPRESS_SIZE: usize = 512 * 1024;
 
 thread_local! {
     static SPARE_DECOMPRESS: RefCell<Option<Decompress>> = const { RefCell::new(None) };
@@ -53,7 +58,7 @@ impl Inflater {
     /// would yield, `out` grows to `limit` and one byte.
     ///
     /// # Errors
-    /// A message over the limit, what `check` says, or data that is not DEFLATE's.
+    /// A message over the limit, what `check` says, data that is not DEFLATE's, or no memory.
     pub fn inflate(
         &mut self,
         piece: &[u8],
@@ -86,10 +91,13 @@ impl Inflater {
         out: &mut Vec<u8>,
         check: &mut impl FnMut(&[u8]) -> Result<(), ProtocolError>,
     ) -> Result<(), ProtocolError> {
-        let state = self.state.get_or_insert_with(decompress);
+        let state = match &mut self.state {
+            Some(state) => state,
+            none => none.insert(decompress()?),
+        };
         while !input.is_empty() || out.len() == out.capacity() {
             if out.len() == out.capacity() {
-                grow(out, input.len(), limit);
+                grow(out, input.len(), limit)?;
             }
             let start = out.len();
             let read = state.total_in();
@@ -115,22 +123,33 @@ impl Inflater {
     }
 }
 
-fn decompress() -> Decompress {
-    match SPARE_DECOMPRESS.take() {
-        Some(mut spare) => {
-            spare.reset(false);
-            spare
-        }
-        None => Decompress::new_with_window_bits(false, MAX_WINDOW_BITS),
+fn decompress() -> Result<Decompress, ProtocolError> {
+    if let Some(mut spare) = SPARE_DECOMPRESS.take() {
+        spare.reset(false);
+        return Ok(spare);
     }
+    if !has_memory(DECOMPRESS_SIZE) {
+        return Err(ProtocolError::OutOfMemory);
+    }
+    Ok(Decompress::new_with_window_bits(false, MAX_WINDOW_BITS))
+}
+
+/// Whether there are as many bytes of memory: where there are not, zlib-rs panics.
+fn has_memory(bytes: usize) -> bool {
+    let mut room = Vec::<u8>::new();
+    let found = room.try_reserve_exact(bytes).is_ok();
+    // Else the compiler may take it for found.
+    hint::black_box(&room);
+    found
 }
 
 /// Make room in `out`, which is full: for as much again, but not beyond `limit` and one byte.
-fn grow(out: &mut Vec<u8>, input: usize, limit: u64) {
+fn grow(out: &mut Vec<u8>, input: usize, limit: u64) -> Result<(), ProtocolError> {
     let guess = input.saturating_mul(RATIO).clamp(FIRST.0, FIRST.1);
     let allowed = limit.saturating_sub(out.len() as u64).saturating_add(1);
     let allowed = usize::try_from(allowed).unwrap_or(usize::MAX);
-    out.reserve_exact(out.len().max(guess).min(allowed));
+    out.try_reserve_exact(out.len().max(guess).min(allowed))?;
+    Ok(())
 }
 
 /// `bytes` without the first `used`.
@@ -181,13 +200,19 @@ impl Deflater {
     /// The payload of a frame with RSV1 that says `message` (§7.2.1).
     ///
     /// What this returns has to be sent; if it is not, call [`forget`](Self::forget). `None` if it
-    /// cannot be compressed: a message can always go out as it is.
+    /// cannot be compressed, or there is no memory: a message can always go out as it is.
     pub fn deflate(&mut self, message: &[u8]) -> Option<Vec<u8>> {
         if message.is_empty() {
             // §7.2.3.6: an empty block but for the tail. zlib would have nothing to flush.
-            return Some(vec![0x00]);
+            let mut block = Vec::new();
+            block.try_reserve_exact(1).ok()?;
+            block.push(0x00);
+            return Some(block);
         }
-        let state = self.state.get_or_insert_with(|| compress(self.settings));
+        let state = match &mut self.state {
+            Some(state) => state,
+            none => none.insert(compress(self.settings)?),
+        };
         let payload = deflate(state, message);
         if payload.is_none() {
             self.state = None;
@@ -203,22 +228,23 @@ impl Deflater {
     }
 }
 
-fn compress(settings: Settings) -> Compress {
+fn compress(settings: Settings) -> Option<Compress> {
     match SPARE_COMPRESS.take() {
         Some((of, mut spare)) if of == settings => {
             spare.reset();
-            spare
+            Some(spare)
         }
-        _ => {
+        _ => has_memory(COMPRESS_SIZE).then(|| {
             let level = Compression::new(settings.level);
             Compress::new_with_window_bits(level, false, settings.window_bits)
-        }
+        }),
     }
 }
 
 fn deflate(state: &mut Compress, mut message: &[u8]) -> Option<Vec<u8>> {
     // The fixed code of level 1 needs nine bits for a byte at worst.
-    let mut payload = Vec::with_capacity(message.len() + message.len() / 8 + 64);
+    let mut payload = Vec::new();
+    payload.try_reserve_exact(message.len() + message.len() / 8 + 64).ok()?;
     loop {
         let read = state.total_in();
         state.compress_vec(message, &mut payload, FlushCompress::Sync).ok()?;
@@ -227,7 +253,7 @@ fn deflate(state: &mut Compress, mut message: &[u8]) -> Option<Vec<u8>> {
         if message.is_empty() && payload.len() < payload.capacity() {
             break;
         }
-        payload.reserve(payload.len().max(64));
+        payload.try_reserve(payload.len().max(64)).ok()?;
     }
     payload.truncate(payload.strip_suffix(&TAIL)?.len());
     Some(payload)

@@ -1,11 +1,13 @@
-//! What a peer can do wrong, each with the close code that answers it.
+//! What ends a connection: what a peer can do wrong, each with the close code that answers it, and
+//! memory that has run out.
 
+use std::collections::TryReserveError;
 use std::fmt;
 
 use crate::close::code;
 use crate::frame::Opcode;
 
-/// A breach of RFC 6455 by the peer. After one, the connection reads nothing more.
+/// Why a connection reads nothing more: a breach of RFC 6455 by the peer, or [`Self::OutOfMemory`].
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ProtocolError {
     /// Reserved bits that no negotiated extension gives a meaning (§5.2).
@@ -44,10 +46,13 @@ pub enum ProtocolError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// There is no memory for what has arrived, of which a part is lost: no fault of the peer's.
+    OutOfMemory,
 }
 
 impl ProtocolError {
-    /// The close code that tells the peer what it did (§7.4.1).
+    /// The close code that tells the peer what it did (§7.4.1); 1006, which is never sent, for what
+    /// it did not do.
     #[must_use]
     pub fn close_code(&self) -> u16 {
         match self {
@@ -55,6 +60,7 @@ impl ProtocolError {
                 code::INVALID_TEXT
             }
             Self::MessageTooBig { .. } => code::MESSAGE_TOO_BIG,
+            Self::OutOfMemory => code::ABNORMAL,
             _ => code::PROTOCOL_ERROR,
         }
     }
@@ -92,8 +98,16 @@ impl fmt::Display for ProtocolError {
             Self::MessageTooBig { size, limit } => {
                 write!(f, "message of at least {size} bytes exceeds the limit of {limit} bytes")
             }
+            Self::OutOfMemory => f.write_str("no memory for what the server has sent"),
         }
     }
 }
 
 impl std::error::Error for ProtocolError {}
+
+impl From<TryReserveError> for ProtocolError {
+    #[cold]
+    fn from(_: TryReserveError) -> Self {
+        Self::OutOfMemory
+    }
+}

@@ -8,6 +8,9 @@ use crate::mask::{self, Key};
 /// The largest payload of a control frame (§5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
 
+/// The largest control frame of a client: header, masking key and payload.
+pub const MAX_CONTROL_FRAME: usize = 2 + 4 + MAX_CONTROL_PAYLOAD;
+
 /// The largest header: two bytes, a 64-bit length and a masking key.
 pub const MAX_HEADER: usize = 14;
 

@@ -291,15 +291,12 @@ class PlainTransport(asyncio.Transport):
 
     def _send_failed(self, error: Exception) -> None:
         """Lose the connection, but not what the peer had sent before it left."""
-        self._closing = True
-        self._unwatch()
-        self._drop_backlog()
+        self._force_close(error)
         protocol = cast("Any", self._protocol)
         receive = getattr(protocol, "feed", None) or protocol.data_received
         with contextlib.suppress(OSError):
             while data := self._sock.recv(_READ_SIZE):
                 receive(data)
-        self._loop.call_soon(self._lost, error)
 
     def _write_ready(self) -> None:
         backlog = self._backlog
@@ -358,10 +355,11 @@ class PlainTransport(asyncio.Transport):
         """Close when what is queued has been sent."""
         if self._closing:
             return
+        if self._backlog is None:
+            # First: without memory for it, nothing has changed.
+            self._loop.call_soon(self._lost, None)
         self._closing = True
         self._unwatch()
-        if self._backlog is None:
-            self._loop.call_soon(self._lost, None)
 
     def abort(self) -> None:
         """Close at once."""
@@ -370,10 +368,10 @@ class PlainTransport(asyncio.Transport):
     def _force_close(self, error: Exception | None) -> None:
         if self._closing and self._backlog is None:
             return
+        self._loop.call_soon(self._lost, error)
         self._closing = True
         self._unwatch()
         self._drop_backlog()
-        self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: Exception | None) -> None:
         protocol = cast("asyncio.BaseProtocol", self._protocol)
@@ -381,6 +379,8 @@ class PlainTransport(asyncio.Transport):
         try:
             protocol.connection_lost(error)
         finally:
+            # If there was no memory for it before.
+            self._loop.remove_reader(self._sock.fileno())
             self._sock.close()
 
     def __repr__(self) -> str:

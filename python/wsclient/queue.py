@@ -50,6 +50,7 @@ class Conflate:
             returns what tells messages apart, or None for one that is to replace no other. It must
             be quick, and must not use the connection. If it raises, or what it returns cannot be
             hashed, the event loop's exception handler is told, and the message replaces no other.
+            A `KeyboardInterrupt` or `SystemExit` reaches whoever runs the loop.
         max_size: How many messages may wait.
 
     Raises:

@@ -237,8 +237,8 @@ class ClientSession:
         if options.receive_time:
             connection.take_times(time.monotonic)
         if options.queue is not None:
-            max_size = min(options.queue.max_size, sys.maxsize)
-            connection.keep_newest(max_size, getattr(options.queue, "key", None))
+            most = min(options.queue.max_size, sys.maxsize)
+            connection.keep_newest(most, getattr(options.queue, "key", None))
         target = self._absolute(url)
         if options.busy_poll:
             connection.poll_busily(options.busy_poll)

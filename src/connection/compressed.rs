@@ -22,7 +22,7 @@ fn run(limit: u64, takeover: bool, pieces: &[&[u8]]) -> Outcome {
                     Event::Binary(payload) => (Opcode::Binary, payload.into_owned()),
                     Event::Ping(payload) => (Opcode::Ping, payload.into_owned()),
                     Event::Pong(payload) => (Opcode::Pong, payload.into_owned()),
-                    Event::Close(close) => (Opcode::Close, close.payload()),
+                    Event::Close(close) => (Opcode::Close, close.payload().unwrap_or_default()),
                     Event::Large(_) => continue,
                 }),
                 Err(error) => return (events, Some(error)),

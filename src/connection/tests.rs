@@ -183,18 +183,22 @@ fn nothing_is_read_after_close_or_error() {
     let mut input: &[u8] = &message;
     assert_eq!(connection.next_event(&mut input), Ok(None));
     assert!(input.is_empty());
-    assert!(connection.close(&CloseFrame::default(), [0; 4]).is_some());
+    let mut out = Vec::new();
+    assert_eq!(connection.close(&CloseFrame::default(), [0; 4], &mut out), Ok(()));
+    assert!(!std::mem::take(&mut out).is_empty());
     connection.abandon();
-    assert_eq!(connection.close(&CloseFrame::default(), [0; 4]), None);
+    assert_eq!(connection.close(&CloseFrame::default(), [0; 4], &mut out), Ok(()));
+    assert!(out.is_empty());
 }
 
 #[test]
 fn messages_still_arrive_after_our_close_frame() {
     let mut connection = Connection::new(UNLIMITED);
     let close = CloseFrame { code: Some(1000), reason: String::new() };
-    let out = connection.close(&close, [0; 4]);
-    assert_eq!(out.as_deref(), Some(b"\x88\x82\0\0\0\0\x03\xe8".as_slice()));
-    assert_eq!(connection.close(&close, [0; 4]), None);
+    let mut out = Vec::new();
+    assert_eq!(connection.close(&close, [0; 4], &mut out), Ok(()));
+    assert_eq!(connection.close(&close, [0; 4], &mut out), Ok(()));
+    assert_eq!(out, b"\x88\x82\0\0\0\0\x03\xe8", "once");
     let stream = [frame(Opcode::Binary, true, b"x"), frame(Opcode::Close, true, b"")].concat();
     let mut outcome = Outcome::default();
     feed(&mut connection, &stream, &mut outcome);

@@ -4,13 +4,14 @@ use std::mem;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyString;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{anchor, error, flow, keys, send};
+use super::{anchor, error, flow, keys, memory, names, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;
 
@@ -69,9 +70,10 @@ impl Ending {
         self.replaced.extend(mem::replace(&mut self.exception, exception));
     }
 
-    /// Whether a `receive()` that finds nothing has to answer the peer's end first.
-    pub fn has_answer_to_give(&self) -> bool {
-        self.deferred.is_some() || self.answer_next
+    /// Whether a `receive()` that finds nothing has to see to the end first: to answer the peer's, or
+    /// to drop the transport, which failed.
+    pub fn wants_reader(&self) -> bool {
+        self.deferred.is_some() || self.answer_next || self.abort && !self.aborted && !self.lost
     }
 
     /// Whether anything is known of how it ended.
@@ -80,14 +82,15 @@ impl Ending {
     }
 
     /// What `receive()` returns for ever after the transport is gone.
-    pub fn closed_message(&self, py: Python<'_>) -> Option<Item> {
-        self.lost.then(|| {
+    pub fn closed_message(&self, py: Python<'_>) -> PyResult<Option<Item>> {
+        let message = self.lost.then(|| {
             let (code, reason) = match &self.fate {
                 Some((code, reason)) => (*code, reason.as_str()),
                 None => (code::ABNORMAL, ""),
             };
             close_item(py, Kind::Closed, code, reason)
-        })
+        });
+        message.transpose()
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -98,10 +101,10 @@ impl Ending {
     }
 }
 
-fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> Item {
-    let data = code.into_pyobject(py).map_or_else(|never| match never {}, Bound::into_any);
-    let extra = pyo3::types::PyString::new(py, reason).into_any();
-    Item { kind, data: data.unbind(), extra: Some(extra.unbind()) }
+fn close_item(py: Python<'_>, kind: Kind, code: u16, reason: &str) -> PyResult<Item> {
+    let data = memory::int(py, code.into())?.unbind();
+    let extra = memory::string(py, reason)?.into_any();
+    Ok(Item { kind, data, extra: Some(extra.unbind()) })
 }
 
 impl Protocol {
@@ -130,7 +133,10 @@ impl Protocol {
         // aiohttp's code for none is 0.
         let none = if self.options.dialect.is_some() { 0 } else { code::NO_STATUS };
         let code = frame.code.unwrap_or(none);
-        self.inbox.push(close_item(py, Kind::Close, code, &frame.reason), 0);
+        match close_item(py, Kind::Close, code, &frame.reason) {
+            Ok(item) => self.queue(item, 0),
+            Err(_) => self.run_out_of_memory(),
+        }
     }
 
     /// The peer has ended the connection, by close frame or by error: send `answer`, at once or
@@ -165,8 +171,8 @@ impl Protocol {
             return;
         }
         match keys::draw() {
-            Ok(key) => self.owed.extend(self.core.close(frame, key).unwrap_or_default()),
-            Err(_) => self.ending.abort = true,
+            Ok(key) if self.core.close(frame, key, &mut self.owed).is_ok() => {}
+            _ => self.ending.abort = true,
         }
     }
 
@@ -175,8 +181,18 @@ impl Protocol {
         self.ending.fate = Some((code, reason));
         self.ending.set_exception(Some(exception.clone().unbind()));
         if !self.ending.called {
-            self.inbox.push(Item::new(Kind::Error, exception.clone().unbind()), 0);
+            // Where there is no memory for it, `exception()` still says it.
+            let _ = self.inbox.push(Item::new(Kind::Error, exception.clone().unbind()), 0);
         }
+    }
+
+    /// Drop the connection for what went wrong on this side: what arrived before can still be
+    /// received.
+    pub(super) fn give_up(&mut self, exception: &Bound<'_, PyAny>, reason: String) {
+        self.core.abandon();
+        self.ignore_input();
+        self.ending.abort = true;
+        self.fail(exception, reason, code::ABNORMAL);
     }
 
     /// Whether messages can be sent.
@@ -206,16 +222,46 @@ pub fn refuse(slf: &Bound<'_, Protocol>) {
     let Some(error) = slf.borrow_mut().ending.violation.take() else {
         return;
     };
+    if error == ProtocolError::OutOfMemory {
+        let exception = memory::exception(slf.py(), &error.to_string());
+        return slf.borrow_mut().give_up(&exception, error.to_string());
+    }
     let dialect = slf.borrow().dialect(slf.py());
     let exception = match dialect {
         Some(dialect) => dialect.get().violation(slf.py(), &error),
-        None => error::web_socket_error(&error),
+        None => error::web_socket_error(slf.py(), &error),
     };
     let exception = exception.into_value(slf.py());
     let mut me = slf.borrow_mut();
     let at_once = me.inbox.is_empty();
     me.fail(exception.bind(slf.py()), error.to_string(), error.close_code());
     me.end_with(CloseFrame::for_error(&error), at_once);
+}
+
+/// A frame has left in part, and its rest is lost: what follows would be taken for it. Drops the
+/// connection, and returns the error, which is for the sender, too.
+#[cold]
+pub fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
+    let py = slf.py();
+    let transport = {
+        let me = slf.borrow();
+        me.transport.as_ref().filter(|_| !me.ending.lost).map(|transport| transport.clone_ref(py))
+    };
+    let ends = match transport {
+        Some(transport) => transport.call_method0(py, names::is_closing(py))?.is_truthy(py)?,
+        None => true,
+    };
+    if !ends {
+        let exception = error.value(py).clone().into_any();
+        let reason = "a frame could be sent in part only".to_owned();
+        {
+            let mut me = slf.borrow_mut();
+            me.read_to_the_end(py);
+            me.give_up(&exception, reason);
+        }
+        settle(slf)?;
+    }
+    Ok(error)
 }
 
 /// See [`Protocol::start_close`].
@@ -248,7 +294,7 @@ pub fn start(
             me.owe_close(&frame);
             me.ending.linger |= me.core.close_state() == State::Closed;
             if me.reader.is_some() && !me.has_message() {
-                me.inbox.push(Item::new(Kind::Closing, slf.py().None()), 0);
+                me.queue(Item::new(Kind::Closing, slf.py().None()), 0);
             }
         }
         sends
@@ -265,7 +311,9 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     }
     if slf.borrow().ending.abort {
         slf.borrow_mut().ending.aborted = true;
-        return call_transport(slf, "abort");
+        // What fails is tried again at the next occasion.
+        return call_transport(slf, names::abort(py))
+            .inspect_err(|_| slf.borrow_mut().ending.aborted = false);
     }
     let (event_loop, earlier, then) = {
         let mut me = slf.borrow_mut();
@@ -273,16 +321,20 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let then = if me.ending.linger {
             // The peer's end of TCP is to be seen, whatever had paused reading.
             me.read_to_the_end(py);
-            "abort"
+            names::abort(py)
         } else {
-            "_end_now"
+            names::_end_now(py)
         };
         (me.event_loop.clone_ref(py), me.ending.timer.take(), then)
     };
     if let Some(earlier) = earlier {
-        earlier.call_method0(py, "cancel")?;
+        earlier.call_method0(py, names::cancel(py))?;
     }
-    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr(then)?))?;
+    let call_later = || {
+        let when = (memory::float(py, LINGER)?, slf.getattr(then)?);
+        event_loop.call_method1(py, names::call_later(py), when)
+    };
+    let timer = call_later().inspect_err(|_| slf.borrow_mut().ending.lingering = false)?;
     slf.borrow_mut().ending.timer = Some(timer);
     flow::apply(slf)
 }
@@ -338,7 +390,10 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     let (timer, waiters, spare) = {
         let mut me = slf.borrow_mut();
         me.core.abandon();
-        me.gathering = None;
+        if me.gathering.is_some() {
+            // Its rest does not come any more.
+            me.ignore_input();
+        }
         me.ending.deferred = None;
         me.ending.lost = true;
         let spare = me.spare.take();
@@ -352,7 +407,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     };
     drop(spare);
     if let Some(timer) = timer {
-        timer.call_method0(py, "cancel")?;
+        timer.call_method0(py, names::cancel(py))?;
     }
     anchor::release(slf);
     flow::end(slf)?;
@@ -367,13 +422,13 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         return Ok(None);
     }
     let event_loop = slf.borrow().event_loop.clone_ref(py);
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = event_loop.call_method0(py, names::create_future(py))?;
     slf.borrow_mut().ending.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }
 
 /// Call a method of the transport without arguments; with no transport, nothing.
-pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
+pub fn call_transport(slf: &Bound<'_, Protocol>, method: &Bound<'_, PyString>) -> PyResult<()> {
     let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
     match transport {
         Some(transport) => transport.call_method0(slf.py(), method).map(drop),

@@ -1,10 +1,13 @@
 //! `Dialect`: messages and errors as another library's users know them, for its adapter.
 
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::recycle;
+use super::memory;
+use super::message::Item;
+use super::recycle::{self, Blank};
 use super::runtime::{self, Kind};
 use crate::error::ProtocolError;
 
@@ -84,46 +87,55 @@ impl Dialect {
 }
 
 impl Dialect {
-    /// A message, without calling its class.
+    /// A message, without calling its class; without memory for it, the item comes back.
     #[inline]
-    pub fn message(
-        &self,
-        py: Python<'_>,
-        kind: Kind,
-        data: Py<PyAny>,
-        extra: Option<Py<PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
+    pub fn message(&self, py: Python<'_>, item: Item) -> Result<Py<PyAny>, (PyErr, Item)> {
+        let kind = item.kind;
         let class = if kind == Kind::Text { &self.text_message } else { &self.message };
-        let data = if kind == Kind::Closed { py.None() } else { data };
-        let extra = match (kind, extra) {
-            (Kind::Error | Kind::Closing | Kind::Closed, _) => py.None(),
-            (_, Some(extra)) => extra,
-            (_, None) => runtime::no_extra(py)?,
-        };
-        let fields = [self.members[kind as usize].clone_ref(py), data, extra];
         let class = class.bind(py);
+        let none = match kind {
+            Kind::Error | Kind::Closing | Kind::Closed => Ok(py.None()),
+            _ => runtime::no_extra(py),
+        };
+        let none = match none {
+            Ok(none) => none,
+            Err(error) => return Err((error, item)),
+        };
+        let fields = |none, item: Item| {
+            let data = if kind == Kind::Closed { py.None() } else { item.data };
+            let extra = match kind {
+                Kind::Error | Kind::Closing | Kind::Closed => none,
+                _ => item.extra.unwrap_or(none),
+            };
+            [self.members[kind as usize].clone_ref(py), data, extra]
+        };
         if self.recycles && kind != Kind::Error {
-            return recycle::tuple(py, class, fields);
+            return match Blank::tuple(py, class) {
+                // SAFETY: that is where it comes from.
+                Ok(blank) => Ok(unsafe { blank.into_tuple(fields(none, item)) }),
+                Err(error) => Err((error, item)),
+            };
         }
         // What `class._make(fields)` does.
-        let made =
-            py.get_type::<PyTuple>().call_method1("__new__", (class, PyTuple::new(py, fields)?))?;
-        Ok(made.unbind())
+        let make = |fields| {
+            let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
+            Ok(new.call1((class, PyTuple::new(py, fields)?))?.unbind())
+        };
+        make(fields(none, item.clone_ref(py))).map_err(|error| (error, item))
     }
 
     /// Something was sent on a connection that is not open.
-    pub fn reset(&self, py: Python<'_>, text: String) -> PyErr {
-        PyErr::from_type(self.reset.bind(py).clone(), text)
+    pub fn reset(&self, py: Python<'_>, text: &str) -> PyErr {
+        memory::error(self.reset.bind(py), text)
     }
 
     /// The connection ended without a close frame.
-    pub fn disconnected(&self, py: Python<'_>, text: &'static str) -> PyErr {
-        PyErr::from_type(self.disconnected.bind(py).clone(), text)
+    pub fn disconnected(&self, py: Python<'_>, text: &str) -> PyErr {
+        memory::error(self.disconnected.bind(py), text)
     }
 
     /// The peer broke the protocol.
     pub fn violation(&self, py: Python<'_>, error: &ProtocolError) -> PyErr {
-        let arguments = (error.close_code(), error.to_string());
-        PyErr::from_type(self.violation.bind(py).clone(), arguments)
+        memory::error_with_code(self.violation.bind(py), error.close_code(), &error.to_string())
     }
 }

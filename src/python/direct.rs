@@ -17,7 +17,7 @@ use pyo3::types::PyBytes;
 use super::gathering::Gathering;
 use super::protocol::Protocol;
 use super::settle::settle;
-use super::{closing, error, scratch};
+use super::{closing, error, memory, names, scratch};
 use crate::frame::Header;
 use crate::mask::{self, Key};
 
@@ -54,6 +54,13 @@ fn send(socket: Socket, bytes: &[u8]) -> usize {
     usize::try_from(sent).unwrap_or(0)
 }
 
+/// A frame could not be sent.
+pub struct Failed {
+    pub error: PyErr,
+    /// A part of it has left, and the rest is lost.
+    pub cut: bool,
+}
+
 /// Build a frame and send what of it the socket takes; returns the rest, if there is one.
 pub fn send_frame(
     py: Python<'_>,
@@ -61,13 +68,17 @@ pub fn send_frame(
     header: &Header,
     payload: &[u8],
     key: Key,
-) -> PyResult<Option<Py<PyBytes>>> {
+) -> Result<Option<Py<PyBytes>>, Failed> {
     FRAME.with_borrow_mut(|buffer| {
         let needed = header.encoded_len() + payload.len().min(PIECE);
         if buffer.len() < needed {
+            if buffer.try_reserve_exact(needed - buffer.len()).is_err() {
+                return Err(Failed { error: memory::exhausted(py), cut: false });
+            }
             buffer.resize(needed, 0);
         }
         let (mut built, mut left) = (header.write(buffer), payload);
+        let mut begun = false;
         loop {
             let (piece, more) = left.split_at(left.len().min(PIECE));
             mask::copy(&mut buffer[built..built + piece.len()], piece, key);
@@ -80,13 +91,17 @@ pub fn send_frame(
                     first.copy_from_slice(unsent);
                     mask::copy(second, more, key);
                     Ok(())
-                })?;
-                return Ok(Some(rest.unbind()));
+                });
+                return match rest {
+                    Ok(rest) => Ok(Some(rest.unbind())),
+                    Err(error) => Err(Failed { error, cut: begun || sent > 0 }),
+                };
             }
             if more.is_empty() {
                 return Ok(None);
             }
             (built, left) = (0, more);
+            begun = true;
         }
     })
 }
@@ -166,7 +181,7 @@ impl Protocol {
 /// What a transport does when it reads the end.
 fn end_of_file(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     closing::end_of_file(slf)?;
-    closing::call_transport(slf, "close")
+    closing::call_transport(slf, names::close(slf.py()))
 }
 
 /// What a transport does when it cannot read.

@@ -2,17 +2,28 @@
 
 use std::io;
 
-use pyo3::exceptions::PyOSError;
+use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 
 use super::closing::Ending;
 use super::dialect::Dialect;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
+use super::{memory, names};
 use crate::error::ProtocolError;
 
-/// The peer broke the protocol.
-pub fn web_socket_error(error: &ProtocolError) -> PyErr {
-    WebSocketError::new_err((error.close_code(), error.to_string()))
+/// The peer broke the protocol, or memory has run out.
+pub fn web_socket_error(py: Python<'_>, error: &ProtocolError) -> PyErr {
+    if *error == ProtocolError::OutOfMemory {
+        return memory::exhausted(py);
+    }
+    let class = py.get_type::<WebSocketError>();
+    memory::error_with_code(&class, error.close_code(), &error.to_string())
+}
+
+/// Whether an exception of Python code that this calls is not for the event loop's exception handler,
+/// but for whoever runs the loop: as asyncio tells them apart.
+pub fn ends_the_loop(py: Python<'_>, error: &PyErr) -> bool {
+    error.is_instance_of::<PyKeyboardInterrupt>(py) || error.is_instance_of::<PySystemExit>(py)
 }
 
 /// The transport went without a closing handshake, for the reason that the transport gives.
@@ -21,12 +32,12 @@ pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>)
         let message = "server closed the connection without a close frame";
         let error = match dialect {
             Some(dialect) => dialect.get().disconnected(py, message),
-            None => ServerDisconnectedError::new_err(message),
+            None => memory::error(&py.get_type::<ServerDisconnectedError>(), message),
         };
         return error.into_value(py).into_any();
     };
     let text = format!("connection lost: {cause}");
-    let error = reset(py, text, dialect);
+    let error = reset(py, &text, dialect);
     error.set_cause(py, Some(cause));
     error.into_value(py).into_any()
 }
@@ -34,7 +45,8 @@ pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>)
 /// The `OSError` that Python's own socket would raise.
 pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<PyErr> {
     let number = error.raw_os_error().unwrap_or_default();
-    let text = py.import("os")?.call_method1("strerror", (number,))?;
+    let number = memory::int(py, number.into())?;
+    let text = py.import(names::os(py))?.call_method1(names::strerror(py), (&number,))?;
     Ok(PyErr::from_value(py.get_type::<PyOSError>().call1((number, text))?))
 }
 
@@ -52,12 +64,12 @@ pub fn not_open(
         None if ending.called && !ending.lost => "closing, close() was called".to_owned(),
         None => "lost".to_owned(),
     };
-    reset(py, format!("cannot send {doing}: the connection is {why}"), dialect)
+    reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect)
 }
 
-fn reset(py: Python<'_>, text: String, dialect: Option<&Py<Dialect>>) -> PyErr {
+fn reset(py: Python<'_>, text: &str, dialect: Option<&Py<Dialect>>) -> PyErr {
     match dialect {
         Some(dialect) => dialect.get().reset(py, text),
-        None => ClientConnectionResetError::new_err(text),
+        None => memory::error(&py.get_type::<ClientConnectionResetError>(), text),
     }
 }

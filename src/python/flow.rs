@@ -1,13 +1,15 @@
 //! Backpressure, both ways: who has paused reading, and who waits for room to write.
 
+use std::collections::TryReserveError;
+
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::direct::Socket;
-use super::{closing, future};
 use super::protocol::Protocol;
 use super::settle::settle;
+use super::{closing, future, names};
 use crate::close::State;
 use crate::frame::Opcode;
 
@@ -84,9 +86,14 @@ impl Flow {
     }
 
     /// Keep `input` until the inbox has room, and read no more until then.
-    pub fn hold(&mut self, input: &[u8]) {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn hold(&mut self, input: &[u8]) -> Result<(), TryReserveError> {
+        self.unparsed.try_reserve(input.len())?;
         self.unparsed.extend_from_slice(input);
         self.pause(pause::INBOX);
+        Ok(())
     }
 
     pub fn holds(&self) -> bool {
@@ -95,8 +102,15 @@ impl Flow {
 
     /// Answer this ping when there is room, and no earlier one. Reading goes on: if the peer waits to
     /// be read before it reads, nobody else would end that.
-    pub fn owe_pong(&mut self, payload: &[u8]) {
-        self.owed_pong = Some(payload.to_vec());
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn owe_pong(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
+        let mut owed = Vec::new();
+        owed.try_reserve_exact(payload.len())?;
+        owed.extend_from_slice(payload);
+        self.owed_pong = Some(owed);
+        Ok(())
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -123,8 +137,14 @@ impl Protocol {
     pub(super) fn parse_held(&mut self, py: Python<'_>) {
         if self.flow.holds() {
             self.flow.resume(pause::INBOX);
-            let unparsed = std::mem::take(&mut self.flow.unparsed);
-            self.ingest(py, &unparsed);
+            let mut unparsed = std::mem::take(&mut self.flow.unparsed);
+            let rest = self.parse(py, &unparsed).len();
+            self.inbox.mark();
+            if rest > 0 {
+                unparsed.drain(..unparsed.len() - rest);
+                self.flow.unparsed = unparsed;
+                self.flow.pause(pause::INBOX);
+            }
         }
     }
 }
@@ -162,7 +182,7 @@ fn tell(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     };
     match (resume, transport) {
         (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
-        (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
+        (None, Some(transport)) => transport.call_method0(py, names::pause_reading(py)).map(drop),
         (_, None) => Ok(()),
     }
 }
@@ -177,7 +197,7 @@ pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let Some(transport) = transport else {
         return Ok(false);
     };
-    let size = transport.call_method0(slf.py(), "get_write_buffer_size")?;
+    let size = transport.call_method0(slf.py(), names::get_write_buffer_size(slf.py()))?;
     let drained = !size.is_truthy(slf.py())?;
     slf.borrow_mut().flow.queued = !drained;
     Ok(drained)
@@ -229,7 +249,7 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         }
         me.event_loop.clone_ref(py)
     };
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = event_loop.call_method0(py, names::create_future(py))?;
     slf.borrow_mut().flow.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }

@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
 use super::error::web_socket_error;
-use super::{keys, send};
+use super::{keys, memory, send};
 use crate::close::{self, CloseFrame};
 use crate::connection::{Connection, Event};
 use crate::deflate::Inflater;
@@ -64,13 +64,14 @@ pub fn parse_frame(
 ) -> PyResult<Option<(Frame, usize)>> {
     let py = data.py();
     let data = send::binary(data)?;
-    let Some((header, start)) = Header::parse(&data).map_err(|error| web_socket_error(&error))?
+    let Some((header, start)) =
+        Header::parse(&data).map_err(|error| web_socket_error(py, &error))?
     else {
         return Ok(None);
     };
     if let Some(limit) = max_size.filter(|limit| header.length > *limit) {
         let error = crate::error::ProtocolError::MessageTooBig { size: header.length, limit };
-        return Err(web_socket_error(&error));
+        return Err(web_socket_error(py, &error));
     }
     let end = usize::try_from(header.length).ok().and_then(|length| start.checked_add(length));
     let Some((end, payload)) = end.and_then(|end| Some((end, data.get(start..end)?))) else {
@@ -238,7 +239,7 @@ pub fn encode_close<'py>(code: &Bound<'py, PyAny>, reason: &str) -> PyResult<Bou
     let py = code.py();
     let frame = CloseFrame { code: Some(send::close_code(code)?), reason: reason.to_owned() };
     close::check(&frame).map_err(PyValueError::new_err)?;
-    Ok(PyBytes::new(py, &frame.payload()))
+    memory::bytes(py, &frame.payload().map_err(|error| web_socket_error(py, &error))?)
 }
 
 /// Read the payload of a close frame (RFC 6455 §5.5.1).
@@ -253,8 +254,9 @@ pub fn encode_close<'py>(code: &Bound<'py, PyAny>, reason: &str) -> PyResult<Bou
 ///     WebSocketError: The payload is invalid.
 #[pyfunction]
 pub fn parse_close(payload: &Bound<'_, PyAny>) -> PyResult<(Option<u16>, String)> {
+    let py = payload.py();
     let frame =
-        CloseFrame::parse(&send::binary(payload)?).map_err(|error| web_socket_error(&error))?;
+        CloseFrame::parse(&send::binary(payload)?).map_err(|error| web_socket_error(py, &error))?;
     Ok((frame.code, frame.reason))
 }
 
@@ -315,17 +317,21 @@ impl MessageParser {
                         Event::Binary(payload) => (Opcode::Binary, payload),
                         Event::Ping(payload) => (Opcode::Ping, payload),
                         Event::Pong(payload) => (Opcode::Pong, payload),
-                        Event::Close(frame) => (Opcode::Close, frame.payload().into()),
+                        Event::Close(frame) => {
+                            let payload = frame.payload();
+                            let payload = payload.map_err(|error| web_socket_error(py, &error))?;
+                            (Opcode::Close, payload.into())
+                        }
                         // Left to the core to gather.
                         Event::Large(_) => continue,
                     };
-                    messages.append((opcode as u8, PyBytes::new(py, &payload)))?;
+                    messages.append((opcode as u8, memory::bytes(py, &payload)?))?;
                 }
                 Err(error) => self.error = Some(error),
             }
         }
         match &self.error {
-            Some(error) if messages.is_empty() => Err(web_socket_error(error)),
+            Some(error) if messages.is_empty() => Err(web_socket_error(py, error)),
             _ => Ok(messages),
         }
     }

@@ -9,7 +9,9 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::{PyDict, PyType};
+use pyo3::types::PyType;
+
+use super::{memory, names};
 
 struct Methods {
     class: Py<PyType>,
@@ -31,11 +33,17 @@ fn methods(py: Python<'_>) -> PyResult<&'static Methods> {
     })
 }
 
+/// Look up what is needed, before memory runs out.
+pub fn prepare(py: Python<'_>) -> PyResult<()> {
+    pyo3::intern!(py, "loop");
+    methods(py).map(drop)
+}
+
 /// A future of `event_loop`.
 pub fn new<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = event_loop.py();
-    let kwargs = PyDict::new(py);
-    kwargs.set_item("loop", event_loop)?;
+    let kwargs = memory::dict(py)?;
+    kwargs.set_item(pyo3::intern!(py, "loop"), event_loop)?;
     methods(py)?.class.bind(py).call((), Some(&kwargs))
 }
 
@@ -128,8 +136,8 @@ pub fn forget_waiter(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> 
 
 /// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
 pub fn finish(future: &Bound<'_, PyAny>) -> PyResult<()> {
-    if !future.call_method0("done")?.is_truthy()? {
-        future.call_method1("set_result", (future.py().None(),))?;
+    if !future.call_method0(names::done(future.py()))?.is_truthy()? {
+        future.call_method1(names::set_result(future.py()), (future.py().None(),))?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Messages that have arrived and not been taken.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 
 use pyo3::{PyTraverseError, PyVisit};
 
@@ -14,15 +14,17 @@ const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be
 /// parsed is less by far, but if it is compressed, it can become a thousand times as much.
 const END: usize = 16 * 1024 * 1024;
-/// How many messages may wait beside those that a policy bounds.
+/// Above this many messages beside those that a policy bounds, reading pauses; at or below a quarter
+/// it goes on.
 const KEPT: usize = 1024;
 /// What a message costs beside its payload, so that empty ones fill the inbox too.
 const OVERHEAD: usize = 64;
 
 /// A queue that knows how much memory it holds.
 pub struct Inbox {
+    /// With a policy, those that it may drop or replace.
     items: VecDeque<(Item, usize)>,
-    /// INVARIANT: the sum of the sizes in `items`.
+    /// INVARIANT: the sum of the sizes of what waits.
     bytes: usize,
     /// The most bytes that there have been.
     high_water: usize,
@@ -40,22 +42,38 @@ impl Default for Inbox {
 
 impl Inbox {
     /// Add a message with a payload of `size` bytes.
+    ///
+    /// # Errors
+    /// There is no memory for it.
     #[inline]
-    pub fn push(&mut self, item: Item, size: usize) {
+    pub fn push(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
         if self.policy.is_some() {
             return self.push_by_policy(item, size);
         }
-        self.append(item, size);
+        self.append(item, size)
     }
 
     #[inline]
-    pub fn append(&mut self, item: Item, size: usize) {
+    pub fn append(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
+        self.items.try_reserve(1)?;
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
+        Ok(())
     }
 
     #[inline]
     pub fn pop(&mut self) -> Option<Item> {
+        if self.policy.is_some()
+            && let Some((item, size)) = self.pop_kept()
+        {
+            self.bytes -= size + OVERHEAD;
+            return Some(item);
+        }
+        self.pop_item()
+    }
+
+    #[inline]
+    pub fn pop_item(&mut self) -> Option<Item> {
         let (item, size) = self.items.pop_front()?;
         self.bytes -= size;
         if self.items.is_empty() && self.items.capacity() > 64 {
@@ -64,10 +82,41 @@ impl Inbox {
         Some(item)
     }
 
+    /// Let a message that was popped be the first again.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    #[cold]
+    pub fn put_back(&mut self, item: Item) -> Result<(), TryReserveError> {
+        if self.policy.is_some() {
+            return self.put_back_by_policy(item);
+        }
+        self.put_back_item(item)
+    }
+
+    pub fn put_back_item(&mut self, item: Item) -> Result<(), TryReserveError> {
+        self.items.try_reserve(1)?;
+        // Its size was forgotten, and no longer matters.
+        self.bytes += OVERHEAD;
+        self.items.push_front((item, OVERHEAD));
+        Ok(())
+    }
+
+    /// Add a message that the policy keeps.
+    pub fn count(&mut self, size: usize) {
+        self.bytes += size + OVERHEAD;
+    }
+
     /// Whether there is a message to take.
     #[inline]
     pub fn is_ready(&self) -> bool {
-        !self.items.is_empty()
+        !self.items.is_empty() || self.kept() > 0
+    }
+
+    /// Messages beside `items`.
+    #[inline]
+    fn kept(&self) -> usize {
+        self.policy.as_ref().map_or(0, |policy| policy.kept())
     }
 
     /// Whether the policy has something to do.
@@ -77,7 +126,7 @@ impl Inbox {
     }
 
     pub fn is_empty(&self) -> bool {
-        self.items.is_empty() && !self.has_fresh()
+        !self.is_ready() && !self.has_fresh()
     }
 
     /// Note how full it is; to be called when it has been filled, and before it is emptied.
@@ -91,18 +140,12 @@ impl Inbox {
         self.high_water
     }
 
+    /// How many messages wait that a policy may drop or replace.
     pub fn len(&self) -> usize {
         self.items.len()
     }
 
-    /// Let a message come before all others.
-    pub fn move_to_front(&mut self, index: usize) {
-        for index in (0..index).rev() {
-            self.items.swap(index, index + 1);
-        }
-    }
-
-    /// Put a message in the place of another.
+    /// Put a message in the place of another of `items`.
     pub fn exchange(&mut self, index: usize, item: Item, size: usize) {
         let new = (item, size + OVERHEAD);
         self.bytes = self.bytes + new.1 - self.items[index].1;
@@ -123,8 +166,7 @@ impl Inbox {
     /// are not dropped.
     #[cold]
     fn is_full_despite(&self, policy: &Policy) -> bool {
-        policy.fresh_bytes() > HIGH_WATER
-            || self.items.len() > policy.max_size().saturating_add(KEPT)
+        policy.fresh_bytes() > HIGH_WATER || policy.kept() > KEPT
     }
 
     /// Take no more than `END` bytes from now on.
@@ -140,17 +182,13 @@ impl Inbox {
     pub fn is_low(&self) -> bool {
         match &self.policy {
             None => self.bytes <= LOW_WATER || self.items.len() <= 1,
-            Some(policy) => self.items.len() <= policy.max_size(),
+            Some(policy) => policy.kept() <= KEPT / 4,
         }
     }
 
-    pub fn items(&self) -> impl Iterator<Item = &Item> {
-        self.items.iter().map(|(item, _)| item)
-    }
-
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        let fresh = self.policy.iter().flat_map(|policy| policy.fresh());
-        for item in self.items().chain(fresh) {
+        let others = self.policy.iter().flat_map(|policy| policy.items());
+        for item in self.items.iter().map(|(item, _)| item).chain(others) {
             visit.call(&item.data)?;
             visit.call(&item.extra)?;
         }

@@ -1,47 +1,78 @@
 //! Events of the core, turned into messages that wait and frames that are owed.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::gathering::Gathering;
-use super::keys;
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
+use super::{keys, memory};
 use crate::close::State;
 use crate::connection::Event;
-use crate::frame::{self, Header, Opcode};
+use crate::error::ProtocolError;
+use crate::frame::{self, Header, MAX_CONTROL_FRAME, Opcode};
 
 impl Protocol {
     /// Parse `input` as far as the inbox has room; the rest waits in `flow.unparsed`.
     ///
     /// Runs no Python code, so it may be called on the shared read buffer.
     pub(super) fn ingest(&mut self, py: Python<'_>, input: &[u8]) {
-        self.parse(py, input);
+        let rest = self.parse(py, input);
+        if !rest.is_empty() {
+            self.hold(py, rest);
+        }
         self.inbox.mark();
     }
 
+    /// Parse `input`; returns what the inbox has no room for.
     #[inline]
-    fn parse(&mut self, py: Python<'_>, mut input: &[u8]) {
+    pub(super) fn parse<'a>(&mut self, py: Python<'_>, mut input: &'a [u8]) -> &'a [u8] {
         while !input.is_empty() {
-            if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
-                self.flow.hold(input);
-                return;
-            }
+            // Whatever is full: this has its place already. So nothing is ever held that belongs to a
+            // large message under way, and what the socket has next is what it lacks.
             if let Some(gathering) = &mut self.gathering {
                 gathering.append(self.core.gather(&mut input));
                 self.finish_gathering(py);
                 continue;
             }
+            if (self.inbox.is_full() || self.flow.holds()) && !self.flow.to_the_end {
+                return input;
+            }
             match self.core.next_event(&mut input) {
                 Ok(Some(event)) => self.handle(py, event),
-                Ok(None) => return,
+                Ok(None) => break,
                 Err(error) => {
                     self.ending.violation = Some(error);
-                    return;
+                    break;
                 }
             }
         }
+        &[]
+    }
+
+    /// Keep `rest` until the inbox has room. Without memory for that it has to be parsed now, and is
+    /// the last that is read.
+    #[cold]
+    fn hold(&mut self, py: Python<'_>, rest: &[u8]) {
+        if self.flow.hold(rest).is_err() {
+            self.read_to_the_end(py);
+            self.parse(py, rest);
+            self.run_out_of_memory();
+        }
+    }
+
+    /// A part of what has come is lost: read no more, and let `closing::refuse` say so after what
+    /// came before.
+    #[cold]
+    pub(super) fn run_out_of_memory(&mut self) {
+        self.ending.violation.get_or_insert(ProtocolError::OutOfMemory);
+        self.ignore_input();
+    }
+
+    /// Take nothing more in, and no rest of what has begun.
+    pub(super) fn ignore_input(&mut self) {
+        self.core.ignore_input();
+        self.gathering = None;
     }
 
     /// Queue the large message, if it is here whole.
@@ -64,14 +95,15 @@ impl Protocol {
                 // SAFETY: the core has validated it.
                 match unsafe { self.options.text(py, &payload) } {
                     Ok(text) => self.push_data(py, Kind::Text, text.unbind(), payload.len()),
-                    // Memory has run out.
-                    Err(error) => error.write_unraisable(py, None),
+                    Err(_) => self.run_out_of_memory(),
                 }
             }
-            Event::Binary(payload) => {
-                let data = PyBytes::new(py, &payload).into_any().unbind();
-                self.push_data(py, Kind::Binary, data, payload.len());
-            }
+            Event::Binary(payload) => match memory::bytes(py, &payload) {
+                Ok(data) => {
+                    self.push_data(py, Kind::Binary, data.into_any().unbind(), payload.len());
+                }
+                Err(_) => self.run_out_of_memory(),
+            },
             Event::Large(size) => self.gathering = Gathering::new(py, size),
             Event::Ping(payload) if self.options.autoping => self.answer_ping(&payload),
             Event::Ping(payload) => self.push_bytes(py, Kind::Ping, &payload),
@@ -89,12 +121,22 @@ impl Protocol {
         self.counts.received(size);
         let mut item = Item::new(kind, data);
         item.extra = self.read_at.as_ref().map(|read_at| read_at.clone_ref(py));
-        self.inbox.push(item, size);
+        self.queue(item, size);
+    }
+
+    /// Let a message with a payload of `size` bytes wait to be taken.
+    #[inline]
+    pub(super) fn queue(&mut self, item: Item, size: usize) {
+        if self.inbox.push(item, size).is_err() {
+            self.run_out_of_memory();
+        }
     }
 
     fn push_bytes(&mut self, py: Python<'_>, kind: Kind, payload: &[u8]) {
-        let data = PyBytes::new(py, payload).into_any().unbind();
-        self.inbox.push(Item::new(kind, data), payload.len());
+        match memory::bytes(py, payload) {
+            Ok(data) => self.queue(Item::new(kind, data.into_any().unbind()), payload.len()),
+            Err(_) => self.run_out_of_memory(),
+        }
     }
 
     /// §5.5.3. A peer that sends pings and does not read gets the newest one answered, once it
@@ -104,7 +146,9 @@ impl Protocol {
             return;
         }
         if self.flow.write_paused {
-            self.flow.owe_pong(payload);
+            if self.flow.owe_pong(payload).is_err() {
+                self.run_out_of_memory();
+            }
         } else {
             self.owe(Opcode::Pong, payload);
         }
@@ -112,6 +156,9 @@ impl Protocol {
 
     /// Queue a control frame for `settle` to write.
     pub(super) fn owe(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.owed.try_reserve(MAX_CONTROL_FRAME).is_err() {
+            return self.run_out_of_memory();
+        }
         match keys::draw() {
             Ok(key) => {
                 let header = Header::new(opcode, payload.len(), Some(key));

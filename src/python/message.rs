@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString, PyTuple};
 
 use super::protocol::Protocol;
-use super::recycle;
+use super::recycle::{self, Blank};
 use super::runtime::{self, Kind};
 
 /// What `receive()` returns; unpacks, indexes and compares like the tuple `(tp, data, extra)`.
@@ -42,24 +42,65 @@ impl Item {
         Self { kind, data, extra: None }
     }
 
-    pub fn into_message(self, py: Python<'_>) -> PyResult<Py<PyAny>> {
-        let extra = match self.extra {
-            Some(extra) => extra,
-            None => runtime::no_extra(py)?,
+    pub fn clone_ref(&self, py: Python<'_>) -> Self {
+        let extra = self.extra.as_ref().map(|extra| extra.clone_ref(py));
+        Self { kind: self.kind, data: self.data.clone_ref(py), extra }
+    }
+
+    /// The message; without memory for it, the item comes back.
+    #[inline]
+    pub fn into_message(self, py: Python<'_>) -> Result<Py<PyAny>, (PyErr, Self)> {
+        if self.kind == Kind::Error || !recycle::makes_messages() {
+            return self.into_tracked(py);
+        }
+        let parts = || Ok((self.kind.member(py)?, runtime::no_extra(py)?, Blank::message(py)?));
+        match parts() {
+            Ok((member, none, blank)) => {
+                let fields = Message::new(member, self.data, self.extra.unwrap_or(none));
+                // SAFETY: that is where it comes from.
+                Ok(unsafe { blank.into_message(fields) }.into_any())
+            }
+            Err(error) => Err((error, self)),
+        }
+    }
+
+    /// The message, known to the garbage collector.
+    #[cold]
+    fn into_tracked(self, py: Python<'_>) -> Result<Py<PyAny>, (PyErr, Self)> {
+        let make = || {
+            let Self { kind, data, extra } = self.clone_ref(py);
+            let extra = extra.map_or_else(|| runtime::no_extra(py), Ok)?;
+            let fields = Message::new(kind.member(py)?, data, extra);
+            Ok(Py::new(py, fields)?.into_any())
         };
-        let atomic = self.kind != Kind::Error;
-        let message = Message::new(self.kind.member(py)?, self.data, extra);
-        Ok(recycle::message(py, message, atomic)?.into_any())
+        make().map_err(|error| (error, self))
+    }
+
+    /// What `message`, which was made of an item of this kind, was made of.
+    #[cold]
+    pub fn of(kind: Kind, message: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = message.py();
+        let (data, extra) = match message.cast::<Message>() {
+            Ok(message) => {
+                let fields = message.get();
+                (fields.data.clone_ref(py), fields.extra.clone_ref(py))
+            }
+            Err(_) => {
+                let fields = message.cast::<PyTuple>()?;
+                (fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind())
+            }
+        };
+        Ok(Self { kind, data, extra: Some(extra) })
     }
 
     /// The message as the connection's users know it. Not inlined, so that those who have no dialect
     /// do not pay for it.
     #[inline(never)]
-    pub fn into_dialect(self, protocol: &Bound<'_, Protocol>) -> PyResult<Py<PyAny>> {
+    pub fn into_dialect(self, protocol: &Bound<'_, Protocol>) -> Result<Py<PyAny>, (PyErr, Self)> {
         let py = protocol.py();
         let dialect = protocol.borrow().dialect(py);
         match dialect {
-            Some(dialect) => dialect.get().message(py, self.kind, self.data, self.extra),
+            Some(dialect) => dialect.get().message(py, self),
             None => self.into_message(py),
         }
     }

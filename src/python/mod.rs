@@ -20,7 +20,9 @@ mod http;
 mod inbox;
 mod ingest;
 mod keys;
+mod memory;
 mod message;
+mod names;
 mod pings;
 mod policy;
 mod protocol;
@@ -70,6 +72,7 @@ mod _core {
 
     #[pymodule_init]
     fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
+        super::names::install(module.py());
         super::message::Message::install(module.py())?;
         super::recycle::install(module.py())?;
         super::fastcall::install(module.py())?;

@@ -1,6 +1,6 @@
 //! Pings that wait for their pongs, to measure the round trip.
 
-use std::collections::VecDeque;
+use std::collections::{TryReserveError, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
@@ -11,26 +11,40 @@ const REMEMBERED: usize = 16;
 /// The pings under way, the last round trip, and how many took how long.
 #[derive(Default)]
 pub struct Pings {
-    sent: VecDeque<(Box<[u8]>, Instant)>,
+    sent: VecDeque<(Vec<u8>, Instant)>,
     pub latency: Option<Duration>,
-    histogram: Option<Box<Histogram>>,
+    /// One at most, when there has been a round trip.
+    histogram: Vec<Histogram>,
 }
 
 impl Pings {
-    pub fn sent(&mut self, payload: &[u8]) {
+    /// Note that a ping is about to be sent.
+    ///
+    /// # Errors
+    /// There is no memory for that.
+    pub fn sent(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
+        let mut copy = Vec::new();
+        copy.try_reserve_exact(payload.len())?;
+        copy.extend_from_slice(payload);
+        self.sent.try_reserve(1)?;
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();
         }
-        self.sent.push_back((payload.into(), Instant::now()));
+        self.sent.push_back((copy, Instant::now()));
+        Ok(())
     }
 
     /// §5.5.3: a pong carries its ping's payload, and may stand for earlier pings too. One that
     /// matches no ping was not asked for, and says nothing.
     pub fn answered(&mut self, payload: &[u8]) {
-        if let Some(index) = self.sent.iter().position(|(sent, _)| **sent == *payload) {
+        if let Some(index) = self.sent.iter().position(|(sent, _)| sent == payload) {
             let latency = self.sent[index].1.elapsed();
             self.latency = Some(latency);
-            self.histogram.get_or_insert_default().count(latency);
+            if self.histogram.is_empty() && self.histogram.try_reserve_exact(1).is_ok() {
+                self.histogram.push(Histogram::default());
+            }
+            // Without memory, it does not count.
+            self.histogram.iter_mut().for_each(|histogram| histogram.count(latency));
             self.sent.drain(..=index);
         }
     }

@@ -29,8 +29,9 @@ use super::inbox::Inbox;
 use super::pings::Pings;
 use super::policy::Policy;
 use super::receive::Receive;
+use super::send::Sent;
 use super::settle::settle;
-use super::{anchor, closing, flow, scratch};
+use super::{anchor, closing, flow, names, runtime, scratch};
 use crate::close;
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -134,6 +135,7 @@ impl Protocol {
         watch_reads = false, dialect = None
     ))]
     fn new(
+        py: Python<'_>,
         r#loop: Py<PyAny>,
         resume_reading: Py<PyAny>,
         max_msg_size: u64,
@@ -142,9 +144,11 @@ impl Protocol {
         decode_text: bool,
         watch_reads: bool,
         dialect: Option<Py<Dialect>>,
-    ) -> Self {
+    ) -> PyResult<Self> {
+        runtime::prepare(r#loop.bind(py))?;
+        Sent::done(py)?;
         let limit = if max_msg_size == 0 { u64::MAX } else { max_msg_size };
-        Self {
+        Ok(Self {
             core: Connection::new(limit),
             options: Options { autoclose, autoping, decode_text, dialect },
             event_loop: r#loop,
@@ -166,7 +170,7 @@ impl Protocol {
             last_read: watch_reads.then(Instant::now),
             clock: None,
             read_at: None,
-        }
+        })
     }
 
     /// Use permessage-deflate from now on, as it was negotiated (RFC 7692 §7.1).
@@ -199,8 +203,8 @@ impl Protocol {
     /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused
     /// until `feed` is called.
     fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-        let write = transport.getattr("write")?.unbind();
-        let is_closing = lowest(transport).getattr("is_closing")?.unbind();
+        let write = transport.getattr(names::write(slf.py()))?.unbind();
+        let is_closing = lowest(transport).getattr(names::is_closing(slf.py()))?.unbind();
         {
             let mut me = slf.borrow_mut();
             me.flow.write = Some(write);
@@ -362,11 +366,7 @@ impl Protocol {
             let mut me = slf.borrow_mut();
             // What was read before is the user's.
             me.read_to_the_end(slf.py());
-            me.core.abandon();
-            me.core.ignore_input();
-            me.gathering = None;
-            me.ending.abort = true;
-            me.fail(exception, reason, close::code::ABNORMAL);
+            me.give_up(exception, reason);
         }
         settle(slf)
     }

@@ -2,11 +2,11 @@
 
 use pyo3::prelude::*;
 
-use super::future;
 use super::message::Item;
 use super::protocol::{Options, Protocol};
 use super::receive::Receive;
 use super::runtime::Kind;
+use super::{future, names};
 
 impl Options {
     /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
@@ -25,13 +25,16 @@ impl Protocol {
 
     /// The next message; after the last, `closed` for ever.
     #[inline]
-    pub(super) fn take(&mut self, py: Python<'_>) -> Option<Item> {
+    pub(super) fn take(&mut self, py: Python<'_>) -> PyResult<Option<Item>> {
         let item = self.inbox.pop();
         if item.as_ref().is_none_or(|item| item.kind.is_end()) {
             self.reach_end();
             self.ending.answer_next = self.options.answers_next(item.as_ref());
         }
-        item.or_else(|| self.ending.closed_message(py))
+        match item {
+            Some(item) => Ok(Some(item)),
+            None => self.ending.closed_message(py),
+        }
     }
 
     /// `reader` waits no longer.
@@ -48,7 +51,7 @@ impl Protocol {
         let (Some(_), Some(future)) = (&self.reader, &self.future) else {
             return Ok(self.reader.is_some());
         };
-        if future.call_method0(py, "cancelled")?.is_truthy(py)? {
+        if future.call_method0(py, names::cancelled(py))?.is_truthy(py)? {
             self.reader = None;
             self.future = None;
         }

@@ -8,14 +8,15 @@ use pyo3::exceptions::{
     PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::PyType;
 
 use super::message::Item;
 use super::protocol::Protocol;
 use super::response::WebSocketBase;
+use super::runtime::Kind;
 use super::settle::settle;
 use super::slots::{Awaitable, Poll};
-use super::{busy, flow, future, runtime, wake};
+use super::{busy, flow, future, memory, names, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -120,10 +121,27 @@ impl Receive {
                 future.clone_ref(py).into_bound(py),
             )
         };
-        if wake::wake(&event_loop, &future)? == wake::Future::Spent {
-            protocol.borrow_mut().forget_future(&future);
+        match wake::wake(&event_loop, &future) {
+            Ok(wake::Future::Spent) => protocol.borrow_mut().forget_future(&future),
+            Ok(wake::Future::Reusable) => {}
+            Err(error) => {
+                Self::sleep_on(&protocol, state);
+                return Err(error);
+            }
         }
         Ok(())
+    }
+
+    /// The task could not be told to go on: let the next occasion do it. One that has run is no
+    /// reader any more, or waits already.
+    #[cold]
+    fn sleep_on(protocol: &Bound<'_, Protocol>, told: State) {
+        if let Some(reader) = &protocol.borrow().reader {
+            let mut reader = reader.bind(protocol.py()).borrow_mut();
+            if reader.state == told {
+                reader.state = State::Waiting;
+            }
+        }
     }
 
     /// Be done. What is returned is to be dropped when no borrow is held: it may be the last
@@ -190,7 +208,7 @@ impl Awaitable for Receive {
             drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
-        if connection.ending.has_answer_to_give() {
+        if connection.ending.wants_reader() {
             connection.answer_end();
             drop((me, connection));
             settle(protocol)?;
@@ -215,8 +233,8 @@ impl Awaitable for Receive {
         };
         if let Some(seconds) = timeout {
             let event_loop = protocol.borrow().event_loop.clone_ref(py);
-            let expire = slf.getattr("_expire")?;
-            let timer = event_loop.call_method1(py, "call_later", (seconds, expire))?;
+            let when = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
+            let timer = event_loop.call_method1(py, names::call_later(py), when)?;
             slf.borrow_mut().timer = Some(timer);
         }
         future::set_blocking(&future)?;
@@ -225,7 +243,7 @@ impl Awaitable for Receive {
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.call_method0(py, "cancel").map(drop))
+    timer.map_or(Ok(()), |timer| timer.call_method0(py, names::cancel(py)).map(drop))
 }
 
 /// The error for a second reader.
@@ -239,15 +257,29 @@ pub fn concurrent() -> PyErr {
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
     let py = protocol.py();
     let make = |item: Item| {
-        if dialect { item.into_dialect(protocol) } else { item.into_message(py) }
+        let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
+        made.map_err(|unmade| put_back(protocol, unmade))
     };
     if wanted == Wanted::All {
-        let messages = PyList::empty(py);
+        let messages = memory::list(py)?;
         // Not by `take`: an error among them is not the end before its batch has been answered.
         loop {
             let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
             flow::refill(protocol)?;
-            messages.append(make(item)?)?;
+            let kind = item.kind;
+            let appended = make(item).and_then(|message| {
+                let message = message.into_bound(py);
+                messages
+                    .append(&message)
+                    .or_else(|error| Err(put_back(protocol, (error, Item::of(kind, &message)?))))
+            });
+            if let Err(error) = appended {
+                // What is in the list would be lost.
+                if messages.is_empty() {
+                    return Err(error);
+                }
+                break;
+            }
         }
         if messages.is_empty()
             && let Some(message) = take_one(protocol)?
@@ -256,7 +288,7 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         }
         return Ok(messages.into_any().unbind());
     }
-    let Some(item) = protocol.borrow_mut().take(py) else {
+    let Some(item) = protocol.borrow_mut().take(py)? else {
         return Err(PyRuntimeError::new_err("the message was taken by another reader"));
     };
     finish_take(protocol, Some(&item))?;
@@ -269,9 +301,27 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
 /// Take the next message, if there is one.
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
-    let item = protocol.borrow_mut().take(py);
+    let item = protocol.borrow_mut().take(py)?;
     finish_take(protocol, item.as_ref())?;
-    item.map(|item| item.into_dialect(protocol)).transpose()
+    let message = item.map(|item| item.into_dialect(protocol)).transpose();
+    message.map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// There is no memory for the message of an item that was taken: let it wait again.
+#[cold]
+fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyErr {
+    let kept = {
+        let mut me = protocol.borrow_mut();
+        // What comes for ever need not wait.
+        if item.kind == Kind::Closed { Ok(()) } else { me.inbox.put_back(item) }
+    };
+    if kept.is_err() {
+        protocol.borrow_mut().run_out_of_memory();
+        if let Err(error) = settle(protocol) {
+            return error;
+        }
+    }
+    error
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.

@@ -4,8 +4,9 @@
 //! Nor does the garbage collector know of those that can be part of no cycle: it would look at all
 //! of a batch, again and again, at 300 instructions a message.
 
-use std::cell::UnsafeCell;
-use std::ptr;
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::mem::ManuallyDrop;
+use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::ffi::{self, PyObject, PyTypeObject};
@@ -64,7 +65,7 @@ impl Guarded {
 static MESSAGES: Guarded = Guarded::new();
 /// Tuples of [`TUPLE`] items, of classes that [`adopt`] has returned true for.
 static TUPLES: Guarded = Guarded::new();
-const TUPLE: usize = 3;
+pub const TUPLE: usize = 3;
 
 /// Take over making and dropping messages; called before there are any.
 pub fn install(py: Python<'_>) -> PyResult<()> {
@@ -98,25 +99,86 @@ unsafe fn fields_of(object: *mut PyObject) -> *mut Message {
     unsafe { object.byte_add(OFFSET.load(Ordering::Relaxed)).cast() }
 }
 
-/// A message with these fields.
-///
-/// One whose fields can be part of no cycle (`atomic`) need not be known to the garbage collector.
+/// Whether messages can be made here.
 #[inline]
-pub fn message(py: Python<'_>, fields: Message, atomic: bool) -> PyResult<Py<Message>> {
-    if !atomic || OFFSET.load(Ordering::Relaxed) == 0 {
-        return Py::new(py, fields);
+pub fn makes_messages() -> bool {
+    OFFSET.load(Ordering::Relaxed) != 0
+}
+
+/// A message to be, or a tuple: memory with a type and a reference count of one.
+///
+/// Apart from its fields, so that those are not lost where there is no memory.
+#[must_use]
+pub struct Blank<'py>(NonNull<PyObject>, Python<'py>);
+
+impl<'py> Blank<'py> {
+    /// # Safety
+    /// `object` is a new one, or null with an exception set.
+    #[inline]
+    unsafe fn of(py: Python<'py>, object: *mut PyObject) -> PyResult<Self> {
+        NonNull::new(object).map(|object| Self(object, py)).ok_or_else(|| PyErr::fetch(py))
     }
-    let class = Message::type_object_raw(py);
-    // SAFETY: the object comes from the stock, whose memory nobody else points to, or new from
-    // CPython, and has a reference count of one and its type. Setting the fields completes it.
-    unsafe {
-        let object = match MESSAGES.pop(py) {
-            Some(object) => ffi::PyObject_Init(object, class),
-            None => ffi::PyObject_GC_New(class),
-        };
-        let message = Bound::from_owned_ptr_or_err(py, object)?;
-        ptr::write(fields_of(object), fields);
-        Ok(message.cast_into_unchecked().unbind())
+
+    /// For a message whose fields can be part of no cycle: it need not be known to the garbage
+    /// collector. Only where [`makes_messages`] says so.
+    #[inline]
+    pub fn message(py: Python<'py>) -> PyResult<Self> {
+        let class = Message::type_object_raw(py);
+        // SAFETY: the object comes from the stock, whose memory nobody else points to, or new from
+        // CPython.
+        unsafe {
+            let object = match MESSAGES.pop(py) {
+                Some(object) => ffi::PyObject_Init(object, class),
+                None => ffi::PyObject_GC_New(class),
+            };
+            Self::of(py, object)
+        }
+    }
+
+    /// The message with these fields.
+    ///
+    /// # Safety
+    /// It comes from [`Blank::message`].
+    #[inline]
+    pub unsafe fn into_message(self, fields: Message) -> Py<Message> {
+        let object = self.0.as_ptr();
+        // SAFETY: the caller's promise; the reference is this one's. Setting the fields completes it.
+        unsafe {
+            ptr::write(fields_of(object), fields);
+            Bound::from_owned_ptr(self.1, object).cast_into_unchecked().unbind()
+        }
+    }
+
+    /// For a tuple whose items can be part of no cycle, of a class that [`adopt`] has returned true
+    /// for.
+    #[inline]
+    pub fn tuple(py: Python<'py>, class: &Bound<'py, PyType>) -> PyResult<Self> {
+        let class = class.as_type_ptr();
+        // SAFETY: the object comes from the stock, whose memory nobody else points to and which has
+        // room for as many items, or new from CPython.
+        unsafe {
+            let object = match TUPLES.pop(py) {
+                Some(object) => ffi::PyObject_Init(object, class),
+                None => new_tuple(class),
+            };
+            Self::of(py, object)
+        }
+    }
+
+    /// The tuple with these items.
+    ///
+    /// # Safety
+    /// It comes from [`Blank::tuple`].
+    #[inline]
+    pub unsafe fn into_tuple(self, items: [Py<PyAny>; TUPLE]) -> Py<PyAny> {
+        let object = self.0.as_ptr();
+        // SAFETY: the caller's promise; the reference is this one's. Setting the items completes it.
+        unsafe {
+            for (index, item) in (0..).zip(items) {
+                ffi::PyTuple_SET_ITEM(object, index, item.into_ptr());
+            }
+            Bound::from_owned_ptr(self.1, object).unbind()
+        }
     }
 }
 
@@ -130,7 +192,7 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
         ffi::PyObject_GC_UnTrack(object.cast());
         let class = ffi::Py_TYPE(object);
         for field in ptr::read(fields_of(object)).into_fields() {
-            ffi::Py_DECREF(field.into_ptr());
+            release(field.into_ptr());
         }
         if !MESSAGES.push(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
@@ -140,7 +202,7 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
 }
 
 /// Take over dropping the instances of a named tuple, of which there are none yet; returns whether
-/// [`tuple()`] can make them.
+/// [`Blank::tuple`] can make them.
 pub fn adopt(class: &Bound<'_, PyType>) -> bool {
     // From 3.14 on, tuples keep their hash.
     if cfg!(any(Py_GIL_DISABLED, Py_3_14)) {
@@ -159,31 +221,6 @@ pub fn adopt(class: &Bound<'_, PyType>) -> bool {
             (*class).tp_dealloc = Some(drop_tuple);
         }
         same
-    }
-}
-
-/// A tuple with these items, which can be part of no cycle, of a class that [`adopt`] has returned
-/// true for.
-#[inline]
-pub fn tuple(
-    py: Python<'_>,
-    class: &Bound<'_, PyType>,
-    items: [Py<PyAny>; TUPLE],
-) -> PyResult<Py<PyAny>> {
-    let class = class.as_type_ptr();
-    // SAFETY: the object comes from the stock, whose memory nobody else points to and which has room
-    // for as many items, or new from CPython, and has a reference count of one and its type. Setting
-    // the items completes it.
-    unsafe {
-        let object = match TUPLES.pop(py) {
-            Some(object) => ffi::PyObject_Init(object, class),
-            None => new_tuple(class),
-        };
-        let tuple = Bound::from_owned_ptr_or_err(py, object)?;
-        for (index, item) in (0..).zip(items) {
-            ffi::PyTuple_SET_ITEM(object, index, item.into_ptr());
-        }
-        Ok(tuple.unbind())
     }
 }
 
@@ -209,11 +246,81 @@ unsafe extern "C" fn drop_tuple(object: *mut PyObject) {
         let class = ffi::Py_TYPE(object);
         let length = ffi::PyTuple_GET_SIZE(object);
         for index in 0..length {
-            ffi::Py_XDECREF(ffi::PyTuple_GET_ITEM(object, index));
+            let item = ffi::PyTuple_GET_ITEM(object, index);
+            if !item.is_null() {
+                release(item);
+            }
         }
         if length != TUPLE.cast_signed() || !TUPLES.push(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
         }
         ffi::Py_DECREF(class.cast());
+    }
+}
+
+/// Messages that are dropped inside each other before the next has to wait: CPython's own containers
+/// do the same, but know nothing of the levels between theirs.
+const DEEPEST: usize = 50;
+
+thread_local! {
+    /// How many are being dropped.
+    static DEPTH: Cell<usize> = const { Cell::new(0) };
+    /// References to drop when none is. Not dropped with the thread, as it is empty then.
+    static LATER: RefCell<ManuallyDrop<Vec<*mut PyObject>>> =
+        const { RefCell::new(ManuallyDrop::new(Vec::new())) };
+}
+
+/// Drop the reference that a dying message has.
+///
+/// # Safety
+/// The thread is attached, and owns the reference.
+#[inline]
+unsafe fn release(object: *mut PyObject) {
+    // SAFETY: the caller's promise.
+    unsafe {
+        if ffi::Py_REFCNT(object) > 1 || is_plain(object) {
+            ffi::Py_DECREF(object);
+        } else {
+            release_deep(object);
+        }
+    }
+}
+
+/// Whether an object holds no other.
+///
+/// # Safety
+/// It is alive.
+#[inline]
+unsafe fn is_plain(object: *mut PyObject) -> bool {
+    // SAFETY: the caller's promise.
+    unsafe { ffi::PyBytes_CheckExact(object) != 0 || ffi::PyUnicode_CheckExact(object) != 0 }
+}
+
+/// Drop a reference that may be the last to another message, and so on without end: not more than
+/// `DEEPEST` inside each other, lest the stack overflow.
+///
+/// # Safety
+/// As for [`release`].
+#[cold]
+unsafe fn release_deep(object: *mut PyObject) {
+    let depth = DEPTH.get();
+    if depth == DEEPEST {
+        // Without memory it is never dropped.
+        return LATER.with_borrow_mut(|later| {
+            if later.try_reserve(1).is_ok() {
+                later.push(object);
+            }
+        });
+    }
+    let mut next = Some(object);
+    while let Some(object) = next {
+        DEPTH.set(depth + 1);
+        // SAFETY: the caller's promise, or an earlier one's of this function.
+        unsafe { ffi::Py_DECREF(object) };
+        DEPTH.set(depth);
+        next = if depth == 0 { LATER.with_borrow_mut(|later| later.pop()) } else { None };
+    }
+    if depth == 0 {
+        LATER.with_borrow_mut(|later| **later = Vec::new());
     }
 }

@@ -4,13 +4,13 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
-use super::compress;
 use super::flow::{self, pause};
 use super::protocol::Protocol;
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
 use super::settle::settle;
 use super::thread::Home;
+use super::{compress, names};
 use crate::frame::Opcode;
 
 /// The part of `ClientWebSocketResponse` on the path of every message.
@@ -362,7 +362,7 @@ impl WebSocketBase {
                 _ => return Ok(0),
             }
         };
-        transport.call_method0(py, "get_write_buffer_size")?.extract(py)
+        transport.call_method0(py, names::get_write_buffer_size(py))?.extract(py)
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.

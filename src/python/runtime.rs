@@ -4,9 +4,29 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
+use super::future;
+
 pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
 pyo3::import_exception!(wsclient.exceptions, WebSocketError);
+
+/// Look up and make what serves all connections, so that nothing of it is wanted when memory has run
+/// out.
+pub fn prepare(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
+    static PREPARED: PyOnceLock<()> = PyOnceLock::new();
+    let py = event_loop.py();
+    let prepared = PREPARED.get_or_try_init(py, || {
+        py.get_type::<ClientConnectionResetError>();
+        py.get_type::<ServerDisconnectedError>();
+        py.get_type::<WebSocketError>();
+        Kind::Text.member(py)?;
+        no_extra(py)?;
+        finished_future(py)?;
+        in_task(event_loop)?;
+        future::prepare(py)
+    });
+    prepared.copied()
+}
 
 /// The types that `receive()` returns messages of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

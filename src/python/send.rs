@@ -8,10 +8,10 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
-use super::direct::Socket;
+use super::direct::{Failed, Socket};
 use super::protocol::Protocol;
 use super::slots::{Awaitable, Poll};
-use super::{direct, error, flow, keys};
+use super::{closing, direct, error, flow, keys, memory, names};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
@@ -53,8 +53,12 @@ pub fn send_frame(
     if let Some(socket) = socket
         && flow::is_drained(slf)?
     {
-        if let Some(rest) = direct::send_frame(py, socket, &header, payload, key)? {
-            write_checked(slf, opcode, rest.bind(py))?;
+        match direct::send_frame(py, socket, &header, payload, key) {
+            Ok(None) => {}
+            Ok(Some(rest)) => write_checked(slf, opcode, rest.bind(py))?,
+            Err(Failed { error, cut }) => {
+                return Err(if cut { closing::cut_off(slf, error)? } else { error });
+            }
         }
         return Sent::after_write(slf);
     }
@@ -100,7 +104,11 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
         me.flow.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
     };
     match write {
-        Some(write) => write.call1((frames,)).map(drop),
+        Some(write) => match write.call1((frames,)) {
+            Ok(_) => Ok(()),
+            // It may have sent a part.
+            Err(error) => Err(closing::cut_off(slf, error)?),
+        },
         None => Ok(()),
     }
 }
@@ -112,11 +120,14 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
     }
     // Copied, because its owner may change or shrink it while it is read.
     if data.is_instance_of::<PyByteArray>() {
-        return PyBuffer::<u8>::get(data)?.to_vec(data.py()).map(Cow::from);
+        let buffer = PyBuffer::<u8>::get(data)?;
+        let mut copy = memory::zeroed(data.py(), buffer.len_bytes())?;
+        buffer.copy_to_slice(data.py(), &mut copy)?;
+        return Ok(copy.into());
     }
     if data.is_instance_of::<PyMemoryView>() {
-        let bytes = data.call_method0("tobytes")?;
-        return Ok(bytes.cast::<PyBytes>()?.as_bytes().to_vec().into());
+        let bytes = data.call_method0(names::tobytes(data.py()))?;
+        return memory::copy(data.py(), bytes.cast::<PyBytes>()?.as_bytes()).map(Cow::from);
     }
     Err(expected("data", "bytes, bytearray or memoryview", data))
 }
@@ -170,7 +181,8 @@ pub fn control(
         )));
     }
     if opcode == Opcode::Ping && slf.borrow().is_open() {
-        slf.borrow_mut().pings.sent(&payload);
+        let known = slf.borrow_mut().pings.sent(&payload);
+        known.map_err(|_| memory::exhausted(slf.py()))?;
     }
     send(slf, opcode, &payload)
 }
@@ -186,12 +198,21 @@ pub struct Sent {
 
 impl Sent {
     fn after_write(slf: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
-        // One object serves all sends that need not wait: it has no state.
-        static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let py = slf.py();
-        if slf.borrow().flow.write_paused {
-            return Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None });
+        // The frame is written: without memory nobody waits, but nobody is told that it failed either.
+        if slf.borrow().flow.write_paused
+            && let Ok(sent) =
+                Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None })
+        {
+            return Ok(sent);
         }
+        Self::done(py)
+    }
+
+    /// The object that serves all sends that need not wait: it has no state.
+    #[inline]
+    pub fn done(py: Python<'_>) -> PyResult<Py<Self>> {
+        static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let done =
             DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
         Ok(done.clone_ref(py))

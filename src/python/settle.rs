@@ -2,11 +2,10 @@
 //! meanwhile.
 
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
 use super::protocol::Protocol;
 use super::receive::Receive;
-use super::{closing, flow, policy, send};
+use super::{closing, flow, memory, policy, send};
 
 /// Carry out what the last change of state calls for, and wake the reader if it has something.
 pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
@@ -36,12 +35,19 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let replaced = std::mem::take(&mut slf.borrow_mut().ending.replaced);
     drop(replaced);
-    policy::apply(slf);
+    let interrupt = policy::apply(slf);
     closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);
     if !owed.is_empty() {
-        send::write(slf, &PyBytes::new(slf.py(), &owed))?;
+        match memory::bytes(slf.py(), &owed) {
+            Ok(frames) => send::write(slf, &frames)?,
+            Err(_) => {
+                slf.borrow_mut().run_out_of_memory();
+                closing::refuse(slf);
+            }
+        }
     }
     flow::apply(slf)?;
-    closing::act(slf)
+    closing::act(slf)?;
+    interrupt
 }

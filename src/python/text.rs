@@ -5,8 +5,8 @@ use std::{ptr, slice};
 
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyBytes;
 
+use super::memory;
 use super::protocol::Options;
 use crate::transcode::{self, Unit, Width};
 
@@ -21,7 +21,7 @@ impl Options {
             // SAFETY: the caller's promise.
             string(py, unsafe { str::from_utf8_unchecked(payload) })
         } else {
-            Ok(PyBytes::new(py, payload).into_any())
+            memory::bytes(py, payload).map(Bound::into_any)
         }
     }
 }

@@ -9,9 +9,8 @@
 use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
 
-use super::{future, runtime};
+use super::{future, memory, names, runtime};
 
 /// What became of the future that a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -53,10 +52,11 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
             return Err(error);
         }
         Err(error) => {
-            let report = PyDict::new(py);
-            report.set_item("message", "Exception in the wake-up of a receive()")?;
-            report.set_item("exception", error)?;
-            event_loop.call_method1("call_exception_handler", (report,))?;
+            let report = memory::dict(py)?;
+            let text = memory::string(py, "Exception in the wake-up of a receive()")?;
+            report.set_item(names::message(py), text)?;
+            report.set_item(names::exception(py), error)?;
+            event_loop.call_method1(names::call_exception_handler(py), (report,))?;
         }
     }
     Ok(Future::Reusable)

@@ -73,6 +73,23 @@ async def linked(scripted, **options):
         await gone(ws)
 
 
+def shake_hands(sock, extensions=None):
+    """Answer the opening handshake, as a server."""
+    request = b""
+    while b"\r\n\r\n" not in request:
+        request += sock.recv(65536)
+    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
+    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
+    sock.sendall(
+        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
+        b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
+        + accept
+        + b"\r\n"
+        + (f"Sec-WebSocket-Extensions: {extensions}\r\n".encode() if extensions else b"")
+        + b"\r\n"
+    )
+
+
 @contextlib.contextmanager
 def threaded(script):
     """Serve one connection with `script(sock)` on a thread, and yield the URL.
@@ -87,15 +104,7 @@ def threaded(script):
             sock, _ = listener.accept()
             with sock:
                 sock.settimeout(10)
-                request = b""
-                while b"\r\n\r\n" not in request:
-                    request += sock.recv(65536)
-                key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
-                accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-                sock.sendall(
-                    b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-                    b"Connection: Upgrade\r\nSec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-                )
+                shake_hands(sock)
                 script(sock)
         except Exception as error:  # noqa: BLE001 - raised below
             failures.append(error)

@@ -2,11 +2,11 @@
 
 import asyncio
 import gc
-import weakref
+import random
 import zlib
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
 
@@ -155,49 +155,54 @@ def compressed_frames(message, count):
     return out
 
 
+async def test_a_place_that_a_ping_has_taken(scripted):
+    async with linked(scripted, queue=Conflate(first_letter, 1), autoping=False) as (ws, wire):
+        await wire.send(frame(PING, b"ping"), *texts("a1", "b1", "a2"), frame(PING, b"last"))
+        messages = []
+        while messages[-1:] != [b"last"]:
+            messages.append((await ws.receive()).data)
+        assert messages == [b"ping", "a2", b"last"]
+        assert ws.dropped == 2
+
+
+@pytest.mark.parametrize("max_size", [2**31, 2**63 - 1, 2**63, 2**64, 2**100])
+@pytest.mark.parametrize("kind", [DropOldest, lambda size: Conflate(first_letter, size)])
+async def test_a_bound_beyond_all_numbers(scripted, kind, max_size):
+    async with linked(scripted, queue=kind(max_size)) as (ws, wire):
+        await deliver(wire, *texts("a1", "b1"))
+        assert await received(ws) == ["a1", "b1"]
+
+
 @pytest.mark.parametrize(
-    ("key", "kind"),
-    [(lambda _: 1 / 0, ZeroDivisionError), (lambda _: [], TypeError), (lambda: 0, TypeError)],
+    "queue", [None, DropOldest(2), Conflate(lambda _: 0, 2)], ids=["none", "oldest", "conflate"]
 )
-async def test_a_key_that_fails_loses_nothing(scripted, key, kind):
-    reported = []
-    asyncio.get_running_loop().set_exception_handler(lambda _, context: reported.append(context))
-    async with linked(scripted, queue=Conflate(key)) as (ws, wire):
-        await deliver(wire, *texts("a", "b"))
-        assert await received(ws) == ["a", "b"]
-    assert [type(context["exception"]) for context in reported] == [kind, kind]
-    assert "key function" in reported[0]["message"]
-
-
-async def test_a_key_that_uses_the_connection_breaks_nothing(scripted):
-    taken = []
-
-    def key(_):
-        message = ws.receive_nowait()
-        if message is not None:
-            taken.append(message.data)
-        return 0
-
-    async with linked(scripted, queue=Conflate(key)) as (ws, wire):
-        for number in range(20):
-            await deliver(wire, *texts(number, number + 100))
-        taken += await received(ws)
-        assert taken[-1] == "119"
-
-
-async def test_a_cycle_through_the_key_is_collected():
-    class Bot:
-        def key(self, msg):
-            return msg.data
-
-    bot = Bot()
-    protocol = Protocol(asyncio.get_running_loop(), resume_reading=lambda _: None)
-    protocol.keep_newest(2, bot.key)
-    bot.ws = WebSocketBase(protocol)
-    gone = weakref.ref(bot)
-    del bot, protocol
-    gc.collect()
-    assert gone() is None
+@pytest.mark.parametrize("missing", [0, 1])
+@pytest.mark.parametrize("ends", ["lost", "failed", "taken"])
+def test_a_large_message_behind_more_pings_than_may_wait(queue, missing, ends):
+    """It comes whole or not at all, and what was read before the end comes."""
+    payload = random.Random(1).randbytes(102_400)
+    message = frame(BINARY, payload)
+    pings = [frame(PING, b"%d" % number) for number in range(1500)]
+    loop = asyncio.new_event_loop()
+    protocol = Protocol(loop, resume_reading=lambda _: None, autoping=False)
+    if queue is not None:
+        protocol.keep_newest(queue.max_size, getattr(queue, "key", None))
+    protocol.connection_made(_Idle())
+    ws = WebSocketBase(protocol)
+    protocol.feed(b"".join(pings) + message[:60_000])
+    protocol.feed(message[60_000 : len(message) - missing])
+    if ends == "failed":
+        protocol.fail_with(RuntimeError("failed"))
+    if ends != "taken":
+        protocol.connection_lost(None)
+    messages = []
+    while (message := ws.receive_nowait()) is not None and message.tp is not MsgType.closed:
+        messages.append(message)
+    loop.close()
+    counted = [one.data for one in messages if one.tp is MsgType.ping]
+    assert counted == [b"%d" % number for number in range(1500)]
+    data = [one.data for one in messages if one.tp is MsgType.binary]
+    assert data == ([] if missing else [payload])
 
 
 @pytest.mark.parametrize(
@@ -216,34 +221,46 @@ async def test_wrong_arguments(make, kind, said):
 
 
 def model(max_size, key, steps):
-    """The queue, as simple as can be."""
+    """The queue, as simple as can be: the pings among the messages stay where they are."""
     waiting, taken, dropped = [], [], 0
     for step in steps:
         if step is None:
             taken += waiting[:1]
             waiting = waiting[1:]
             continue
-        same = [at for at, old in enumerate(waiting) if key and old[0] == step[0]]
-        if same:
+        data = [at for at, old in enumerate(waiting) if old[0] != "ping"]
+        same = [at for at in data if key and waiting[at][0] == step[0]]
+        if same and step[0] != "ping":
             waiting[same[0]] = step
             dropped += 1
         else:
             waiting.append(step)
-            if len(waiting) > max_size:
-                waiting = waiting[1:]
+            if step[0] != "ping" and len(data) == max_size:
+                del waiting[data[0]]
                 dropped += 1
     return taken + waiting, dropped
 
 
-STEP = st.one_of(st.none(), st.tuples(st.sampled_from("abcdefgh"), st.integers(0, 9)))
+KINDS = ["ping", "ping", *"abcd"]
+STEP = st.one_of(st.none(), st.tuples(st.sampled_from(KINDS), st.integers(0, 9)))
+
+
+def frame_of(step):
+    text = "".join(map(str, step)).encode()
+    return frame(PING if step[0] == "ping" else TEXT, text)
+
+
+def said(message):
+    return message.data if isinstance(message.data, str) else message.data.decode()
 
 
 @given(
     max_size=st.integers(1, 6), conflates=st.booleans(), steps=st.lists(st.lists(STEP), max_size=12)
 )
+@example(max_size=1, conflates=True, steps=[[("ping", 0), ("a", 1), ("b", 2), ("a", 3)]])
 def test_any_traffic(max_size, conflates, steps):
     loop = asyncio.new_event_loop()
-    protocol = Protocol(loop, resume_reading=lambda _: None)
+    protocol = Protocol(loop, resume_reading=lambda _: None, autoping=False)
     protocol.keep_newest(max_size, first_letter if conflates else None)
     protocol.connection_made(_Idle())
     ws = WebSocketBase(protocol)
@@ -251,14 +268,14 @@ def test_any_traffic(max_size, conflates, steps):
     flat = []
     for read in steps:
         flat += [step for step in read if step is not None]
-        protocol.feed(b"".join(texts(*["".join(map(str, s)) for s in read if s is not None])))
+        protocol.feed(b"".join(frame_of(step) for step in read if step is not None))
         for step in read:
             if step is None:
                 flat.append(None)
                 message = ws.receive_nowait()
-                taken += [message.data] if message else []
+                taken += [said(message)] if message else []
     while (message := ws.receive_nowait()) is not None:
-        taken.append(message.data)
+        taken.append(said(message))
     loop.close()
     expected, dropped = model(max_size, conflates, flat)
     assert taken == ["".join(map(str, step)) for step in expected]
@@ -271,6 +288,12 @@ class _Idle(asyncio.Transport):
 
     def is_closing(self):
         return False
+
+    def pause_reading(self):
+        pass
+
+    def abort(self):
+        pass
 
     def resume_reading(self):
         pass
