@@ -9,6 +9,7 @@ use super::closing::Ending;
 use super::dialect::Dialect;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
 use crate::error::ProtocolError;
+use crate::frame::Opcode;
 
 /// The peer broke the protocol.
 pub fn web_socket_error(error: &ProtocolError) -> PyErr {
@@ -54,6 +55,12 @@ pub fn not_open(
         None => "lost".to_owned(),
     };
     reset(py, format!("cannot send {doing}: the connection is {why}"), dialect)
+}
+
+/// Something was to be sent, but the connection's event loop is closed.
+#[cold]
+pub fn loop_closed(py: Python<'_>, opcode: Opcode, dialect: Option<&Py<Dialect>>) -> PyErr {
+    reset(py, format!("cannot send a {opcode} frame: its event loop is closed"), dialect)
 }
 
 fn reset(py: Python<'_>, text: String, dialect: Option<&Py<Dialect>>) -> PyErr {

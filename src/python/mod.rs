@@ -3,6 +3,7 @@
 #![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
 
 mod busy;
+mod calls;
 mod closing;
 mod compress;
 mod counts;
@@ -34,6 +35,7 @@ mod settle;
 mod slots;
 mod text;
 mod thread;
+mod unawaited;
 mod wake;
 
 use pyo3::prelude::*;

@@ -1,12 +1,15 @@
 //! Who waits in `receive()`, and what is there to be taken.
 
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
-use super::future;
 use super::message::Item;
 use super::protocol::{Options, Protocol};
-use super::receive::Receive;
+use super::receive::{Receive, Wanted};
 use super::runtime::Kind;
+use super::settle::settle;
+use super::{flow, future};
 
 impl Options {
     /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
@@ -70,4 +73,58 @@ impl Protocol {
             self.future = None;
         }
     }
+}
+
+/// The error for a second reader.
+pub fn concurrent() -> PyErr {
+    PyRuntimeError::new_err("another task is already waiting in receive()")
+}
+
+/// Take what is wanted; there is at least one message.
+///
+/// `dialect` is whether the connection has one.
+pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
+    let py = protocol.py();
+    let make = |item: Item| {
+        if dialect { item.into_dialect(protocol) } else { item.into_message(py) }
+    };
+    if wanted == Wanted::All {
+        let messages = PyList::empty(py);
+        // Not by `take`: an error among them is not the end before its batch has been answered.
+        loop {
+            let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
+            flow::refill(protocol)?;
+            messages.append(make(item)?)?;
+        }
+        if messages.is_empty()
+            && let Some(message) = take_one(protocol)?
+        {
+            messages.append(message)?;
+        }
+        return Ok(messages.into_any().unbind());
+    }
+    let Some(item) = protocol.borrow_mut().take(py) else {
+        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
+    };
+    finish_take(protocol, Some(&item))?;
+    if wanted == Wanted::Next && item.kind.ends_iteration() {
+        return Err(PyStopAsyncIteration::new_err(()));
+    }
+    make(item)
+}
+
+/// Take the next message, if there is one.
+pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let py = protocol.py();
+    let item = protocol.borrow_mut().take(py);
+    finish_take(protocol, item.as_ref())?;
+    item.map(|item| item.into_dialect(protocol)).transpose()
+}
+
+/// Do what taking `item` made possible: answer the peer's end, or read on.
+fn finish_take(protocol: &Bound<'_, Protocol>, item: Option<&Item>) -> PyResult<()> {
+    if item.is_none_or(|item| item.kind.is_end()) {
+        settle(protocol)?;
+    }
+    flow::refill(protocol)
 }

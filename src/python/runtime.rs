@@ -58,7 +58,7 @@ enum CurrentTask {
 }
 
 /// `asyncio.current_task(event_loop) is not None`.
-#[inline]
+#[inline(always)]
 pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     static CURRENT_TASK: PyOnceLock<CurrentTask> = PyOnceLock::new();
     let py = event_loop.py();
