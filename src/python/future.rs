@@ -49,6 +49,7 @@ pub fn new<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
 }
 
 /// Tell the task, as `Future.__await__` does, that the future it gets was awaited.
+#[expect(clippy::inline_always, reason = "it is on the path of every message")]
 #[inline(always)]
 pub fn set_blocking(future: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = future.py();

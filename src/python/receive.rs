@@ -179,11 +179,15 @@ impl Receive {
     /// Wait no longer; what arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, timer, response) = {
+        let (reader_of, timer, response) = {
             let mut me = slf.borrow_mut();
-            (me.protocol.clone_ref(py), me.timer.take(), me.finish())
+            // One that was not awaited may be in another thread.
+            let reader_of = (!me.is_unawaited()).then(|| me.protocol.clone_ref(py));
+            (reader_of, me.timer.take(), me.finish())
         };
-        protocol.bind(py).borrow_mut().stop_reading(slf);
+        if let Some(protocol) = reader_of {
+            protocol.bind(py).borrow_mut().stop_reading(slf);
+        }
         drop(response);
         cancel_timer(py, timer)
     }

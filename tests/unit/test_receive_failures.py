@@ -71,7 +71,7 @@ async def test_nan_is_refused_when_it_is_called():
     ws = WebSocketBase(Protocol(asyncio.get_running_loop(), resume_reading=print))
     with pytest.raises(ValueError, match=REFUSED):
         ws.receive(NAN)
-    with pytest.raises(ValueError, match="^receive_timeout is nan, expected"):
+    with pytest.raises(ValueError, match=r"^receive_timeout is nan, expected"):
         WebSocketBase(ws._connection, receive_timeout=NAN)
 
 
