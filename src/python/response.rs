@@ -140,7 +140,8 @@ impl WebSocketBase {
     /// Send a text message.
     ///
     /// The frame is written when this is called. Awaiting the result waits, if need be, until the
-    /// transport has room for more.
+    /// transport has room for more. In another thread than the event loop's nothing is written
+    /// before the loop runs the result: `asyncio.run_coroutine_threadsafe(ws.send_str(data), loop)`.
     ///
     /// Args:
     ///     data: The text.
@@ -148,13 +149,13 @@ impl WebSocketBase {
     ///         9 to 15 compresses it though it is small, with the connection's window.
     ///
     /// Returns:
-    ///     An awaitable that need not be awaited.
+    ///     An awaitable that need not be awaited in the event loop's thread.
     ///
     /// Raises:
     ///     TypeError: `data` is not `str`.
     ///     ValueError: `compress` is another number.
     ///     UnicodeEncodeError: `data` has lone surrogates.
-    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
     ///
     /// Example:
     ///     >>> await ws.send_str("hello")
