@@ -14,6 +14,7 @@ use super::direct::Socket;
 use super::protocol::Protocol;
 use super::response::WebSocketBase;
 use super::slots::{Awaitable, Poll, thrown};
+use super::thread::{self, Place};
 use super::{direct, error, flow, keys, unawaited};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
@@ -189,7 +190,9 @@ struct Due {
 impl Due {
     fn send(&self, py: Python<'_>) -> PyResult<()> {
         let response = self.response.bind(py);
-        response.get().check_thread(py, "send")?;
+        if response.get().home.place(py)? == Place::Elsewhere {
+            return Err(thread::elsewhere("send"));
+        }
         let compress = self.compress.as_ref().map(|compress| compress.bind(py));
         WebSocketBase::send(response, self.opcode, &self.payload, compress).map(drop)
     }

@@ -137,8 +137,9 @@ fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
+/// The error for another thread than the event loop's.
 #[cold]
-fn elsewhere(doing: &str) -> PyErr {
+pub fn elsewhere(doing: &str) -> PyErr {
     PyRuntimeError::new_err(format!(
         "cannot {doing} from another thread than the event loop's; {INSTEAD} or \
          loop.call_soon_threadsafe()"

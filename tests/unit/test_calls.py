@@ -369,6 +369,26 @@ async def test_a_websocket_whose_loop_is_closed(echo, opening, then, monkeypatch
     gc.collect()
 
 
+@pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
+async def test_what_another_thread_made_before_the_loop_closed(echo):
+    kind = type(asyncio.get_running_loop())
+
+    async def make_both():
+        ws = await ws_connect(echo)
+        sent = await asyncio.to_thread(ws.send_str, "x")
+        return sent, await asyncio.to_thread(ws.receive)
+
+    def run():
+        sent, received = leave_open(kind, make_both)
+        with pytest.raises(ClientConnectionResetError, match="its event loop is closed"):
+            sent.send(None)
+        with pytest.raises(RuntimeError, match="event loop is closed"):
+            received.send(None)
+
+    await asyncio.to_thread(run)
+    gc.collect()
+
+
 async def test_a_loop_that_only_stands_still_is_not_closed(echo):
     kind = type(asyncio.get_running_loop())
 
