@@ -16,9 +16,9 @@ impl WebSocketBase {
         self.home.check(py, doing)
     }
 
-    /// Send a frame whose payload is checked.
+    /// Send a data message.
     #[inline]
-    pub(super) fn send(
+    pub(super) fn send_data(
         slf: &Bound<'_, Self>,
         opcode: Opcode,
         payload: &[u8],
@@ -31,12 +31,22 @@ impl WebSocketBase {
             return Ok(later);
         }
         let connection = me.connection.bind(slf.py());
-        if opcode.is_control() {
-            send::control(connection, opcode, payload)
-        } else if me.compresses || compress.is_some() {
+        if me.compresses || compress.is_some() {
             compress::send(connection, opcode, payload, compress)
         } else {
             send::send(connection, opcode, payload)
+        }
+    }
+
+    /// Send a ping or pong whose payload is checked.
+    pub(super) fn send_control(
+        slf: &Bound<'_, Self>,
+        opcode: Opcode,
+        payload: &[u8],
+    ) -> PyResult<Py<Sent>> {
+        match Self::send_later(slf, opcode, payload, None)? {
+            Some(later) => Ok(later),
+            None => send::control(slf.get().connection.bind(slf.py()), opcode, payload),
         }
     }
 

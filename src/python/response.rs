@@ -168,7 +168,7 @@ impl WebSocketBase {
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
-        Self::send(slf, Opcode::Text, text.as_bytes(), compress)
+        Self::send_data(slf, Opcode::Text, text.as_bytes(), compress)
     }
 
     /// Send a binary message.
@@ -193,7 +193,7 @@ impl WebSocketBase {
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
         let payload = send::binary(data)?;
-        Self::send(slf, Opcode::Binary, &payload, compress)
+        Self::send_data(slf, Opcode::Binary, &payload, compress)
     }
 
     /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
@@ -212,7 +212,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
     #[pyo3(signature = (message = None))]
     fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        Self::send(slf, Opcode::Ping, &send::ping_payload(Opcode::Ping, message)?, None)
+        Self::send_control(slf, Opcode::Ping, &send::ping_payload(Opcode::Ping, message)?)
     }
 
     /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
@@ -229,7 +229,7 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
     #[pyo3(signature = (message = None))]
     fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        Self::send(slf, Opcode::Pong, &send::ping_payload(Opcode::Pong, message)?, None)
+        Self::send_control(slf, Opcode::Pong, &send::ping_payload(Opcode::Pong, message)?)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be

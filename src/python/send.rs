@@ -194,7 +194,12 @@ impl Due {
             return Err(thread::elsewhere("send"));
         }
         let compress = self.compress.as_ref().map(|compress| compress.bind(py));
-        WebSocketBase::send(response, self.opcode, &self.payload, compress).map(drop)
+        let sent = if self.opcode.is_control() {
+            WebSocketBase::send_control(response, self.opcode, &self.payload)
+        } else {
+            WebSocketBase::send_data(response, self.opcode, &self.payload, compress)
+        };
+        sent.map(drop)
     }
 
     fn method(&self) -> &'static str {
