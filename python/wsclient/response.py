@@ -249,14 +249,17 @@ class ClientWebSocketResponse(WebSocketBase):
             message: The reason to send, at most 123 bytes of UTF-8.
 
         Returns:
-            True if this call closed the connection, False if it was closed or closing already.
+            True if this call closed the connection, False if it was closed or closing already, or
+            its event loop is closed.
 
         Raises:
             ValueError: `code` must not be sent, or `message` is too long or not UTF-8.
-            RuntimeError: The caller is in another thread than the event loop's.
+            RuntimeError: It runs in another thread than the event loop's.
 
         Mirrors ``aiohttp.ClientWebSocketResponse.close``.
         """
+        if self._loop.is_closed():
+            return False
         self._check_thread("close")
         connection = self._connection
         first = connection.start_close(code, message)
@@ -296,7 +299,9 @@ class ClientWebSocketResponse(WebSocketBase):
 
     def __repr__(self) -> str:
         state = "closing" if self.closed else "open"
-        if self.close_code is not None:
+        if self._loop.is_closed() and not self._connection.lost:
+            state = "closed, as its event loop is"
+        elif self.close_code is not None:
             state = f"closed, code {self.close_code}"
         return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
 
@@ -309,7 +314,7 @@ class ClientWebSocketResponse(WebSocketBase):
                 self._loop.call_soon_threadsafe(self.__del__)
             return
         connection = self._connection
-        if self.closed or connection.lost or self._loop.is_closed():
+        if self.closed or connection.lost:
             return
         shown = repr(self)
         self._stop_heartbeat()

@@ -32,8 +32,8 @@ pub struct Ending {
     pub violation: Option<ProtocolError>,
     /// What went wrong, if something did.
     pub exception: Option<Py<PyAny>>,
-    /// Earlier exceptions, to be dropped when no borrow is held: they may be the last to hold frames,
-    /// and so anything.
+    /// Earlier exceptions, futures and readers, to be dropped when no borrow is held: they may be the
+    /// last to hold frames, and so anything.
     pub replaced: Vec<Py<PyAny>>,
     /// The transport is gone.
     pub lost: bool,

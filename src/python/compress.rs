@@ -46,7 +46,7 @@ pub fn send(
 }
 
 /// aiohttp's `compress` of one message.
-fn is_wanted(compress: &Bound<'_, PyAny>) -> PyResult<bool> {
+pub fn is_wanted(compress: &Bound<'_, PyAny>) -> PyResult<bool> {
     match compress.extract::<i64>() {
         Ok(0) => Ok(false),
         Ok(9..=15) => Ok(true),

@@ -124,6 +124,12 @@ impl Dialect {
         make(fields(none, item.clone_ref(py))).map_err(|error| (error, item))
     }
 
+    /// Which kind a member of the enumeration stands for.
+    pub fn kind(&self, member: &Bound<'_, PyAny>) -> Option<Kind> {
+        let index = self.members.iter().position(|own| own.is(member))?;
+        Some(Kind::ALL[index])
+    }
+
     /// Something was sent on a connection that is not open.
     pub fn reset(&self, py: Python<'_>, text: &str) -> PyErr {
         memory::error(self.reset.bind(py), text)

@@ -136,13 +136,14 @@ unsafe fn receive(
 /// Read the socket once; the loop calls again if there is more.
 pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
-    let received = {
+    let received = scratch::with(py, |buffer| {
         let mut me = slf.borrow_mut();
-        let Some(socket) = me.flow.socket else {
-            return Ok(());
-        };
+        let socket = me.flow.socket?;
         me.restart_idle_time(py);
-        scratch::with(py, |buffer| me.read(py, socket, buffer))?
+        Some(me.read(py, socket, buffer))
+    })?;
+    let Some(received) = received else {
+        return Ok(());
     };
     match received {
         Ok(0) => end_of_file(slf),

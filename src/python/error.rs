@@ -10,6 +10,7 @@ use super::dialect::Dialect;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
 use super::{memory, names};
 use crate::error::ProtocolError;
+use crate::frame::Opcode;
 
 /// The peer broke the protocol, or memory has run out.
 pub fn web_socket_error(py: Python<'_>, error: &ProtocolError) -> PyErr {
@@ -65,6 +66,12 @@ pub fn not_open(
         None => "lost".to_owned(),
     };
     reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect)
+}
+
+/// Something was to be sent, but the connection's event loop is closed.
+#[cold]
+pub fn loop_closed(py: Python<'_>, opcode: Opcode, dialect: Option<&Py<Dialect>>) -> PyErr {
+    reset(py, &format!("cannot send a {opcode} frame: its event loop is closed"), dialect)
 }
 
 fn reset(py: Python<'_>, text: &str, dialect: Option<&Py<Dialect>>) -> PyErr {

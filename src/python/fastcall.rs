@@ -35,8 +35,8 @@ macro_rules! short {
 }
 
 short!(receive, RECEIVE, |slf, []| WebSocketBase::receive(slf, None));
-short!(send_bytes, SEND_BYTES, |slf, [data]| slf.get().send_bytes(data, None));
-short!(send_str, SEND_STR, |slf, [data]| slf.get().send_str(data, None));
+short!(send_bytes, SEND_BYTES, |slf, [data]| WebSocketBase::send_bytes(slf, data, None));
+short!(send_str, SEND_STR, |slf, [data]| WebSocketBase::send_str(slf, data, None));
 
 /// Put the short ways in front; called before the class has instances.
 pub fn install(py: Python<'_>) -> PyResult<()> {

@@ -9,15 +9,17 @@ use std::ptr;
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
-use pyo3::types::PyType;
+use pyo3::types::{PyTuple, PyType};
 
-use super::{memory, names};
+use super::names;
 
 struct Methods {
     class: Py<PyType>,
     /// The descriptor of `_asyncio_future_blocking`.
     blocking: Py<PyAny>,
     remove_done_callback: Py<PyAny>,
+    /// The names of the arguments of `Future(loop=...)`.
+    arguments: Py<PyTuple>,
 }
 
 fn methods(py: Python<'_>) -> PyResult<&'static Methods> {
@@ -29,6 +31,7 @@ fn methods(py: Python<'_>) -> PyResult<&'static Methods> {
             blocking: class.getattr("_asyncio_future_blocking")?.unbind(),
             remove_done_callback: class.getattr("remove_done_callback")?.unbind(),
             class: class.unbind(),
+            arguments: PyTuple::new(py, ["loop"])?.unbind(),
         })
     })
 }
@@ -42,13 +45,20 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
 /// A future of `event_loop`.
 pub fn new<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = event_loop.py();
-    let kwargs = memory::dict(py)?;
-    kwargs.set_item(pyo3::intern!(py, "loop"), event_loop)?;
-    methods(py)?.class.bind(py).call((), Some(&kwargs))
+    let methods = methods(py)?;
+    let arguments = [event_loop.as_ptr()];
+    // Not by PyO3, whose dictionary of arguments panics where there is no memory for it.
+    // SAFETY: all are live objects, and there are as many arguments as names.
+    unsafe {
+        let (class, names) = (methods.class.as_ptr(), methods.arguments.as_ptr());
+        let future = ffi::PyObject_Vectorcall(class, arguments.as_ptr(), 0, names);
+        Bound::from_owned_ptr_or_err(py, future)
+    }
 }
 
 /// Tell the task, as `Future.__await__` does, that the future it gets was awaited.
-#[inline]
+#[expect(clippy::inline_always, reason = "it is on the path of every message")]
+#[inline(always)]
 pub fn set_blocking(future: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = future.py();
     let blocking = methods(py)?.blocking.as_ptr();

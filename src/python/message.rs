@@ -1,6 +1,7 @@
 //! `Message`: what `receive()` returns.
 
 use pyo3::basic::CompareOp;
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString, PyTuple};
 
@@ -76,20 +77,25 @@ impl Item {
         make().map_err(|error| (error, self))
     }
 
-    /// What `message`, which was made of an item of this kind, was made of.
+    /// What a message of this connection was made of.
     #[cold]
-    pub fn of(kind: Kind, message: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let py = message.py();
-        let (data, extra) = match message.cast::<Message>() {
-            Ok(message) => {
+    pub fn of(protocol: &Bound<'_, Protocol>, message: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = protocol.py();
+        let dialect = protocol.borrow().dialect(py);
+        let (kind, data, extra) = match (&dialect, message.cast::<Message>()) {
+            (None, Ok(message)) => {
                 let fields = message.get();
-                (fields.data.clone_ref(py), fields.extra.clone_ref(py))
+                let kind = Kind::of(fields.tp.bind(py))?;
+                (kind, fields.data.clone_ref(py), fields.extra.clone_ref(py))
             }
-            Err(_) => {
+            (Some(dialect), _) => {
                 let fields = message.cast::<PyTuple>()?;
-                (fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind())
+                let kind = dialect.get().kind(&fields.get_item(0)?);
+                (kind, fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind())
             }
+            (None, Err(error)) => return Err(error.into()),
         };
+        let kind = kind.ok_or_else(|| PyTypeError::new_err("a message of no known type"))?;
         Ok(Self { kind, data, extra: Some(extra) })
     }
 

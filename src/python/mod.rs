@@ -4,6 +4,7 @@
 
 mod anchor;
 mod busy;
+mod calls;
 mod closing;
 mod compress;
 mod counts;
@@ -37,6 +38,7 @@ mod settle;
 mod slots;
 mod text;
 mod thread;
+mod unawaited;
 mod wake;
 
 use pyo3::prelude::*;

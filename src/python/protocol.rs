@@ -288,20 +288,20 @@ impl Protocol {
 
     /// A buffer to read into (`asyncio.BufferedProtocol.get_buffer`).
     #[pyo3(signature = (sizehint, /))]
-    fn get_buffer(&self, py: Python<'_>, sizehint: isize) -> PyResult<Py<PyAny>> {
+    fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyAny>> {
         let _ = sizehint;
-        scratch::view(py).map(Py::into_any)
+        scratch::view(slf.py()).map(Py::into_any)
     }
 
     /// Parse what was read (`asyncio.BufferedProtocol.buffer_updated`).
     #[pyo3(signature = (nbytes, /))]
     fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
         let py = slf.py();
-        {
+        scratch::with(py, |buffer| {
             let mut me = slf.borrow_mut();
             me.restart_idle_time(py);
-            scratch::with(py, |buffer| me.ingest(py, &buffer[..nbytes.min(buffer.len())]))?;
-        }
+            me.ingest(py, &buffer[..nbytes.min(buffer.len())]);
+        })?;
         settle(slf)
     }
 

@@ -1,12 +1,15 @@
 //! Who waits in `receive()`, and what is there to be taken.
 
+use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
+use pyo3::types::PyList;
 
 use super::message::Item;
 use super::protocol::{Options, Protocol};
-use super::receive::Receive;
+use super::receive::{Receive, Wanted};
 use super::runtime::Kind;
-use super::{future, names};
+use super::settle::settle;
+use super::{flow, future, memory, names};
 
 impl Options {
     /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
@@ -42,7 +45,7 @@ impl Protocol {
         if self.reader.as_ref().is_some_and(|current| current.is(reader)) {
             self.reader = None;
             // It is cancelled, or belongs to a task that will not come back.
-            self.future = None;
+            self.ending.replaced.extend(self.future.take());
         }
     }
 
@@ -52,8 +55,8 @@ impl Protocol {
             return Ok(self.reader.is_some());
         };
         if future.call_method0(py, names::cancelled(py))?.is_truthy(py)? {
-            self.reader = None;
-            self.future = None;
+            self.ending.replaced.extend(self.reader.take().map(Py::into_any));
+            self.ending.replaced.extend(self.future.take());
         }
         Ok(self.reader.is_some())
     }
@@ -73,4 +76,121 @@ impl Protocol {
             self.future = None;
         }
     }
+}
+
+/// The error for a second reader.
+pub fn concurrent() -> PyErr {
+    PyRuntimeError::new_err("another task is already waiting in receive()")
+}
+
+/// Take what is wanted; there is at least one message. What cannot be handed out waits again.
+///
+/// `dialect` is whether the connection has one.
+pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
+    if wanted == Wanted::All {
+        return take_all(protocol, dialect);
+    }
+    let py = protocol.py();
+    let Some(item) = protocol.borrow_mut().take(py)? else {
+        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
+    };
+    let item = finish_take(protocol, item)?;
+    if wanted == Wanted::Next && item.kind.ends_iteration() {
+        return Err(PyStopAsyncIteration::new_err(()));
+    }
+    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
+    made.map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// Take all messages that are there, at least one.
+fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
+    let messages = memory::list(protocol.py())?;
+    // Not by `take`: an error among them is not the end before its batch has been answered.
+    loop {
+        let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
+        if let Err(error) = append(protocol, &messages, item, dialect) {
+            // Without memory for more, these are all.
+            if error.is_instance_of::<PyMemoryError>(protocol.py()) && !messages.is_empty() {
+                break;
+            }
+            return Err(put_all_back(protocol, &messages, error));
+        }
+    }
+    if messages.is_empty()
+        && let Some(message) = take_one(protocol)?
+    {
+        messages.append(message)?;
+    }
+    Ok(messages.into_any().unbind())
+}
+
+/// Add the message of an item to others, and let the next come in.
+#[inline]
+fn append(
+    protocol: &Bound<'_, Protocol>,
+    messages: &Bound<'_, PyList>,
+    item: Item,
+    dialect: bool,
+) -> PyResult<()> {
+    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(protocol.py()) };
+    let message = made.map_err(|unmade| put_back(protocol, unmade))?;
+    if let Err(error) = messages.append(&message) {
+        let item = Item::of(protocol, message.bind(protocol.py()))?;
+        return Err(put_back(protocol, (error, item)));
+    }
+    flow::refill(protocol)
+}
+
+#[cold]
+fn put_all_back(
+    protocol: &Bound<'_, Protocol>,
+    messages: &Bound<'_, PyList>,
+    mut error: PyErr,
+) -> PyErr {
+    for index in (0..messages.len()).rev() {
+        let item = messages.get_item(index).and_then(|message| Item::of(protocol, &message));
+        match item {
+            Ok(item) => error = put_back(protocol, (error, item)),
+            Err(other) => return other,
+        }
+    }
+    error
+}
+
+/// Take the next message, if there is one.
+pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let py = protocol.py();
+    let Some(item) = protocol.borrow_mut().take(py)? else {
+        settle(protocol)?;
+        return Ok(None);
+    };
+    let item = finish_take(protocol, item)?;
+    let message = item.into_dialect(protocol);
+    message.map(Some).map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// Do what taking `item` made possible: answer the peer's end, or read on.
+fn finish_take(protocol: &Bound<'_, Protocol>, item: Item) -> PyResult<Item> {
+    let settled = if item.kind.is_end() { settle(protocol) } else { Ok(()) };
+    match settled.and_then(|()| flow::refill(protocol)) {
+        Ok(()) => Ok(item),
+        Err(error) => Err(put_back(protocol, (error, item))),
+    }
+}
+
+/// The message of an item that was taken could not be handed out: let it wait again.
+#[cold]
+fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyErr {
+    let kept = {
+        let mut me = protocol.borrow_mut();
+        // What comes for ever need not wait.
+        if item.kind == Kind::Closed { Ok(()) } else { me.inbox.put_back(item) }
+    };
+    if kept.is_err() {
+        protocol.borrow_mut().run_out_of_memory();
+        if let Err(error) = settle(protocol) {
+            return error;
+        }
+    }
+    error
 }

@@ -4,19 +4,16 @@
 //! inbox until the awaitable is resumed and takes it, so a cancellation that comes between the
 //! wake-up and the resumption loses nothing.
 
-use pyo3::exceptions::{
-    PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
-};
+use pyo3::exceptions::{PyRuntimeError, PyStopIteration, PyTimeoutError, PyTypeError};
 use pyo3::prelude::*;
-use pyo3::types::PyType;
 
-use super::message::Item;
 use super::protocol::Protocol;
+use super::reader::{concurrent, take};
 use super::response::WebSocketBase;
-use super::runtime::Kind;
 use super::settle::settle;
-use super::slots::{Awaitable, Poll};
-use super::{busy, flow, future, memory, names, runtime, wake};
+use super::slots::{Awaitable, Poll, thrown};
+use super::thread::Awake;
+use super::{busy, future, memory, names, runtime, unawaited, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -33,6 +30,8 @@ pub enum Wanted {
 enum State {
     /// Not awaited yet.
     New,
+    /// The same, and made in another thread than the event loop's.
+    Elsewhere,
     /// The same, but the socket has been polled.
     Polled,
     /// The protocol's reader; the task sleeps.
@@ -61,37 +60,76 @@ pub struct Receive {
 }
 
 impl Receive {
-    /// A new awaitable, or the connection's last one if nobody else holds it any more.
+    /// A new awaitable, or the connection's last one if nobody else holds it any more. Out of the
+    /// connection's hands it warns at once if it is dropped unawaited.
     pub fn of(
         response: &Bound<'_, WebSocketBase>,
         protocol: &Bound<'_, Protocol>,
         wanted: Wanted,
         timeout: Option<f64>,
     ) -> PyResult<Py<Self>> {
-        let py = protocol.py();
-        let dialect = response.get().dialect;
-        let response = Some(response.clone().unbind());
-        if let Some(spare) = &protocol.borrow().spare
-            && runtime::is_only_reference(spare)
-        {
-            let mut me = spare.bind(py).borrow_mut();
-            me.response = response;
-            me.wanted = wanted;
-            me.dialect = dialect;
-            me.timeout = timeout;
-            me.state = State::New;
-            return Ok(spare.clone_ref(py));
-        }
-        let new = Self {
+        let spare = protocol.borrow_mut().spare.take_if(|spare| runtime::is_only_reference(spare));
+        let receive = match spare {
+            Some(spare) => spare,
+            None => Self::blank(protocol)?,
+        };
+        receive.bind(protocol.py()).borrow_mut().begin(response, wanted, timeout, State::New);
+        Ok(receive)
+    }
+
+    /// What `receive()` returns in another thread than the event loop's: it looks at the connection
+    /// only when the loop runs it.
+    #[cold]
+    pub fn elsewhere(
+        response: &Bound<'_, WebSocketBase>,
+        protocol: &Bound<'_, Protocol>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Self>> {
+        let receive = Self::blank(protocol)?;
+        let mut me = receive.bind(protocol.py()).borrow_mut();
+        me.begin(response, wanted, timeout, State::Elsewhere);
+        drop(me);
+        Ok(receive)
+    }
+
+    fn blank(protocol: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
+        let blank = Self {
             protocol: protocol.clone().unbind(),
-            response,
-            wanted,
-            dialect,
-            timeout,
-            state: State::New,
+            response: None,
+            wanted: Wanted::One,
+            dialect: false,
+            timeout: None,
+            state: State::Done,
             timer: None,
         };
-        Py::new(py, new)
+        Py::new(protocol.py(), blank)
+    }
+
+    fn begin(
+        &mut self,
+        response: &Bound<'_, WebSocketBase>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        state: State,
+    ) {
+        self.dialect = response.get().dialect;
+        self.response = Some(response.clone().unbind());
+        self.wanted = wanted;
+        self.timeout = timeout;
+        self.state = state;
+    }
+
+    fn is_unawaited(&self) -> bool {
+        matches!(self.state, State::New | State::Elsewhere)
+    }
+
+    fn method(&self) -> &'static str {
+        match self.wanted {
+            Wanted::One => "receive",
+            Wanted::Next => "__anext__",
+            Wanted::All => "receive_many",
+        }
     }
 
     /// Let the task go on, inside this call if that is possible.
@@ -121,7 +159,10 @@ impl Receive {
                 future.clone_ref(py).into_bound(py),
             )
         };
-        match wake::wake(&event_loop, &future) {
+        let awake = Awake::begin(&event_loop);
+        let woken = wake::wake(&event_loop, &future);
+        drop(awake);
+        match woken {
             Ok(wake::Future::Spent) => protocol.borrow_mut().forget_future(&future),
             Ok(wake::Future::Reusable) => {}
             Err(error) => {
@@ -154,20 +195,22 @@ impl Receive {
     /// Wait no longer; what arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, timer, response) = {
+        let (reader_of, timer, response) = {
             let mut me = slf.borrow_mut();
-            (me.protocol.clone_ref(py), me.timer.take(), me.finish())
+            // One that was not awaited may be in another thread.
+            let reader_of = (!me.is_unawaited()).then(|| me.protocol.clone_ref(py));
+            (reader_of, me.timer.take(), me.finish())
         };
-        protocol.bind(py).borrow_mut().stop_reading(slf);
+        if let Some(protocol) = reader_of {
+            protocol.bind(py).borrow_mut().stop_reading(slf);
+        }
         drop(response);
         cancel_timer(py, timer)
     }
-}
 
-impl Awaitable for Receive {
     /// Return what is wanted, or else go to sleep as the protocol's reader and return the future
-    /// to wait for.
-    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+    /// to wait for. Nothing can fail any more when it has become the reader.
+    fn step(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
         let mut me = slf.borrow_mut();
         let state = me.state;
@@ -176,15 +219,17 @@ impl Awaitable for Receive {
                 return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
             }
             State::Waiting => return Err(concurrent()),
+            State::Elsewhere => {
+                drop(me);
+                Self::arrive(slf)?;
+                return Self::step(slf);
+            }
             State::New | State::Polled | State::Woken | State::Expired => {}
         }
         // Bound: a reference that is not asks, when it is dropped, whether it may be.
         let protocol = &me.protocol.clone_ref(py).into_bound(py);
         let mut connection = protocol.borrow_mut();
-        if state == State::New && connection.has_reader(py)? {
-            let response = me.finish();
-            drop((me, connection));
-            drop(response);
+        if matches!(state, State::New | State::Polled) && connection.has_reader(py)? {
             return Err(concurrent());
         }
         if connection.has_message() {
@@ -201,153 +246,93 @@ impl Awaitable for Receive {
             return taken;
         }
         if state == State::Expired {
-            connection.reader = None;
             let seconds = me.timeout.unwrap_or_default();
-            let response = me.finish();
-            drop((me, connection));
-            drop(response);
             return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
         }
         if connection.ending.wants_reader() {
             connection.answer_end();
             drop((me, connection));
             settle(protocol)?;
-            return Self::poll(slf);
+            return Self::step(slf);
         }
         if state == State::New && connection.busy.is_on() {
             me.state = State::Polled;
             let timeout = me.timeout;
             drop((me, connection));
             busy::poll(protocol, timeout)?;
-            return Self::poll(slf);
+            return Self::step(slf);
         }
+        let Some(future) = connection.future.as_ref().filter(|_| !me.needs_timer()) else {
+            drop((me, connection));
+            Self::prepare(slf, protocol)?;
+            return Self::step(slf);
+        };
+        let future = future.clone_ref(py).into_bound(py);
+        future::set_blocking(&future)?;
         connection.busy.give_way();
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
-        let timeout = if matches!(state, State::New | State::Polled) { me.timeout } else { None };
-        let future = connection.future.as_ref().map(|future| future.clone_ref(py));
-        drop((me, connection));
-        let future = match future {
-            Some(future) => future.into_bound(py),
-            None => Protocol::new_future(protocol)?,
-        };
-        if let Some(seconds) = timeout {
-            let event_loop = protocol.borrow().event_loop.clone_ref(py);
-            let when = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
-            let timer = event_loop.call_method1(py, names::call_later(py), when)?;
-            slf.borrow_mut().timer = Some(timer);
-        }
-        future::set_blocking(&future)?;
         Ok(Poll::Pending(future.unbind()))
+    }
+
+    /// Raise `error`, and wait no longer. Not if it is another task that waits, whom it does not
+    /// concern.
+    #[cold]
+    fn fail(slf: &Bound<'_, Self>, error: PyErr) -> PyErr {
+        if slf.borrow().state == State::Waiting {
+            return error;
+        }
+        // A timer that cannot be cancelled will find nobody waiting.
+        let _ = Self::leave(slf);
+        error
+    }
+
+    /// The loop runs what was made in another thread.
+    #[cold]
+    fn arrive(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let response = slf.borrow().response.as_ref().map(|held| held.clone_ref(slf.py()));
+        if let Some(response) = response {
+            response.get().check_thread(slf.py(), "receive")?;
+        }
+        slf.borrow_mut().state = State::New;
+        Ok(())
+    }
+
+    /// Make the future to wait for, unless the connection has it, and the timer. What they call may
+    /// change anything.
+    #[cold]
+    fn prepare(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
+        if protocol.borrow().future.is_none() {
+            Protocol::new_future(protocol)?;
+        }
+        if !slf.borrow().needs_timer() {
+            return Ok(());
+        }
+        let py = slf.py();
+        let seconds = slf.borrow().timeout.unwrap_or_default();
+        let event_loop = protocol.borrow().event_loop.clone_ref(py);
+        let when = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
+        let timer = event_loop.call_method1(py, names::call_later(py), when)?;
+        slf.borrow_mut().timer = Some(timer);
+        Ok(())
+    }
+
+    /// Whether it may not wait before it has a timer.
+    fn needs_timer(&self) -> bool {
+        let begins = matches!(self.state, State::New | State::Polled);
+        begins && self.timeout.is_some() && self.timer.is_none()
+    }
+}
+
+impl Awaitable for Receive {
+    #[inline]
+    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+        Self::step(slf).map_err(|error| Self::fail(slf, error))
     }
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
     timer.map_or(Ok(()), |timer| timer.call_method0(py, names::cancel(py)).map(drop))
-}
-
-/// The error for a second reader.
-pub fn concurrent() -> PyErr {
-    PyRuntimeError::new_err("another task is already waiting in receive()")
-}
-
-/// Take what is wanted; there is at least one message.
-///
-/// `dialect` is whether the connection has one.
-pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
-    let py = protocol.py();
-    let make = |item: Item| {
-        let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
-        made.map_err(|unmade| put_back(protocol, unmade))
-    };
-    if wanted == Wanted::All {
-        let messages = memory::list(py)?;
-        // Not by `take`: an error among them is not the end before its batch has been answered.
-        loop {
-            let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
-            flow::refill(protocol)?;
-            let kind = item.kind;
-            let appended = make(item).and_then(|message| {
-                let message = message.into_bound(py);
-                messages
-                    .append(&message)
-                    .or_else(|error| Err(put_back(protocol, (error, Item::of(kind, &message)?))))
-            });
-            if let Err(error) = appended {
-                // What is in the list would be lost.
-                if messages.is_empty() {
-                    return Err(error);
-                }
-                break;
-            }
-        }
-        if messages.is_empty()
-            && let Some(message) = take_one(protocol)?
-        {
-            messages.append(message)?;
-        }
-        return Ok(messages.into_any().unbind());
-    }
-    let Some(item) = protocol.borrow_mut().take(py)? else {
-        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
-    };
-    finish_take(protocol, Some(&item))?;
-    if wanted == Wanted::Next && item.kind.ends_iteration() {
-        return Err(PyStopAsyncIteration::new_err(()));
-    }
-    make(item)
-}
-
-/// Take the next message, if there is one.
-pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
-    let py = protocol.py();
-    let item = protocol.borrow_mut().take(py)?;
-    finish_take(protocol, item.as_ref())?;
-    let message = item.map(|item| item.into_dialect(protocol)).transpose();
-    message.map_err(|unmade| put_back(protocol, unmade))
-}
-
-/// There is no memory for the message of an item that was taken: let it wait again.
-#[cold]
-fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyErr {
-    let kept = {
-        let mut me = protocol.borrow_mut();
-        // What comes for ever need not wait.
-        if item.kind == Kind::Closed { Ok(()) } else { me.inbox.put_back(item) }
-    };
-    if kept.is_err() {
-        protocol.borrow_mut().run_out_of_memory();
-        if let Err(error) = settle(protocol) {
-            return error;
-        }
-    }
-    error
-}
-
-/// Do what taking `item` made possible: answer the peer's end, or read on.
-fn finish_take(protocol: &Bound<'_, Protocol>, item: Option<&Item>) -> PyResult<()> {
-    if item.is_none_or(|item| item.kind.is_end()) {
-        settle(protocol)?;
-    }
-    flow::refill(protocol)
-}
-
-/// The exception that `throw(exc, value, traceback)` means.
-pub fn thrown(
-    exc: &Bound<'_, PyAny>,
-    value: Option<&Bound<'_, PyAny>>,
-    traceback: Option<&Bound<'_, PyAny>>,
-) -> PyResult<PyErr> {
-    let instance = match (exc.cast::<PyType>(), value) {
-        (Ok(_), Some(value)) if value.is_instance(exc)? => value.clone(),
-        (Ok(class), Some(value)) if !value.is_none() => class.call1((value,))?,
-        (Ok(class), _) => class.call0()?,
-        (Err(_), _) => exc.clone(),
-    };
-    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
-        instance.setattr("__traceback__", traceback)?;
-    }
-    Ok(PyErr::from_value(instance))
 }
 
 #[pymethods]
@@ -369,7 +354,7 @@ impl Receive {
     }
 
     fn send(slf: &Bound<'_, Self>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        if !value.is_none() && slf.borrow().state == State::New {
+        if !value.is_none() && slf.borrow().is_unawaited() {
             let message = "can't send non-None value to a just-started receive()";
             return Err(PyTypeError::new_err(message));
         }
@@ -393,13 +378,22 @@ impl Receive {
 
     /// The timer's callback.
     fn _expire(slf: Bound<'_, Self>) -> PyResult<()> {
-        slf.borrow_mut().timer = None;
-        Self::go_on(slf, State::Expired)
+        let (timer, protocol) = {
+            let mut me = slf.borrow_mut();
+            (me.timer.take(), me.protocol.clone_ref(slf.py()))
+        };
+        drop(timer);
+        let reads = {
+            let connection = protocol.bind(slf.py()).borrow();
+            connection.reader.as_ref().is_some_and(|reader| reader.is(&slf))
+        };
+        // One that is cancelled has been replaced already, if another task receives.
+        if reads { Self::go_on(slf, State::Expired) } else { Ok(()) }
     }
 
     fn __repr__(&self) -> String {
         let state = match self.state {
-            State::New | State::Polled => "not awaited",
+            State::New | State::Elsewhere | State::Polled => "not awaited",
             State::Waiting => "waiting",
             State::Woken | State::Expired => "woken",
             State::Done => "done",
@@ -410,12 +404,12 @@ impl Receive {
 
     #[getter]
     fn __name__(&self) -> &'static str {
-        "receive"
+        self.method()
     }
 
     #[getter]
-    fn __qualname__(&self) -> &'static str {
-        "ClientWebSocketResponse.receive"
+    fn __qualname__(&self) -> String {
+        unawaited::qualname(self.method())
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
@@ -427,6 +421,18 @@ impl Receive {
     fn __clear__(&mut self) {
         self.response = None;
         self.timer = None;
-        self.state = State::Done;
+        if !self.is_unawaited() {
+            self.state = State::Done;
+        }
+    }
+}
+
+impl Drop for Receive {
+    fn drop(&mut self) {
+        match self.state {
+            State::New => unawaited::warn(self.method(), false),
+            State::Elsewhere => unawaited::warn(self.method(), true),
+            _ => {}
+        }
     }
 }

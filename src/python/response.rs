@@ -4,26 +4,29 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyTuple};
 
+use super::calls::limit;
 use super::flow::{self, pause};
+use super::names;
 use super::protocol::Protocol;
-use super::receive::{self, Receive, Wanted};
+use super::reader;
+use super::receive::{Receive, Wanted};
 use super::send::{self, Sent};
 use super::settle::settle;
-use super::thread::Home;
-use super::{compress, names};
+use super::thread::{Home, Place};
+use crate::close::code::ABNORMAL;
 use crate::frame::Opcode;
 
 /// The part of `ClientWebSocketResponse` on the path of every message.
 #[pyclass(subclass, frozen, module = "wsclient._core")]
 pub struct WebSocketBase {
-    connection: Py<Protocol>,
+    pub(super) connection: Py<Protocol>,
     /// Seconds; for calls of `receive()` that give none.
-    receive_timeout: Option<f64>,
+    pub(super) receive_timeout: Option<f64>,
     /// Whether permessage-deflate has to be thought of.
-    compresses: bool,
+    pub(super) compresses: bool,
     /// Whether messages and errors are made by a `Dialect`.
     pub(super) dialect: bool,
-    home: Home,
+    pub(super) home: Home,
 }
 
 impl WebSocketBase {
@@ -31,34 +34,6 @@ impl WebSocketBase {
     fn look<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, Protocol>> {
         self.home.check_without_gil(py)?;
         Ok(self.connection.bind(py).borrow())
-    }
-
-    #[inline]
-    fn send_data(
-        &self,
-        py: Python<'_>,
-        opcode: Opcode,
-        payload: &[u8],
-        compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Sent>> {
-        self.home.check(py, "send")?;
-        let connection = self.connection.bind(py);
-        if self.compresses || compress.is_some() {
-            compress::send(connection, opcode, payload, compress)
-        } else {
-            send::send(connection, opcode, payload)
-        }
-    }
-
-    fn receive_as(
-        slf: &Bound<'_, Self>,
-        wanted: Wanted,
-        timeout: Option<f64>,
-    ) -> PyResult<Py<Receive>> {
-        let me = slf.get();
-        me.home.check(slf.py(), "receive")?;
-        let timeout = timeout.or(me.receive_timeout);
-        Receive::of(slf, me.connection.bind(slf.py()), wanted, timeout)
     }
 }
 
@@ -72,15 +47,18 @@ impl WebSocketBase {
         args: &Bound<'_, PyTuple>,
         receive_timeout: Option<f64>,
         kwargs: Option<&Bound<'_, PyDict>>,
-    ) -> Self {
+    ) -> PyResult<Self> {
         let _ = kwargs;
         let py = args.py();
+        let receive_timeout =
+            receive_timeout.map_or(Ok(None), |seconds| limit("receive_timeout", seconds))?;
         let (compresses, dialect, event_loop) = {
             let connection = connection.bind(py).borrow();
             let dialect = connection.options.dialect.is_some();
             (connection.compression.is_some(), dialect, connection.event_loop.clone_ref(py))
         };
-        Self { connection, receive_timeout, compresses, dialect, home: Home::here(event_loop) }
+        let home = Home::here(event_loop);
+        Ok(Self { connection, receive_timeout, compresses, dialect, home })
     }
 
     /// Wait for the next message and return it.
@@ -91,7 +69,8 @@ impl WebSocketBase {
     /// timed-out call loses no message.
     ///
     /// Args:
-    ///     timeout: Seconds to wait; `receive_timeout` of the connection if `None`.
+    ///     timeout: Seconds to wait, infinity for no limit; `receive_timeout` of the connection if
+    ///         `None`.
     ///
     /// Returns:
     ///     A `Message` whose `tp` is text, binary, closing, closed or error (and close, ping, pong
@@ -99,7 +78,8 @@ impl WebSocketBase {
     ///
     /// Raises:
     ///     TimeoutError: No message came in time.
-    ///     RuntimeError: Another task is already waiting.
+    ///     ValueError: `timeout` is not a number.
+    ///     RuntimeError: Another task is already waiting, or the event loop is closed.
     ///
     /// Example:
     ///     >>> msg = await ws.receive()
@@ -108,21 +88,23 @@ impl WebSocketBase {
     #[pyo3(signature = (timeout = None))]
     pub(super) fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
         // aiohttp's 0 is no limit.
-        let timeout = timeout.filter(|seconds| *seconds > 0.0 || !slf.get().dialect);
+        let timeout = timeout.filter(|seconds| !(*seconds <= 0.0 && slf.get().dialect));
         Self::receive_as(slf, Wanted::One, timeout)
     }
 
     /// Wait for a message and return all that have arrived, in order.
     ///
     /// Args:
-    ///     timeout: Seconds to wait; `receive_timeout` of the connection if `None`.
+    ///     timeout: Seconds to wait, infinity for no limit; `receive_timeout` of the connection if
+    ///         `None`.
     ///
     /// Returns:
     ///     A list of at least one `Message`.
     ///
     /// Raises:
     ///     TimeoutError: No message came in time.
-    ///     RuntimeError: Another task is already waiting.
+    ///     ValueError: `timeout` is not a number.
+    ///     RuntimeError: Another task is already waiting, or the event loop is closed.
     ///
     /// Example:
     ///     >>> latest = (await ws.receive_many())[-1]
@@ -142,9 +124,9 @@ impl WebSocketBase {
         self.home.check(py, "receive")?;
         let connection = self.connection.bind(py);
         if connection.borrow_mut().has_reader(py)? {
-            return Err(receive::concurrent());
+            return Err(reader::concurrent());
         }
-        receive::take_one(connection)
+        reader::take_one(connection)
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {
@@ -159,7 +141,8 @@ impl WebSocketBase {
     /// Send a text message.
     ///
     /// The frame is written when this is called. Awaiting the result waits, if need be, until the
-    /// transport has room for more.
+    /// transport has room for more. In another thread than the event loop's nothing is written
+    /// before the loop runs the result: `asyncio.run_coroutine_threadsafe(ws.send_str(data), loop)`.
     ///
     /// Args:
     ///     data: The text.
@@ -167,13 +150,13 @@ impl WebSocketBase {
     ///         9 to 15 compresses it though it is small, with the connection's window.
     ///
     /// Returns:
-    ///     An awaitable that need not be awaited.
+    ///     An awaitable that need not be awaited in the event loop's thread.
     ///
     /// Raises:
     ///     TypeError: `data` is not `str`.
     ///     ValueError: `compress` is another number.
     ///     UnicodeEncodeError: `data` has lone surrogates.
-    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
     ///
     /// Example:
     ///     >>> await ws.send_str("hello")
@@ -181,12 +164,12 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
     #[pyo3(signature = (data, compress = None))]
     pub(super) fn send_str(
-        &self,
+        slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
         let text = send::text(data)?;
-        self.send_data(data.py(), Opcode::Text, text.as_bytes(), compress)
+        Self::send_data(slf, Opcode::Text, text.as_bytes(), compress)
     }
 
     /// Send a binary message.
@@ -206,12 +189,12 @@ impl WebSocketBase {
     /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
     #[pyo3(signature = (data, compress = None))]
     pub(super) fn send_bytes(
-        &self,
+        slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
         let payload = send::binary(data)?;
-        self.send_data(data.py(), Opcode::Binary, &payload, compress)
+        Self::send_data(slf, Opcode::Binary, &payload, compress)
     }
 
     /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
@@ -229,9 +212,8 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
     #[pyo3(signature = (message = None))]
-    fn ping(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        self.home.check(py, "send")?;
-        send::control(self.connection.bind(py), Opcode::Ping, message)
+    fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        Self::send_control(slf, Opcode::Ping, &send::ping_payload(Opcode::Ping, message)?)
     }
 
     /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
@@ -247,9 +229,8 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
     #[pyo3(signature = (message = None))]
-    fn pong(&self, py: Python<'_>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        self.home.check(py, "send")?;
-        send::control(self.connection.bind(py), Opcode::Pong, message)
+    fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        Self::send_control(slf, Opcode::Pong, &send::ping_payload(Opcode::Pong, message)?)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be
@@ -270,27 +251,28 @@ impl WebSocketBase {
     }
 
     /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
-    /// before is left to receive.
+    /// before is left to receive; or if its event loop is closed.
     #[getter]
     fn closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.look(py)?.is_closed())
+        let closed = self.look(py)?.is_closed();
+        Ok(closed || self.home.is_closed(py)?)
     }
 
     /// The close code (RFC 6455 §7.1.5): the peer's, 1005 if it sent none, 1006 if the connection
     /// was lost, the code of the error if it was failed. `None` while it is open.
     #[getter]
     fn close_code(&self, py: Python<'_>) -> PyResult<Option<u16>> {
-        Ok(self.look(py)?.close_code())
+        let code = self.look(py)?.close_code();
+        let lost = code.is_none() && self.home.is_closed(py)?;
+        Ok(if lost { Some(ABNORMAL) } else { code })
     }
 
     /// The peer's close reason (RFC 6455 §7.1.6), or what went wrong; `None` while it is open.
     #[getter]
     fn close_reason(&self, py: Python<'_>) -> PyResult<Option<String>> {
-        let connection = self.look(py)?;
-        Ok(match &connection.ending.fate {
-            Some((_, reason)) => Some(reason.clone()),
-            None => connection.ending.lost.then(String::new),
-        })
+        let reason = self.look(py)?.ending.fate.as_ref().map(|(_, reason)| reason.clone());
+        let lost = reason.is_none() && self.close_code(py)?.is_some();
+        Ok(if lost { Some(String::new()) } else { reason })
     }
 
     /// What went wrong, or `None`.
@@ -394,21 +376,21 @@ impl WebSocketBase {
         Ok(self.connection.clone_ref(py))
     }
 
-    /// Refuse another thread than the event loop's.
+    /// Refuse another thread than the event loop's, and a closed loop.
     ///
     /// Args:
     ///     doing: What the error names.
     ///
     /// Raises:
-    ///     RuntimeError: The caller is in another thread.
+    ///     RuntimeError: The caller is in another thread, or the loop is closed.
     fn _check_thread(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
-        self.home.check(py, doing)
+        self.check_thread(py, doing)
     }
 
-    /// Whether the caller is in the thread of the event loop.
+    /// Whether the caller is in the thread of the event loop, which is open.
     #[getter]
     fn _at_home(&self, py: Python<'_>) -> PyResult<bool> {
-        self.home.is_here(py)
+        Ok(self.home.place(py)? == Place::Here)
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {

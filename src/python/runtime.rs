@@ -44,6 +44,17 @@ pub enum Kind {
 impl Kind {
     pub const COUNT: usize = 8;
 
+    pub const ALL: [Self; Self::COUNT] = [
+        Self::Text,
+        Self::Binary,
+        Self::Close,
+        Self::Ping,
+        Self::Pong,
+        Self::Closing,
+        Self::Closed,
+        Self::Error,
+    ];
+
     /// The members of `wsclient.MsgType`, in the order of the variants.
     pub const NAMES: [&str; Self::COUNT] =
         ["text", "binary", "close", "ping", "pong", "closing", "closed", "error"];
@@ -57,6 +68,16 @@ impl Kind {
             Self::NAMES.iter().map(|name| Ok(msg_type.getattr(*name)?.unbind())).collect()
         });
         Ok(members.map_err(|error: PyErr| error)?[self as usize].clone_ref(py))
+    }
+
+    /// Which kind a member of `wsclient.MsgType` stands for.
+    pub fn of(member: &Bound<'_, PyAny>) -> PyResult<Option<Self>> {
+        for kind in Self::ALL {
+            if kind.member(member.py())?.is(member) {
+                return Ok(Some(kind));
+            }
+        }
+        Ok(None)
     }
 
     /// Whether a message of this kind may be the last before the connection's end is to be answered.
@@ -78,7 +99,7 @@ enum CurrentTask {
 }
 
 /// `asyncio.current_task(event_loop) is not None`.
-#[inline]
+#[inline(always)]
 pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
     static CURRENT_TASK: PyOnceLock<CurrentTask> = PyOnceLock::new();
     let py = event_loop.py();

@@ -6,6 +6,7 @@
 
 use std::cell::RefCell;
 
+use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyMemoryView};
 
@@ -30,27 +31,30 @@ impl Scratch {
         Ok(Self { bytes: bytes.unbind(), view: view.unbind() })
     }
 
-    fn of_thread<'a>(py: Python<'_>, slot: &'a mut Option<Self>) -> PyResult<&'a Self> {
-        match slot {
-            Some(scratch) => Ok(scratch),
-            None => Ok(slot.insert(Self::new(py)?)),
+    /// That of this thread. Making it may let Python code run, so nothing may be borrowed.
+    fn of_thread<T>(py: Python<'_>, using: impl FnOnce(&Self) -> T) -> PyResult<T> {
+        if SCRATCH.with_borrow(Option::is_none) {
+            let new = Self::new(py)?;
+            SCRATCH.set(Some(new));
         }
+        let scratch = SCRATCH.with_borrow(|slot| slot.as_ref().map(using));
+        scratch.ok_or_else(|| PyRuntimeError::new_err("this thread has no read buffer"))
     }
 }
 
 /// The buffer for a transport to read into.
 pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
-    SCRATCH.with_borrow_mut(|slot| Ok(Scratch::of_thread(py, slot)?.view.clone_ref(py)))
+    Scratch::of_thread(py, |scratch| scratch.view.clone_ref(py))
 }
 
 /// Lend the buffer to `use_buffer`, which must not call into Python code: for parsing what a
-/// transport has read into it, or for reading into it.
+/// transport has read into it, or for reading into it. No connection may be borrowed by the caller.
 pub fn with<T>(py: Python<'_>, use_buffer: impl FnOnce(&mut [u8]) -> T) -> PyResult<T> {
-    SCRATCH.with_borrow_mut(|slot| {
-        let bytes = Scratch::of_thread(py, slot)?.bytes.bind(py);
+    Scratch::of_thread(py, |scratch| {
+        let bytes = scratch.bytes.bind(py);
         // SAFETY: the bytearray cannot be resized while `view` exports it. Nobody else reads or
         // writes it until `use_buffer` returns: only a transport of this thread does, between
         // `get_buffer` and `buffer_updated`, and no Python code runs that could lead there.
-        Ok(use_buffer(unsafe { bytes.as_bytes_mut() }))
+        use_buffer(unsafe { bytes.as_bytes_mut() })
     })
 }

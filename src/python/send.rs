@@ -3,15 +3,19 @@
 use std::borrow::Cow;
 
 use pyo3::buffer::PyBuffer;
-use pyo3::exceptions::{PyOverflowError, PyStopIteration, PyTypeError, PyValueError};
+use pyo3::exceptions::{
+    PyOverflowError, PyRuntimeError, PyStopIteration, PyTypeError, PyValueError,
+};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
 use super::direct::{Failed, Socket};
 use super::protocol::Protocol;
-use super::slots::{Awaitable, Poll};
-use super::{closing, direct, error, flow, keys, memory, names};
+use super::response::WebSocketBase;
+use super::slots::{Awaitable, Poll, thrown};
+use super::thread::{self, Place};
+use super::{closing, direct, error, flow, keys, memory, names, unawaited};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
@@ -167,12 +171,11 @@ fn expected(name: &str, types: &str, found: &Bound<'_, PyAny>) -> PyErr {
     PyTypeError::new_err(format!("{name} must be {types}, not {found}"))
 }
 
-/// Send a ping or a pong.
-pub fn control(
-    slf: &Bound<'_, Protocol>,
+/// The payload of a ping or pong, which must be short.
+pub fn ping_payload<'a>(
     opcode: Opcode,
-    message: Option<&Bound<'_, PyAny>>,
-) -> PyResult<Py<Sent>> {
+    message: Option<&'a Bound<'_, PyAny>>,
+) -> PyResult<Cow<'a, [u8]>> {
     let payload = message.map_or(Ok(Cow::default()), control_payload)?;
     if payload.len() > MAX_CONTROL_PAYLOAD {
         let size = payload.len();
@@ -180,29 +183,133 @@ pub fn control(
             "{opcode} message is {size} bytes long, expected at most {MAX_CONTROL_PAYLOAD}"
         )));
     }
+    Ok(payload)
+}
+
+/// Send a ping or a pong.
+pub fn control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<Py<Sent>> {
     if opcode == Opcode::Ping && slf.borrow().is_open() {
-        let known = slf.borrow_mut().pings.sent(&payload);
+        let known = slf.borrow_mut().pings.sent(payload);
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
-    send(slf, opcode, &payload)
+    send(slf, opcode, payload)
 }
 
 /// What `send_str()` and its like return. The frame is written already; awaiting this waits until
 /// the transport has room for more, and not awaiting it is fine.
+///
+/// Called in another thread than the event loop's, they write nothing: awaiting this does.
 #[pyclass(module = "wsclient._core")]
 pub struct Sent {
     /// `None` if there was room.
     protocol: Option<Py<Protocol>>,
     waiting: Option<Py<PyIterator>>,
+    frame: Frame,
+}
+
+/// Whether the frame is written.
+enum Frame {
+    Written,
+    /// It will be, by whoever awaits it.
+    Due(Box<Due>),
+    /// It never will be.
+    Dropped,
+}
+
+/// What is to be sent when the loop's thread runs it.
+struct Due {
+    response: Py<WebSocketBase>,
+    opcode: Opcode,
+    payload: Vec<u8>,
+    compress: Option<Py<PyAny>>,
+}
+
+impl Due {
+    fn send(&self, py: Python<'_>) -> PyResult<()> {
+        let response = self.response.bind(py);
+        if response.get().home.place(py)? == Place::Elsewhere {
+            return Err(thread::elsewhere("send"));
+        }
+        let compress = self.compress.as_ref().map(|compress| compress.bind(py));
+        let sent = if self.opcode.is_control() {
+            WebSocketBase::send_control(response, self.opcode, &self.payload)
+        } else {
+            WebSocketBase::send_data(response, self.opcode, &self.payload, compress)
+        };
+        sent.map(drop)
+    }
+
+    fn method(&self) -> &'static str {
+        match self.opcode {
+            Opcode::Text => "send_str",
+            Opcode::Binary => "send_bytes",
+            Opcode::Ping => "ping",
+            Opcode::Pong => "pong",
+            Opcode::Continuation | Opcode::Close => "send",
+        }
+    }
 }
 
 impl Sent {
+    /// What `send_*()` returns in another thread than the event loop's. The arguments are checked.
+    #[cold]
+    pub fn elsewhere(
+        response: &Bound<'_, WebSocketBase>,
+        protocol: &Py<Protocol>,
+        opcode: Opcode,
+        payload: &[u8],
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Self>> {
+        let py = response.py();
+        let blank =
+            Self { protocol: Some(protocol.clone_ref(py)), waiting: None, frame: Frame::Dropped };
+        let sent = Py::new(py, blank)?;
+        sent.bind(py).borrow_mut().frame = Frame::Due(Box::new(Due {
+            response: response.clone().unbind(),
+            opcode,
+            payload: payload.to_vec(),
+            compress: compress.map(|compress| compress.clone().unbind()),
+        }));
+        Ok(sent)
+    }
+
+    /// Write the frame if that is still to be done.
+    fn write_due(slf: &Bound<'_, Self>) -> PyResult<()> {
+        if matches!(slf.borrow().frame, Frame::Written) {
+            return Ok(());
+        }
+        let frame = std::mem::replace(&mut slf.borrow_mut().frame, Frame::Dropped);
+        let Frame::Due(due) = frame else {
+            return Err(PyRuntimeError::new_err("cannot reuse a send that failed or was closed"));
+        };
+        due.send(slf.py())?;
+        slf.borrow_mut().frame = Frame::Written;
+        Ok(())
+    }
+
+    /// Be done, without the frame if it is not written.
+    fn leave(slf: &Bound<'_, Self>) {
+        let left = {
+            let mut me = slf.borrow_mut();
+            let due = matches!(me.frame, Frame::Due(_));
+            let frame = due.then(|| std::mem::replace(&mut me.frame, Frame::Dropped));
+            (me.waiting.take(), frame)
+        };
+        drop(left);
+    }
+
+    fn method(&self) -> &'static str {
+        match &self.frame {
+            Frame::Due(due) => due.method(),
+            Frame::Written | Frame::Dropped => "send",
+        }
+    }
+
     fn after_write(slf: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
         let py = slf.py();
         // The frame is written: without memory nobody waits, but nobody is told that it failed either.
         if slf.borrow().flow.write_paused
-            && let Ok(sent) =
-                Py::new(py, Self { protocol: Some(slf.clone().unbind()), waiting: None })
+            && let Ok(sent) = Py::new(py, Self::written(Some(slf.clone().unbind())))
         {
             return Ok(sent);
         }
@@ -213,9 +320,12 @@ impl Sent {
     #[inline]
     pub fn done(py: Python<'_>) -> PyResult<Py<Self>> {
         static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
-        let done =
-            DONE.get_or_try_init(py, || Py::new(py, Self { protocol: None, waiting: None }))?;
+        let done = DONE.get_or_try_init(py, || Py::new(py, Self::written(None)))?;
         Ok(done.clone_ref(py))
+    }
+
+    fn written(protocol: Option<Py<Protocol>>) -> Self {
+        Self { protocol, waiting: None, frame: Frame::Written }
     }
 }
 
@@ -226,6 +336,7 @@ impl Awaitable for Sent {
         let Some(protocol) = slf.borrow().protocol.as_ref().map(|held| held.clone_ref(py)) else {
             return Ok(Poll::Ready(py.None()));
         };
+        Self::write_due(slf)?;
         let waiting = slf.borrow_mut().waiting.take();
         let protocol = protocol.bind(py);
         let mut waiting = match waiting {
@@ -272,17 +383,17 @@ impl Sent {
 
     #[pyo3(signature = (exc, value = None, traceback = None))]
     fn throw(
-        &mut self,
+        slf: &Bound<'_, Self>,
         exc: &Bound<'_, PyAny>,
         value: Option<&Bound<'_, PyAny>>,
         traceback: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<()> {
-        self.waiting = None;
-        Err(super::receive::thrown(exc, value, traceback)?)
+        Self::leave(slf);
+        Err(thrown(exc, value, traceback)?)
     }
 
-    fn close(&mut self) {
-        self.waiting = None;
+    fn close(slf: &Bound<'_, Self>) {
+        Self::leave(slf);
     }
 
     fn __repr__(&self) -> &'static str {
@@ -291,22 +402,35 @@ impl Sent {
 
     #[getter]
     fn __name__(&self) -> &'static str {
-        "send"
+        self.method()
     }
 
     #[getter]
-    fn __qualname__(&self) -> &'static str {
-        "ClientWebSocketResponse.send"
+    fn __qualname__(&self) -> String {
+        unawaited::qualname(self.method())
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        if let Frame::Due(due) = &self.frame {
+            visit.call(&due.response)?;
+            visit.call(&due.compress)?;
+        }
         visit.call(&self.protocol)?;
         visit.call(&self.waiting)
     }
 
+    /// What is due stays, to warn: the WebSocket breaks a cycle that goes through it.
     fn __clear__(&mut self) {
         self.protocol = None;
         self.waiting = None;
+    }
+}
+
+impl Drop for Sent {
+    fn drop(&mut self) {
+        if let Frame::Due(due) = &self.frame {
+            unawaited::warn(due.method(), true);
+        }
     }
 }
 

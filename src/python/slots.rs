@@ -12,6 +12,7 @@ use pyo3::exceptions::PyStopIteration;
 use pyo3::ffi::{self, PyObject, PySendResult, PyTypeObject};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
+use pyo3::types::PyType;
 
 use super::entry;
 
@@ -112,4 +113,22 @@ unsafe fn poll<T: Awaitable>(py: Python<'_>, slf: *mut PyObject) -> PyResult<Pol
     // SAFETY: the caller's promise.
     let awaitable = unsafe { Bound::ref_from_ptr(py, &slf).cast_unchecked::<T>() };
     T::poll(awaitable)
+}
+
+/// The exception that `throw(exc, value, traceback)` means.
+pub fn thrown(
+    exc: &Bound<'_, PyAny>,
+    value: Option<&Bound<'_, PyAny>>,
+    traceback: Option<&Bound<'_, PyAny>>,
+) -> PyResult<PyErr> {
+    let instance = match (exc.cast::<PyType>(), value) {
+        (Ok(_), Some(value)) if value.is_instance(exc)? => value.clone(),
+        (Ok(class), Some(value)) if !value.is_none() => class.call1((value,))?,
+        (Ok(class), _) => class.call0()?,
+        (Err(_), _) => exc.clone(),
+    };
+    if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {
+        instance.setattr("__traceback__", traceback)?;
+    }
+    Ok(PyErr::from_value(instance))
 }

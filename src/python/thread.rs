@@ -1,10 +1,18 @@
 //! The thread that a connection belongs to: that of its event loop, as everything of asyncio's does.
 
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::ptr;
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyRuntimeError;
+use pyo3::ffi::PyObject;
 use pyo3::prelude::*;
-use pyo3::{PyTraverseError, PyVisit};
+use pyo3::sync::PyOnceLock;
+use pyo3::{PyTraverseError, PyVisit, intern};
+
+use super::runtime;
+
+/// What a caller in another thread is to do.
+pub const INSTEAD: &str = "use asyncio.run_coroutine_threadsafe()";
 
 /// Where an event loop runs.
 pub struct Home {
@@ -13,46 +21,113 @@ pub struct Home {
     thread: AtomicUsize,
 }
 
+/// Where a caller is, as a connection sees it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Place {
+    /// In the thread of its event loop.
+    Here,
+    /// In another.
+    Elsewhere,
+    /// Wherever that is: its event loop is closed.
+    LoopClosed,
+}
+
 impl Home {
     /// The caller's thread, in which `event_loop` runs.
     pub fn here(event_loop: Py<PyAny>) -> Self {
         Self { event_loop, thread: AtomicUsize::new(this_thread()) }
     }
 
-    /// Whether the caller is in the thread of the event loop.
+    /// Whether a task runs that a message has woken: the short way to know that the caller is in the
+    /// thread of the event loop, and that this is open. If not, [`Home::place`] knows.
     #[inline]
-    pub fn is_here(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.thread.load(Ordering::Relaxed) == this_thread() || self.moves_here(py)?)
+    pub fn is_awake(&self) -> bool {
+        AWAKE.load(Ordering::Relaxed) == self.event_loop.as_ptr() && self.is_here()
     }
 
-    /// A loop that has stopped may run on in another thread.
-    #[cold]
-    fn moves_here(&self, py: Python<'_>) -> PyResult<bool> {
-        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
-        let moves = running.is(&self.event_loop);
-        if moves {
-            self.thread.store(this_thread(), Ordering::Relaxed);
+    /// Whether it was in the caller's thread that the event loop ran last.
+    #[inline]
+    fn is_here(&self) -> bool {
+        self.thread.load(Ordering::Relaxed) == this_thread()
+    }
+
+    /// Where the caller is.
+    pub fn place(&self, py: Python<'_>) -> PyResult<Place> {
+        let here = self.is_here();
+        if here && runtime::in_task(self.event_loop.bind(py))? {
+            return Ok(Place::Here);
         }
-        Ok(moves)
+        if running_loop(py)?.is(&self.event_loop) {
+            // A loop that has stopped may run on in another thread.
+            self.thread.store(this_thread(), Ordering::Relaxed);
+            return Ok(Place::Here);
+        }
+        if self.event_loop.call_method0(py, intern!(py, "is_closed"))?.is_truthy(py)? {
+            return Ok(Place::LoopClosed);
+        }
+        Ok(if here { Place::Here } else { Place::Elsewhere })
+    }
+
+    /// Whether the event loop is closed, and with it whatever belonged to it.
+    pub fn is_closed(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(!self.is_awake() && self.place(py)? == Place::LoopClosed)
     }
 
     /// Refuse another thread: its frame could land inside one of this thread's, and a wake-up of its
-    /// loop would never come.
+    /// loop would never come. Refuse a closed loop as well.
     #[inline]
     pub fn check(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
-        if self.is_here(py)? { Ok(()) } else { Err(elsewhere(doing)) }
+        if self.is_awake() {
+            return Ok(());
+        }
+        match self.place(py)? {
+            Place::Here => Ok(()),
+            Place::Elsewhere => Err(elsewhere(doing)),
+            Place::LoopClosed => Err(loop_closed(doing)),
+        }
     }
 
     /// Refuse another thread that may run at the same time, in a Python without the GIL. With it,
     /// looking at a connection is safe anywhere: nobody holds a borrow when it changes hands.
     #[inline]
     pub fn check_without_gil(&self, py: Python<'_>) -> PyResult<()> {
-        if cfg!(Py_GIL_DISABLED) { self.check(py, "look at a WebSocket") } else { Ok(()) }
+        if !cfg!(Py_GIL_DISABLED) || self.is_awake() || self.place(py)? != Place::Elsewhere {
+            return Ok(());
+        }
+        Err(elsewhere("look at a WebSocket"))
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.event_loop)
     }
+}
+
+/// The event loop of a task that a message has woken and that has not gone to sleep again. Where
+/// several threads have one, it may be null: whoever begins writes its own loop, whoever ends null.
+static AWAKE: AtomicPtr<PyObject> = AtomicPtr::new(ptr::null_mut());
+
+/// Until this is dropped, a task of an event loop is awake in this thread.
+pub struct Awake(());
+
+impl Awake {
+    #[inline]
+    pub fn begin(event_loop: &Bound<'_, PyAny>) -> Self {
+        AWAKE.store(event_loop.as_ptr(), Ordering::Relaxed);
+        Self(())
+    }
+}
+
+impl Drop for Awake {
+    #[inline]
+    fn drop(&mut self) {
+        AWAKE.store(ptr::null_mut(), Ordering::Relaxed);
+    }
+}
+
+/// The event loop that runs in this thread, or `None` in Python's sense.
+fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
+    FUNCTION.import(py, "asyncio", "_get_running_loop")?.call0()
 }
 
 #[inline]
@@ -62,10 +137,17 @@ fn this_thread() -> usize {
     unsafe { libc::pthread_self() as usize }
 }
 
+/// The error for another thread than the event loop's.
 #[cold]
-fn elsewhere(doing: &str) -> PyErr {
+pub fn elsewhere(doing: &str) -> PyErr {
     PyRuntimeError::new_err(format!(
-        "cannot {doing} from another thread than the event loop's; use \
-         loop.call_soon_threadsafe() or asyncio.run_coroutine_threadsafe()"
+        "cannot {doing} from another thread than the event loop's; {INSTEAD} or \
+         loop.call_soon_threadsafe()"
     ))
+}
+
+/// The error for a WebSocket whose event loop is closed.
+#[cold]
+pub fn loop_closed(doing: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("cannot {doing}: the WebSocket's event loop is closed"))
 }

@@ -6,6 +6,7 @@ import gc
 import resource
 import sys
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 import pytest
@@ -147,9 +148,24 @@ def through_a_waiting_send(node, loop):
     future.add_done_callback(node.resume)
 
 
+def elsewhere(function):
+    with ThreadPoolExecutor(1) as executor:
+        return executor.submit(function).result()
+
+
+def through_a_receive_of_another_thread(node, loop):
+    node.receive = elsewhere(WebSocketBase(protocol_of(node, loop)).receive)
+
+
+def through_a_send_of_another_thread(node, loop):
+    ws = WebSocketBase(protocol_of(node, loop))
+    node.sent = elsewhere(lambda: ws.send_str("a", compress=0))
+
+
 WAYS = [value for name, value in globals().items() if name.startswith("through_")]
 
 
+@pytest.mark.filterwarnings("ignore:coroutine .* was never awaited:RuntimeWarning")
 @pytest.mark.parametrize("way", WAYS)
 def test_a_cycle_is_collected(way, loop):
     node = Node()
