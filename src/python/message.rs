@@ -80,15 +80,12 @@ impl Item {
     #[cold]
     pub fn of(kind: Kind, message: &Bound<'_, PyAny>) -> PyResult<Self> {
         let py = message.py();
-        let (data, extra) = match message.cast::<Message>() {
-            Ok(message) => {
-                let fields = message.get();
-                (fields.data.clone_ref(py), fields.extra.clone_ref(py))
-            }
-            Err(_) => {
-                let fields = message.cast::<PyTuple>()?;
-                (fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind())
-            }
+        let (data, extra) = if let Ok(message) = message.cast::<Message>() {
+            let fields = message.get();
+            (fields.data.clone_ref(py), fields.extra.clone_ref(py))
+        } else {
+            let fields = message.cast::<PyTuple>()?;
+            (fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind())
         };
         Ok(Self { kind, data, extra: Some(extra) })
     }
