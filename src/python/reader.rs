@@ -23,18 +23,15 @@ impl Protocol {
         self.inbox.is_ready() || self.ending.lost
     }
 
-    /// The next message; after the last, `closed` for ever.
+    /// The next message; after the last comes `Ending::closed_message`, for ever.
     #[inline]
-    pub(super) fn take(&mut self, py: Python<'_>) -> PyResult<Option<Item>> {
+    pub(super) fn take(&mut self) -> Option<Item> {
         let item = self.inbox.pop();
         if item.as_ref().is_none_or(|item| item.kind.is_end()) {
             self.reach_end();
             self.ending.answer_next = self.options.answers_next(item.as_ref());
         }
-        match item {
-            Some(item) => Ok(Some(item)),
-            None => self.ending.closed_message(py),
-        }
+        item
     }
 
     /// `reader` waits no longer.

@@ -243,7 +243,12 @@ impl Awaitable for Receive {
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.call_method0(py, names::cancel(py)).map(drop))
+    timer.map_or(Ok(()), |timer| cancel(py, &timer))
+}
+
+#[cold]
+fn cancel(py: Python<'_>, timer: &Py<PyAny>) -> PyResult<()> {
+    timer.call_method0(py, names::cancel(py)).map(drop)
 }
 
 /// The error for a second reader.
@@ -254,54 +259,77 @@ pub fn concurrent() -> PyErr {
 /// Take what is wanted; there is at least one message.
 ///
 /// `dialect` is whether the connection has one.
+#[inline]
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
-    let py = protocol.py();
-    let make = |item: Item| {
-        let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
-        made.map_err(|unmade| put_back(protocol, unmade))
-    };
     if wanted == Wanted::All {
-        let messages = memory::list(py)?;
-        // Not by `take`: an error among them is not the end before its batch has been answered.
-        loop {
-            let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
-            flow::refill(protocol)?;
-            let kind = item.kind;
-            let appended = make(item).and_then(|message| {
-                let message = message.into_bound(py);
-                messages
-                    .append(&message)
-                    .or_else(|error| Err(put_back(protocol, (error, Item::of(kind, &message)?))))
-            });
-            if let Err(error) = appended {
-                // What is in the list would be lost.
-                if messages.is_empty() {
-                    return Err(error);
-                }
-                break;
-            }
-        }
-        if messages.is_empty()
-            && let Some(message) = take_one(protocol)?
-        {
-            messages.append(message)?;
-        }
-        return Ok(messages.into_any().unbind());
+        return take_all(protocol, dialect);
     }
-    let Some(item) = protocol.borrow_mut().take(py)? else {
-        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
+    let item = protocol.borrow_mut().take();
+    let item = match item {
+        Some(item) => item,
+        None => closed(protocol)?,
     };
     finish_take(protocol, Some(&item))?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    make(item)
+    make(protocol, item, dialect)
+}
+
+/// The message of an item, which waits again if there is no memory for that.
+#[inline]
+fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
+    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(protocol.py()) };
+    made.map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// What there is when there is nothing else: the end.
+#[cold]
+fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Item> {
+    let closed = protocol.borrow().ending.closed_message(protocol.py())?;
+    closed.ok_or_else(|| PyRuntimeError::new_err("the message was taken by another reader"))
+}
+
+/// Take all messages that are there.
+#[inline(never)]
+fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
+    let py = protocol.py();
+    let messages = memory::list(py)?;
+    // Not by `take`: an error among them is not the end before its batch has been answered.
+    loop {
+        let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
+        flow::refill(protocol)?;
+        let kind = item.kind;
+        let appended = make(protocol, item, dialect).and_then(|message| {
+            let message = message.into_bound(py);
+            messages
+                .append(&message)
+                .or_else(|error| Err(put_back(protocol, (error, Item::of(kind, &message)?))))
+        });
+        if let Err(error) = appended {
+            // What is in the list would be lost.
+            if messages.is_empty() {
+                return Err(error);
+            }
+            break;
+        }
+    }
+    if messages.is_empty()
+        && let Some(message) = take_one(protocol)?
+    {
+        messages.append(message)?;
+    }
+    Ok(messages.into_any().unbind())
 }
 
 /// Take the next message, if there is one.
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     let py = protocol.py();
-    let item = protocol.borrow_mut().take(py)?;
+    let item = protocol.borrow_mut().take();
+    let item = match item {
+        None => protocol.borrow().ending.closed_message(py)?,
+        some => some,
+    };
     finish_take(protocol, item.as_ref())?;
     let message = item.map(|item| item.into_dialect(protocol)).transpose();
     message.map_err(|unmade| put_back(protocol, unmade))
