@@ -238,6 +238,7 @@ impl Connection {
         }
     }
 
+    #[inline(never)] // So that `next_event` is inlined.
     fn read<'a>(&mut self, input: &mut &'a [u8]) -> Result<Option<Event<'a>>, ProtocolError> {
         loop {
             let frame = match self.frame {

@@ -78,7 +78,6 @@ pub fn send_frame(
             buffer.resize(needed, 0);
         }
         let (mut built, mut left) = (header.write(buffer), payload);
-        let mut begun = false;
         loop {
             let (piece, more) = left.split_at(left.len().min(PIECE));
             mask::copy(&mut buffer[built..built + piece.len()], piece, key);
@@ -94,14 +93,15 @@ pub fn send_frame(
                 });
                 return match rest {
                     Ok(rest) => Ok(Some(rest.unbind())),
-                    Err(error) => Err(Failed { error, cut: begun || sent > 0 }),
+                    Err(error) => {
+                        Err(Failed { error, cut: sent > 0 || left.len() < payload.len() })
+                    }
                 };
             }
             if more.is_empty() {
                 return Ok(None);
             }
             (built, left) = (0, more);
-            begun = true;
         }
     })
 }

@@ -45,17 +45,29 @@ impl Inbox {
     ///
     /// # Errors
     /// There is no memory for it.
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
+    #[inline(always)]
     pub fn push(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
         if self.policy.is_some() {
             return self.push_by_policy(item, size);
         }
-        self.append(item, size)
+        if self.items.len() == self.items.capacity() {
+            self.grow()?;
+        }
+        self.bytes += size + OVERHEAD;
+        self.items.push_back((item, size + OVERHEAD));
+        Ok(())
     }
 
-    #[inline]
+    #[cold]
+    fn grow(&mut self) -> Result<(), TryReserveError> {
+        self.items.try_reserve(1)
+    }
+
+    /// Add a message behind all others, whatever the policy.
+    #[cold]
     pub fn append(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
-        self.items.try_reserve(1)?;
+        self.grow()?;
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
         Ok(())

@@ -116,16 +116,19 @@ impl Protocol {
         }
     }
 
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
+    #[inline(always)]
     fn push_data(&mut self, py: Python<'_>, kind: Kind, data: Py<PyAny>, size: usize) {
         self.counts.received(size);
         let mut item = Item::new(kind, data);
         item.extra = self.read_at.as_ref().map(|read_at| read_at.clone_ref(py));
-        self.queue(item, size);
+        if self.inbox.push(item, size).is_err() {
+            self.run_out_of_memory();
+        }
     }
 
-    /// Let a message with a payload of `size` bytes wait to be taken.
-    #[inline]
+    /// Let a message wait to be taken that tells of the connection.
+    #[inline(never)]
     pub(super) fn queue(&mut self, item: Item, size: usize) {
         if self.inbox.push(item, size).is_err() {
             self.run_out_of_memory();

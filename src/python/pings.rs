@@ -51,6 +51,6 @@ impl Pings {
 
     /// How many round trips took how long; see [`Histogram::ranges`].
     pub fn ranges(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.histogram.iter().flat_map(|histogram| histogram.ranges())
+        self.histogram.iter().flat_map(Histogram::ranges)
     }
 }

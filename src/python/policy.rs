@@ -122,9 +122,8 @@ impl Inbox {
     pub fn pop_kept(&mut self) -> Option<(Item, usize)> {
         let len = self.len() as u64;
         let policy = self.policy.as_mut()?;
-        let (_, item, size) =
-            policy.kept.pop_front_if(|(before, ..)| *before <= policy.pushed - len)?;
-        Some((item, size))
+        policy.kept.front().filter(|(before, ..)| *before <= policy.pushed - len)?;
+        policy.kept.pop_front().map(|(_, item, size)| (item, size))
     }
 
     /// Let a message that was popped be the first again.

@@ -26,18 +26,15 @@ impl Protocol {
         self.inbox.is_ready() || self.ending.lost
     }
 
-    /// The next message; after the last, `closed` for ever.
+    /// The next message; after the last comes `Ending::closed_message`, for ever.
     #[inline]
-    pub(super) fn take(&mut self, py: Python<'_>) -> PyResult<Option<Item>> {
+    pub(super) fn take(&mut self) -> Option<Item> {
         let item = self.inbox.pop();
         if item.as_ref().is_none_or(|item| item.kind.is_end()) {
             self.reach_end();
             self.ending.answer_next = self.options.answers_next(item.as_ref());
         }
-        match item {
-            Some(item) => Ok(Some(item)),
-            None => self.ending.closed_message(py),
-        }
+        item
     }
 
     /// `reader` waits no longer.
@@ -86,23 +83,43 @@ pub fn concurrent() -> PyErr {
 /// Take what is wanted; there is at least one message. What cannot be handed out waits again.
 ///
 /// `dialect` is whether the connection has one.
+#[inline]
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
     if wanted == Wanted::All {
         return take_all(protocol, dialect);
     }
-    let py = protocol.py();
-    let Some(item) = protocol.borrow_mut().take(py)? else {
-        return Err(PyRuntimeError::new_err("the message was taken by another reader"));
+    let item = protocol.borrow_mut().take();
+    let item = match item {
+        Some(item) => item,
+        None => closed(protocol)?.ok_or_else(taken)?,
     };
     let item = finish_take(protocol, item)?;
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
-    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(py) };
+    make(protocol, item, dialect)
+}
+
+/// The message of an item, which waits again if there is no memory for that.
+#[inline]
+fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
+    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(protocol.py()) };
     made.map_err(|unmade| put_back(protocol, unmade))
 }
 
+/// What there is when there is nothing else: the end, after which nothing comes.
+#[cold]
+fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
+    protocol.borrow().ending.closed_message(protocol.py())
+}
+
+#[cold]
+fn taken() -> PyErr {
+    PyRuntimeError::new_err("the message was taken by another reader")
+}
+
 /// Take all messages that are there, at least one.
+#[inline(never)]
 fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
     let messages = memory::list(protocol.py())?;
     // Not by `take`: an error among them is not the end before its batch has been answered.
@@ -132,8 +149,7 @@ fn append(
     item: Item,
     dialect: bool,
 ) -> PyResult<()> {
-    let made = if dialect { item.into_dialect(protocol) } else { item.into_message(protocol.py()) };
-    let message = made.map_err(|unmade| put_back(protocol, unmade))?;
+    let message = make(protocol, item, dialect)?;
     if let Err(error) = messages.append(&message) {
         let item = Item::of(protocol, message.bind(protocol.py()))?;
         return Err(put_back(protocol, (error, item)));
@@ -159,17 +175,20 @@ fn put_all_back(
 
 /// Take the next message, if there is one.
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
-    let py = protocol.py();
-    let Some(item) = protocol.borrow_mut().take(py)? else {
+    let item = protocol.borrow_mut().take();
+    let item = match item {
+        None => closed(protocol)?,
+        some => some,
+    };
+    let Some(item) = item else {
         settle(protocol)?;
         return Ok(None);
     };
-    let item = finish_take(protocol, item)?;
-    let message = item.into_dialect(protocol);
-    message.map(Some).map_err(|unmade| put_back(protocol, unmade))
+    make(protocol, finish_take(protocol, item)?, true).map(Some)
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.
+#[inline]
 fn finish_take(protocol: &Bound<'_, Protocol>, item: Item) -> PyResult<Item> {
     let settled = if item.kind.is_end() { settle(protocol) } else { Ok(()) };
     match settled.and_then(|()| flow::refill(protocol)) {

@@ -332,7 +332,12 @@ impl Awaitable for Receive {
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.call_method0(py, names::cancel(py)).map(drop))
+    timer.map_or(Ok(()), |timer| cancel(py, &timer))
+}
+
+#[cold]
+fn cancel(py: Python<'_>, timer: &Py<PyAny>) -> PyResult<()> {
+    timer.call_method0(py, names::cancel(py)).map(drop)
 }
 
 #[pymethods]

@@ -191,9 +191,10 @@ unsafe extern "C" fn dealloc(object: *mut PyObject) {
     unsafe {
         ffi::PyObject_GC_UnTrack(object.cast());
         let class = ffi::Py_TYPE(object);
-        for field in ptr::read(fields_of(object)).into_fields() {
-            release(field.into_ptr());
-        }
+        let [tp, data, extra] = ptr::read(fields_of(object)).into_fields();
+        release(tp.into_ptr());
+        release(data.into_ptr());
+        release(extra.into_ptr());
         if !MESSAGES.push(Python::assume_attached(), object) {
             ffi::PyObject_GC_Del(object.cast());
         }

@@ -39,12 +39,11 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);
     if !owed.is_empty() {
-        match memory::bytes(slf.py(), &owed) {
-            Ok(frames) => send::write(slf, &frames)?,
-            Err(_) => {
-                slf.borrow_mut().run_out_of_memory();
-                closing::refuse(slf);
-            }
+        if let Ok(frames) = memory::bytes(slf.py(), &owed) {
+            send::write(slf, &frames)?;
+        } else {
+            slf.borrow_mut().run_out_of_memory();
+            closing::refuse(slf);
         }
     }
     flow::apply(slf)?;
