@@ -2,13 +2,14 @@
 
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
+use pyo3::types::PyFloat;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{error, flow, keys, send};
+use super::{call, error, flow, keys, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;
 
@@ -268,10 +269,11 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (me.event_loop.clone_ref(py), me.ending.timer.take(), then)
     };
     if let Some(earlier) = earlier {
-        earlier.call_method0(py, "cancel")?;
+        call::method(earlier.bind(py), "cancel", [])?;
     }
-    let timer = event_loop.call_method1(py, "call_later", (LINGER, slf.getattr(then)?))?;
-    slf.borrow_mut().ending.timer = Some(timer);
+    let (delay, then) = (PyFloat::new(py, LINGER), slf.getattr(then)?);
+    let timer = call::method(event_loop.bind(py), "call_later", [&delay, &then])?;
+    slf.borrow_mut().ending.timer = Some(timer.unbind());
     flow::apply(slf)
 }
 
@@ -317,7 +319,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
         (me.ending.timer.take(), std::mem::take(&mut me.ending.waiters))
     };
     if let Some(timer) = timer {
-        timer.call_method0(py, "cancel")?;
+        call::method(timer.bind(py), "cancel", [])?;
     }
     flow::end(slf)?;
     flow::release(py, waiters)?;
@@ -331,7 +333,7 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         return Ok(None);
     }
     let event_loop = slf.borrow().event_loop.clone_ref(py);
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = call::method(event_loop.bind(py), "create_future", [])?.unbind();
     slf.borrow_mut().ending.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }
@@ -340,7 +342,7 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 pub fn call_transport(slf: &Bound<'_, Protocol>, method: &str) -> PyResult<()> {
     let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
     match transport {
-        Some(transport) => transport.call_method0(slf.py(), method).map(drop),
+        Some(transport) => call::method(transport.bind(slf.py()), method, []).map(drop),
         None => Ok(()),
     }
 }

@@ -4,8 +4,8 @@ use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::recycle;
 use super::runtime::{self, Kind};
+use super::{call, recycle};
 use crate::error::ProtocolError;
 
 /// What a connection makes of messages and errors instead of `Message` and `wsclient.exceptions`.
@@ -106,9 +106,8 @@ impl Dialect {
             return recycle::tuple(py, class, fields);
         }
         // What `class._make(fields)` does.
-        let made =
-            py.get_type::<PyTuple>().call_method1("__new__", (class, PyTuple::new(py, fields)?))?;
-        Ok(made.unbind())
+        let fields = PyTuple::new(py, fields)?;
+        call::method(&py.get_type::<PyTuple>(), "__new__", [class, &fields]).map(Bound::unbind)
     }
 
     /// Something was sent on a connection that is not open.

@@ -5,6 +5,7 @@ use std::io;
 use pyo3::exceptions::PyOSError;
 use pyo3::prelude::*;
 
+use super::call;
 use super::closing::Ending;
 use super::dialect::Dialect;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
@@ -34,9 +35,9 @@ pub fn lost(py: Python<'_>, cause: Option<Py<PyAny>>, dialect: Option<&Py<Dialec
 
 /// The `OSError` that Python's own socket would raise.
 pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<Py<PyAny>> {
-    let number = error.raw_os_error().unwrap_or_default();
-    let text = py.import("os")?.call_method1("strerror", (number,))?;
-    Ok(py.get_type::<PyOSError>().call1((number, text))?.unbind())
+    let number = error.raw_os_error().unwrap_or_default().into_pyobject(py)?;
+    let text = call::method(py.import("os")?.as_any(), "strerror", [&number])?;
+    call::function(&py.get_type::<PyOSError>(), [&number, &text]).map(Bound::unbind)
 }
 
 /// Something was to be sent, but the connection has ended or is about to.

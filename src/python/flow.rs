@@ -4,9 +4,9 @@ use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::direct::Socket;
-use super::future;
 use super::protocol::Protocol;
 use super::settle::settle;
+use super::{call, future};
 use crate::close::State;
 use crate::frame::Opcode;
 
@@ -141,8 +141,10 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))
     };
     match (resume, transport) {
-        (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
-        (None, Some(transport)) => transport.call_method0(py, "pause_reading").map(drop),
+        (Some(resume), Some(transport)) => {
+            call::function(resume.bind(py), [transport.bind(py)]).map(drop)
+        }
+        (None, Some(transport)) => call::method(transport.bind(py), "pause_reading", []).map(drop),
         (_, None) => Ok(()),
     }
 }
@@ -157,8 +159,8 @@ pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let Some(transport) = transport else {
         return Ok(false);
     };
-    let size = transport.call_method0(slf.py(), "get_write_buffer_size")?;
-    let drained = !size.is_truthy(slf.py())?;
+    let size = call::method(transport.bind(slf.py()), "get_write_buffer_size", [])?;
+    let drained = !size.is_truthy()?;
     slf.borrow_mut().flow.queued = !drained;
     Ok(drained)
 }
@@ -210,7 +212,7 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         }
         me.event_loop.clone_ref(py)
     };
-    let waiter = event_loop.call_method0(py, "create_future")?;
+    let waiter = call::method(event_loop.bind(py), "create_future", [])?.unbind();
     slf.borrow_mut().flow.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }

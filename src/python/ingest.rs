@@ -4,10 +4,10 @@ use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
 use super::gathering::Gathering;
-use super::keys;
 use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
+use super::{call, keys};
 use crate::close::State;
 use crate::connection::Event;
 use crate::frame::{self, Header, Opcode};
@@ -65,7 +65,7 @@ impl Protocol {
                 match unsafe { self.options.text(py, &payload) } {
                     Ok(text) => self.push_data(py, Kind::Text, text.unbind(), payload.len()),
                     // Memory has run out.
-                    Err(error) => error.write_unraisable(py, None),
+                    Err(error) => call::unraisable(py, error, None),
                 }
             }
             Event::Binary(payload) => {

@@ -3,6 +3,7 @@
 #![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
 
 mod busy;
+mod call;
 mod closing;
 mod compress;
 mod counts;

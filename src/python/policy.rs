@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::call;
 use super::inbox::Inbox;
 use super::message::Item;
 use super::protocol::Protocol;
@@ -160,7 +161,7 @@ pub fn apply(slf: &Bound<'_, Protocol>) {
             let number = me.inbox.push_bounded(item, size);
             drop(me);
             if let Some(key) = key
-                && let Err(error) = latest.set_item(key, number)
+                && let Err(error) = set(latest, &key, number)
             {
                 report(slf, &error);
             }
@@ -179,16 +180,20 @@ fn key_of<'py>(
 ) -> PyResult<(Option<Bound<'py, PyAny>>, Option<usize>)> {
     let py = key.py();
     let message = Item::new(item.kind, item.data.clone_ref(py)).into_message(py)?;
-    let found = key.call1((message,))?;
+    let found = call::function(key, [message.bind(py)])?;
     if found.is_none() {
         return Ok((None, None));
     }
-    let number = latest.get_item(&found).map_err(|error| {
+    let number = call::item(latest, &found).map_err(|error| {
         let said = PyTypeError::new_err("the key of a message cannot be hashed");
         said.set_cause(py, Some(error));
         said
     })?;
     Ok((Some(found), number.map(|number| number.extract()).transpose()?))
+}
+
+fn set(latest: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>, number: usize) -> PyResult<()> {
+    call::set_item(latest, key, number.into_pyobject(latest.py())?.as_any())
 }
 
 /// Let the dictionary not grow with keys of messages that were taken long ago.
@@ -204,7 +209,7 @@ fn forget_gone(slf: &Bound<'_, Protocol>, latest: &Bound<'_, PyDict>) {
     let here = PyDict::new(slf.py());
     for (key, number) in latest.iter() {
         if number.extract::<usize>().is_ok_and(|number| number >= first)
-            && let Err(error) = here.set_item(key, number)
+            && let Err(error) = call::set_item(&here, &key, &number)
         {
             report(slf, &error);
         }
@@ -223,9 +228,9 @@ fn report(slf: &Bound<'_, Protocol>, error: &PyErr) {
         context.set_item("exception", error.value(py))?;
         context.set_item("protocol", slf)?;
         let event_loop = slf.borrow().event_loop.clone_ref(py);
-        event_loop.call_method1(py, "call_exception_handler", (context,)).map(drop)
+        call::method(event_loop.bind(py), "call_exception_handler", [&context]).map(drop)
     };
     if let Err(error) = tell() {
-        error.write_unraisable(py, Some(slf.as_any()));
+        call::unraisable(py, error, Some(slf.as_any()));
     }
 }

@@ -100,7 +100,9 @@ impl Protocol {
     pub(super) fn restart_idle_time(&mut self, py: Python<'_>) {
         if self.watch_reads {
             self.last_read = Some(Instant::now());
-            self.read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
+            #[expect(clippy::disallowed_methods, reason = "it runs no Python code")]
+            let read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
+            self.read_at = read_at;
         }
     }
 

@@ -2,11 +2,11 @@
 
 use pyo3::prelude::*;
 
-use super::future;
 use super::message::Item;
 use super::protocol::{Options, Protocol};
 use super::receive::Receive;
 use super::runtime::Kind;
+use super::{call, future};
 
 impl Options {
     /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
@@ -48,7 +48,7 @@ impl Protocol {
         let (Some(_), Some(future)) = (&self.reader, &self.future) else {
             return Ok(self.reader.is_some());
         };
-        if future.call_method0(py, "cancelled")?.is_truthy(py)? {
+        if call::method(future.bind(py), "cancelled", [])?.is_truthy()? {
             self.reader = None;
             self.future = None;
         }

@@ -8,14 +8,14 @@ use pyo3::exceptions::{
     PyRuntimeError, PyStopAsyncIteration, PyStopIteration, PyTimeoutError, PyTypeError,
 };
 use pyo3::prelude::*;
-use pyo3::types::{PyList, PyType};
+use pyo3::types::{PyFloat, PyList, PyType};
 
 use super::message::Item;
 use super::protocol::Protocol;
 use super::response::WebSocketBase;
 use super::settle::settle;
 use super::slots::{Awaitable, Poll};
-use super::{busy, flow, future, runtime, wake};
+use super::{busy, call, flow, future, runtime, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -216,8 +216,9 @@ impl Awaitable for Receive {
         if let Some(seconds) = timeout {
             let event_loop = protocol.borrow().event_loop.clone_ref(py);
             let expire = slf.getattr("_expire")?;
-            let timer = event_loop.call_method1(py, "call_later", (seconds, expire))?;
-            slf.borrow_mut().timer = Some(timer);
+            let seconds = PyFloat::new(py, seconds);
+            let timer = call::method(event_loop.bind(py), "call_later", [&seconds, &expire])?;
+            slf.borrow_mut().timer = Some(timer.unbind());
         }
         future::set_blocking(&future)?;
         Ok(Poll::Pending(future.unbind()))
@@ -225,7 +226,7 @@ impl Awaitable for Receive {
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
-    timer.map_or(Ok(()), |timer| timer.call_method0(py, "cancel").map(drop))
+    timer.map_or(Ok(()), |timer| call::method(timer.bind(py), "cancel", []).map(drop))
 }
 
 /// The error for a second reader.
@@ -290,8 +291,8 @@ pub fn thrown(
 ) -> PyResult<PyErr> {
     let instance = match (exc.cast::<PyType>(), value) {
         (Ok(_), Some(value)) if value.is_instance(exc)? => value.clone(),
-        (Ok(class), Some(value)) if !value.is_none() => class.call1((value,))?,
-        (Ok(class), _) => class.call0()?,
+        (Ok(class), Some(value)) if !value.is_none() => call::function(class, [value])?,
+        (Ok(class), _) => call::function(class, [])?,
         (Err(_), _) => exc.clone(),
     };
     if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {

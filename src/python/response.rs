@@ -2,15 +2,15 @@
 //! Python frame of this package.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
-use super::compress;
 use super::flow::{self, pause};
 use super::protocol::Protocol;
 use super::receive::{self, Receive, Wanted};
 use super::send::{self, Sent};
 use super::settle::settle;
 use super::thread::Home;
+use super::{call, compress};
 use crate::frame::Opcode;
 
 /// The part of `ClientWebSocketResponse` on the path of every message.
@@ -362,7 +362,7 @@ impl WebSocketBase {
                 _ => return Ok(0),
             }
         };
-        transport.call_method0(py, "get_write_buffer_size")?.extract(py)
+        call::method(transport.bind(py), "get_write_buffer_size", [])?.extract()
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.
@@ -382,7 +382,11 @@ impl WebSocketBase {
         let transport = self.look(py)?.transport.as_ref().map(|t| t.clone_ref(py));
         let default = default.unwrap_or_else(|| py.None());
         match transport {
-            Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),
+            Some(transport) => {
+                let (name, default) = (PyString::new(py, name), default.bind(py));
+                call::method(transport.bind(py), "get_extra_info", [&name, default])
+                    .map(Bound::unbind)
+            }
             None => Ok(default),
         }
     }

@@ -8,6 +8,8 @@ pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
 pyo3::import_exception!(wsclient.exceptions, WebSocketError);
 
+use super::call;
+
 /// The types that `receive()` returns messages of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Kind {
@@ -71,7 +73,9 @@ pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
         PyResult::Ok(CurrentTask::Dict(tasks.cast_into::<PyDict>()?.unbind()))
     })?;
     Ok(match lookup {
-        CurrentTask::Function(function) => !function.bind(py).call1((event_loop,))?.is_none(),
+        CurrentTask::Function(function) => {
+            !call::function(function.bind(py), [event_loop])?.is_none()
+        }
         CurrentTask::Dict(tasks) => tasks.bind(py).get_item(event_loop)?.is_some(),
     })
 }
@@ -89,10 +93,11 @@ pub fn finished_future(py: Python<'_>) -> PyResult<&Py<PyAny>> {
     static FINISHED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     FINISHED.get_or_try_init(py, || {
         // It belongs to no loop, as it outlives them all; nothing is ever scheduled for it.
-        let kwargs = PyDict::new(py);
-        kwargs.set_item("loop", Py::new(py, NoLoop)?)?;
-        let future = py.import("asyncio")?.getattr("Future")?.call((), Some(&kwargs))?;
-        future.call_method1("set_result", (py.None(),))?;
+        let keywords = PyDict::new(py);
+        keywords.set_item("loop", Py::new(py, NoLoop)?)?;
+        let class = py.import("asyncio")?.getattr("Future")?;
+        let future = call::with_keywords(&class, &keywords)?;
+        call::method(&future, "set_result", [py.None().bind(py)])?;
         Ok(future.unbind())
     })
 }

@@ -11,7 +11,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 use super::direct::Socket;
 use super::protocol::Protocol;
 use super::slots::{Awaitable, Poll};
-use super::{direct, error, flow, keys};
+use super::{call, direct, error, flow, keys};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
@@ -75,7 +75,7 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
         me.flow.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
     };
     match write {
-        Some(write) => write.call1((frames,)).map(drop),
+        Some(write) => call::function(&write, [frames]).map(drop),
         None => Ok(()),
     }
 }
@@ -90,7 +90,7 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
         return PyBuffer::<u8>::get(data)?.to_vec(data.py()).map(Cow::from);
     }
     if data.is_instance_of::<PyMemoryView>() {
-        let bytes = data.call_method0("tobytes")?;
+        let bytes = call::method(data, "tobytes", [])?;
         return Ok(bytes.cast::<PyBytes>()?.as_bytes().to_vec().into());
     }
     Err(expected("data", "bytes, bytearray or memoryview", data))

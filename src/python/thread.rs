@@ -6,6 +6,8 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::call;
+
 /// Where an event loop runs.
 pub struct Home {
     event_loop: Py<PyAny>,
@@ -28,7 +30,7 @@ impl Home {
     /// A loop that has stopped may run on in another thread.
     #[cold]
     fn moves_here(&self, py: Python<'_>) -> PyResult<bool> {
-        let running = py.import("asyncio")?.call_method0("_get_running_loop")?;
+        let running = call::method(py.import("asyncio")?.as_any(), "_get_running_loop", [])?;
         let moves = running.is(&self.event_loop);
         if moves {
             self.thread.store(this_thread(), Ordering::Relaxed);

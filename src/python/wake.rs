@@ -11,7 +11,7 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::PyDict;
 
-use super::{future, runtime};
+use super::{call, future, runtime};
 
 /// What became of the future that a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     future::remove_callback(future, &function)?;
     #[cfg(Py_3_14)]
     future::forget_waiter(future, &function)?;
-    let result = function.call1((runtime::finished_future(py)?,));
+    let result = call::builtin(&function, Some(runtime::finished_future(py)?.bind(py)));
     drop(entered);
     match result {
         Ok(_) => {}
@@ -56,7 +56,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
             let report = PyDict::new(py);
             report.set_item("message", "Exception in the wake-up of a receive()")?;
             report.set_item("exception", error)?;
-            event_loop.call_method1("call_exception_handler", (report,))?;
+            call::method(event_loop, "call_exception_handler", [&report])?;
         }
     }
     Ok(Future::Reusable)
@@ -88,7 +88,7 @@ impl Drop for Entered<'_, '_> {
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
             // The callback left another context entered; only it can be at fault.
             if let Some(error) = PyErr::take(self.0.py()) {
-                error.write_unraisable(self.0.py(), Some(self.0));
+                call::unraisable(self.0.py(), error, Some(self.0));
             }
         }
     }
