@@ -5,15 +5,16 @@
 
 use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyType};
 
-struct Methods {
 use super::call;
 
+struct Methods {
     class: Py<PyType>,
     /// The descriptor of `_asyncio_future_blocking`.
     blocking: Py<PyAny>,
@@ -61,7 +62,7 @@ pub fn set_blocking(future: &Bound<'_, PyAny>) -> PyResult<()> {
 /// for any other callback.
 ///
 /// `_callbacks` builds a list of tuples to say this. A future shows all that it holds to the
-/// garbage collector, too, and there a task's wake-up is known by its type.
+/// garbage collector, too.
 #[inline]
 pub fn only_callback<'py>(
     future: &Bound<'py, PyAny>,
@@ -100,11 +101,57 @@ pub fn only_callback<'py>(
     // SAFETY: the future held both a moment ago, and nothing has run since. `visit` has seen that the
     // callback is a function in C.
     unsafe {
-        Some((
-            Bound::from_borrowed_ptr(py, held.callback),
-            Bound::from_borrowed_ptr(py, held.context),
-        ))
+        let callback = Bound::from_borrowed_ptr(py, held.callback);
+        let context = Bound::from_borrowed_ptr(py, held.context);
+        is_wakeup(&callback).then_some((callback, context))
     }
+}
+
+/// Whether a function in C is what a future calls to let a task go on.
+///
+/// # Safety
+/// It is a `PyCFunction`.
+#[inline]
+unsafe fn is_wakeup(function: &Bound<'_, PyAny>) -> bool {
+    /// What defines the functions of this kind, in a module that is never unloaded.
+    static WAKEUP: AtomicPtr<ffi::PyMethodDef> = AtomicPtr::new(ptr::null_mut());
+    // SAFETY: the caller's promise.
+    let definition = unsafe { (*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml };
+    if definition == WAKEUP.load(Ordering::Relaxed) {
+        return true;
+    }
+    // SAFETY: the caller's promise.
+    let is_one = unsafe { defines_wakeup(function) };
+    if is_one {
+        WAKEUP.store(definition, Ordering::Relaxed);
+    }
+    is_one
+}
+
+/// The same, for one that is not known: it belongs to a task, takes one argument, and is none of the
+/// methods that anybody can get hold of.
+///
+/// # Safety
+/// As for [`is_wakeup`].
+#[cold]
+unsafe fn defines_wakeup(function: &Bound<'_, PyAny>) -> bool {
+    let py = function.py();
+    // SAFETY: the caller's promise. It borrows its `self`, and its name has a terminating zero.
+    let (task, flags, name) = unsafe {
+        let object = function.as_ptr().cast::<ffi::PyCFunctionObject>();
+        let definition = &*(*object).m_ml;
+        let task = Bound::from_borrowed_ptr_or_opt(py, (*object).m_self);
+        (task, definition.ml_flags, CStr::from_ptr(definition.ml_name))
+    };
+    let (Some(task), Ok(name)) = (task, name.to_str()) else {
+        return false;
+    };
+    let Ok(class) = py.import("_asyncio").and_then(|module| module.getattr("Task")) else {
+        return false;
+    };
+    flags == ffi::METH_O
+        && task.is_instance(&class).unwrap_or(false)
+        && !class.hasattr(name).unwrap_or(true)
 }
 
 /// Take the callback out, so that it is not called again.
