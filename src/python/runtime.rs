@@ -1,14 +1,30 @@
 //! What the binding needs of Python itself, looked up once.
 
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
+
+use super::call;
 
 pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
 pyo3::import_exception!(wsclient.exceptions, WebSocketError);
 
-use super::call;
+/// Refuse to be imported by another interpreter than the process's first: classes and much else are
+/// kept once for the process. CPython asks for that itself only of interpreters with their own GIL.
+///
+/// # Errors
+/// `ImportError`.
+pub fn refuse_subinterpreter() -> PyResult<()> {
+    // SAFETY: the thread is attached, as the module is being imported.
+    if unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() } {
+        return Ok(());
+    }
+    let text = "wsclient works in the main interpreter only, not in a subinterpreter";
+    Err(PyImportError::new_err(text))
+}
 
 /// The types that `receive()` returns messages of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -85,7 +101,7 @@ pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub fn is_only_reference<T>(object: &Py<T>) -> bool {
     // Without the GIL, a count of one proves nothing.
     // SAFETY: the object is alive, as `object` holds it.
-    cfg!(not(Py_GIL_DISABLED)) && unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) } == 1
+    cfg!(not(Py_GIL_DISABLED)) && unsafe { ffi::Py_REFCNT(object.as_ptr()) } == 1
 }
 
 /// An `asyncio.Future` that has the result `None`.
