@@ -25,6 +25,9 @@ pub enum Future {
 /// Let whoever waits for `future` go on: at once if this pass of the loop runs no task (a task
 /// cannot be entered from inside another, nor a context that is already entered), else soon.
 ///
+/// Soon as well in debug mode, where a slow task is to be named, not the read that it runs in; and
+/// where a task may run the loop, which could not read again before the first read is over.
+///
 /// # Errors
 /// `KeyboardInterrupt` and `SystemExit` from the task; anything else that escapes goes to the
 /// loop's exception handler, as for a callback that the loop itself runs.
@@ -33,7 +36,10 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     let Some((function, context)) = future::only_callback(future) else {
         return finish(future);
     };
-    if runtime::in_task(event_loop)? {
+    if runtime::in_task(event_loop)?
+        || runtime::in_debug(event_loop)?
+        || runtime::is_nestable(event_loop)?
+    {
         return finish(future);
     }
     let Some(entered) = Entered::enter(&context) else {
