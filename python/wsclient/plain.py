@@ -14,6 +14,8 @@ from collections import deque
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, cast
 
+from ._core import forks
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -63,13 +65,14 @@ async def connect(
 async def _connected(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, address: tuple[Any, ...]
 ) -> None:
-    descriptor = sock.fileno()
+    descriptor, process = sock.fileno(), forks()
     writable = loop.create_future()
     loop.add_writer(descriptor, _finish, writable)
     try:
         await writable
     finally:
-        loop.remove_writer(descriptor)
+        if process == forks():
+            loop.remove_writer(descriptor)
     code = sock.getsockopt(SOL_SOCKET, SO_ERROR)
     if code:
         raise OSError(code, f"Connect call failed {address}")
@@ -97,6 +100,7 @@ class PlainTransport(asyncio.Transport):
         "_backlog",
         "_backlog_size",
         "_closing",
+        "_forks",
         "_high",
         "_loop",
         "_low",
@@ -120,6 +124,7 @@ class PlainTransport(asyncio.Transport):
         self._protocol_paused = False
         self._paused = False
         self._closing = False
+        self._forks = forks()
         loop.add_reader(sock.fileno(), self._reader(protocol))
         self._protocol = protocol
         protocol.connection_made(self)
@@ -153,16 +158,20 @@ class PlainTransport(asyncio.Transport):
         return cast("asyncio.BaseProtocol", self._protocol)
 
     def is_closing(self) -> bool:
-        """Tell whether it is closed or about to be."""
-        return self._closing
+        """Tell whether it is closed or about to be, or belongs to the parent process."""
+        return self._closing or self._is_copy()
+
+    def _is_copy(self) -> bool:
+        # The child of a fork shares the socket with its parent, and with epoll the selector.
+        return self._forks != forks()
 
     def is_reading(self) -> bool:
         """Tell whether it reads."""
-        return not (self._paused or self._closing)
+        return not (self._paused or self.is_closing())
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`."""
-        if self._closing or self._paused:
+        if self._paused or self.is_closing():
             return
         self._paused = True
         # One's own reader notices, if anything comes before reading goes on: that saves a
@@ -172,7 +181,7 @@ class PlainTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         """Read on."""
-        if self._paused and not self._closing:
+        if self._paused and not self.is_closing():
             self._paused = False
             self._read_on()
 
@@ -180,6 +189,8 @@ class PlainTransport(asyncio.Transport):
         self._loop.add_reader(self._sock.fileno(), self._reader(self._protocol))
 
     def _read_ready(self) -> None:
+        if self.is_closing():
+            return
         if self._paused:
             self._loop.remove_reader(self._sock.fileno())
             return
@@ -200,7 +211,7 @@ class PlainTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or queue what cannot be sent yet."""
-        if self._closing or not data:
+        if not data or self.is_closing():
             return
         rest = memoryview(data)
         if self._backlog is None:
@@ -224,6 +235,8 @@ class PlainTransport(asyncio.Transport):
             return 0
 
     def _write_ready(self) -> None:
+        if self._is_copy():
+            return
         backlog = self._backlog
         while backlog:
             sent = self._send(backlog[0])
@@ -281,7 +294,10 @@ class PlainTransport(asyncio.Transport):
         if self._closing:
             return
         self._closing = True
-        self._loop.remove_reader(self._sock.fileno())
+        if self._is_copy():
+            self._backlog = None
+        else:
+            self._loop.remove_reader(self._sock.fileno())
         if self._backlog is None:
             self._loop.call_soon(self._lost, None)
 
@@ -293,8 +309,11 @@ class PlainTransport(asyncio.Transport):
         if self._closing and self._backlog is None:
             return
         self._closing = True
-        self._loop.remove_reader(self._sock.fileno())
-        self._drop_backlog()
+        if self._is_copy():
+            self._backlog = None
+        else:
+            self._loop.remove_reader(self._sock.fileno())
+            self._drop_backlog()
         self._loop.call_soon(self._lost, error)
 
     def _lost(self, error: OSError | None) -> None:
@@ -310,6 +329,8 @@ class PlainTransport(asyncio.Transport):
         return f"<{type(self).__name__} {state}, {self._backlog_size} bytes queued>"
 
     def __del__(self) -> None:
-        if self._protocol is not None:
+        if self._protocol is None:
+            return
+        if not self._is_copy():
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._sock.close()
+        self._sock.close()

@@ -206,7 +206,8 @@ class ClientWebSocketResponse(WebSocketBase):
             message: The reason to send, at most 123 bytes of UTF-8.
 
         Returns:
-            True if this call closed the connection, False if it was closed or closing already.
+            True if this call closed the connection, False if it was closed or closing already, or
+            belongs to the parent of this process.
 
         Raises:
             ValueError: `code` must not be sent, or `message` is too long or not UTF-8.
@@ -214,6 +215,8 @@ class ClientWebSocketResponse(WebSocketBase):
 
         Mirrors ``aiohttp.ClientWebSocketResponse.close``.
         """
+        if self._is_copy:
+            return False
         self._check_thread("close")
         connection = self._connection
         first = connection.start_close(code, message)
@@ -249,12 +252,15 @@ class ClientWebSocketResponse(WebSocketBase):
 
     def __repr__(self) -> str:
         state = "closing" if self.closed else "open"
-        if self.close_code is not None:
+        if self._is_copy:
+            state = "of the parent process"
+        elif self.close_code is not None:
             state = f"closed, code {self.close_code}"
         return f"<{type(self).__name__} {self._response.url} {state}>"
 
     def __del__(self) -> None:
-        if "_heartbeat" not in self.__dict__:  # __init__ raised
+        # Where __init__ raised, there is nothing to end; what the parent process has is its own.
+        if "_heartbeat" not in self.__dict__ or self._is_copy:
             return
         if not self._at_home:
             # The garbage collector may run in any thread.

@@ -10,6 +10,7 @@ import asyncio
 import hashlib
 from typing import TYPE_CHECKING, Protocol, cast
 
+from ._core import forks
 from .exceptions import ServerFingerprintMismatch
 from .plain import PlainTransport, has_readers
 from .tls import Fingerprint
@@ -93,12 +94,14 @@ class ConnectorProtocol(asyncio.Protocol):
     """
 
     transport: asyncio.Transport | None = None
+    _forks = 0
     early: bytes = b""
     slot: Slot | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport. Called by the event loop, after TLS is up."""
         self.transport = cast("asyncio.Transport", transport)
+        self._forks = forks()
         if self.early:
             self.data_received(self.early)
 
@@ -108,8 +111,8 @@ class ConnectorProtocol(asyncio.Protocol):
             self.slot.release()
 
     def abort(self) -> None:
-        """Drop the connection at once; harmless when there is none."""
-        if self.transport is not None:
+        """Drop the connection at once, if there is one and it is not the parent process's."""
+        if self.transport is not None and self._forks == forks():
             self.transport.abort()
 
 

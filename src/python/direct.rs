@@ -122,7 +122,8 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let received = {
         let mut me = slf.borrow_mut();
-        let Some(socket) = me.flow.socket else {
+        // What comes is for the parent, if the child of a fork lets the loop run on.
+        let Some(socket) = me.flow.socket.filter(|_| !me.is_copy()) else {
             return Ok(());
         };
         me.restart_idle_time(py);

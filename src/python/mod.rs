@@ -23,6 +23,7 @@ mod keys;
 mod message;
 mod pings;
 mod policy;
+mod process;
 mod protocol;
 mod reader;
 mod receive;
@@ -63,7 +64,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(framing::parse_close, module)?)?;
     module.add_function(wrap_pyfunction!(framing::parse_frame, module)?)?;
     module.add_function(wrap_pyfunction!(http::parse_switching_head, module)?)?;
-    module.add_function(wrap_pyfunction!(keys::discard_keys, module)?)?;
+    module.add_function(wrap_pyfunction!(process::forked, module)?)?;
+    module.add_function(wrap_pyfunction!(process::forks, module)?)?;
     message::Message::install(py)?;
     recycle::install(py)?;
     fastcall::install(py)?;

@@ -22,7 +22,7 @@ use super::pings::Pings;
 use super::policy::Policy;
 use super::receive::Receive;
 use super::settle::settle;
-use super::{closing, flow, scratch};
+use super::{closing, flow, process, scratch};
 use crate::close::{self, State};
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -72,6 +72,8 @@ pub struct Protocol {
     pub(super) totals: Option<Totals>,
     /// Frames that the core owes the peer, to be written when no borrow is held.
     pub(super) owed: Vec<u8>,
+    /// The process, as [`process::forks`] tells it.
+    forks: usize,
     watch_reads: bool,
     last_read: Option<Instant>,
     /// Python's `time.monotonic`, if messages are to say when they were read.
@@ -85,6 +87,12 @@ impl Protocol {
     #[inline]
     pub(super) fn dialect(&self, py: Python<'_>) -> Option<Py<Dialect>> {
         self.options.dialect.as_ref().map(|dialect| dialect.clone_ref(py))
+    }
+
+    /// Whether this is a copy, in the child of a fork.
+    #[inline]
+    pub(super) fn is_copy(&self) -> bool {
+        self.forks != process::forks()
     }
 
     /// See `ClientWebSocketResponse.close_code`.
@@ -150,6 +158,7 @@ impl Protocol {
             counts: Counts::default(),
             totals: None,
             owed: Vec::new(),
+            forks: process::forks(),
             watch_reads,
             last_read: watch_reads.then(Instant::now),
             clock: None,

@@ -270,10 +270,10 @@ impl WebSocketBase {
     }
 
     /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
-    /// before is left to receive.
+    /// before is left to receive; and in the child of a fork, whose parent has the connection.
     #[getter]
     fn closed(&self, py: Python<'_>) -> PyResult<bool> {
-        Ok(self.look(py)?.is_closed())
+        Ok(self.home.is_copy() || self.look(py)?.is_closed())
     }
 
     /// The close code (RFC 6455 §7.1.5): the peer's, 1005 if it sent none, 1006 if the connection
@@ -409,7 +409,16 @@ impl WebSocketBase {
         self.home.check(py, doing)
     }
 
+    /// Whether this is a copy of the parent process's WebSocket, in the child of a fork.
+    #[getter]
+    fn _is_copy(&self) -> bool {
+        self.home.is_copy()
+    }
+
     /// Whether the caller is in the thread of the event loop.
+    ///
+    /// Raises:
+    ///     RuntimeError: It is in the child of a fork.
     #[getter]
     fn _at_home(&self, py: Python<'_>) -> PyResult<bool> {
         self.home.is_here(py)

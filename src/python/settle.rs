@@ -33,6 +33,9 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 #[cold]
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    if slf.borrow().is_copy() {
+        return Ok(());
+    }
     policy::apply(slf);
     closing::refuse(slf);
     let owed = std::mem::take(&mut slf.borrow_mut().owed);

@@ -1,4 +1,5 @@
 //! The thread that a connection belongs to: that of its event loop, as everything of asyncio's does.
+//! And the process, as a fork's child has a thread of the same name.
 
 use std::sync::atomic::{AtomicUsize, Ordering};
 
@@ -6,22 +7,33 @@ use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::call;
+use super::{call, process};
 
 /// Where an event loop runs.
 pub struct Home {
     event_loop: Py<PyAny>,
     /// The thread in which it ran last, as far as is known.
     thread: AtomicUsize,
+    /// The process, as [`process::forks`] tells it.
+    forks: usize,
 }
 
 impl Home {
     /// The caller's thread, in which `event_loop` runs.
     pub fn here(event_loop: Py<PyAny>) -> Self {
-        Self { event_loop, thread: AtomicUsize::new(this_thread()) }
+        Self { event_loop, thread: AtomicUsize::new(this_thread()), forks: process::forks() }
+    }
+
+    /// Whether this is a copy, in the child of a fork.
+    #[inline]
+    pub fn is_copy(&self) -> bool {
+        self.forks != process::forks()
     }
 
     /// Whether the caller is in the thread of the event loop.
+    ///
+    /// # Errors
+    /// `RuntimeError` in the child of a fork.
     #[inline]
     pub fn is_here(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.thread.load(Ordering::Relaxed) == this_thread() || self.moves_here(py)?)
@@ -30,6 +42,10 @@ impl Home {
     /// A loop that has stopped may run on in another thread.
     #[cold]
     fn moves_here(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.is_copy() {
+            let text = "this WebSocket belongs to the parent process; a child has to open its own";
+            return Err(PyRuntimeError::new_err(text));
+        }
         let running = call::method(py.import("asyncio")?.as_any(), "_get_running_loop", [])?;
         let moves = running.is(&self.event_loop);
         if moves {
@@ -57,11 +73,13 @@ impl Home {
     }
 }
 
+/// No two threads of a process have the same, nor has one before a fork and after it: they are
+/// addresses, far apart.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
 fn this_thread() -> usize {
     // SAFETY: the call has no preconditions.
-    unsafe { libc::pthread_self() as usize }
+    unsafe { libc::pthread_self() as usize }.wrapping_add(process::forks())
 }
 
 #[cold]
