@@ -17,7 +17,7 @@ from collections.abc import Sequence
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
-from ._core import Message, discard_keys
+from ._core import Message, forked
 from .alone import reconnect, ws_connect
 from .auth import BasicAuth
 from .connector import BaseConnector, TCPConnector, UnixConnector
@@ -137,8 +137,7 @@ WSMessage = Message
 Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 if hasattr(os, "register_at_fork"):
-    # A child must not mask with the keys that its parent has in stock (RFC 6455 §10.3).
-    os.register_at_fork(after_in_child=discard_keys)
+    os.register_at_fork(after_in_child=forked)
 
 if not TYPE_CHECKING:  # for whom any name would be one of the module's
 

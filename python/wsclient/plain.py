@@ -17,6 +17,8 @@ from collections import deque
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any, cast
 
+from ._core import forks
+
 if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
@@ -110,13 +112,14 @@ async def connect(
 async def _connected(
     loop: asyncio.AbstractEventLoop, sock: socket.socket, address: tuple[Any, ...]
 ) -> None:
-    descriptor = sock.fileno()
+    descriptor, process = sock.fileno(), forks()
     writable = loop.create_future()
     loop.add_writer(descriptor, _finish, writable)
     try:
         await writable
     finally:
-        loop.remove_writer(descriptor)
+        if process == forks():
+            loop.remove_writer(descriptor)
     code = sock.getsockopt(SOL_SOCKET, SO_ERROR)
     if code:
         raise OSError(code, f"Connect call failed {address}")
@@ -144,6 +147,7 @@ class PlainTransport(asyncio.Transport):
         "_backlog",
         "_backlog_size",
         "_closing",
+        "_forks",
         "_high",
         "_loop",
         "_low",
@@ -168,6 +172,7 @@ class PlainTransport(asyncio.Transport):
         self._protocol_paused = False
         self._paused = False
         self._closing = False
+        self._forks = forks()
         self._watch(protocol)
         self._protocol = protocol
         protocol.connection_made(self)
@@ -179,7 +184,8 @@ class PlainTransport(asyncio.Transport):
 
     def _unwatch(self) -> None:
         self._watched = None
-        self._loop.remove_reader(self._sock.fileno())
+        if not self._is_copy():
+            self._loop.remove_reader(self._sock.fileno())
 
     def _dropped(self, watched: object) -> None:
         if watched is self._watched and not self._loop.is_closed():
@@ -218,16 +224,20 @@ class PlainTransport(asyncio.Transport):
         return cast("asyncio.BaseProtocol", self._protocol)
 
     def is_closing(self) -> bool:
-        """Tell whether it is closed or about to be."""
-        return self._closing
+        """Tell whether it is closed or about to be, or belongs to the parent process."""
+        return self._closing or self._is_copy()
+
+    def _is_copy(self) -> bool:
+        # The child of a fork shares the socket with its parent, and with epoll the selector.
+        return self._forks != forks()
 
     def is_reading(self) -> bool:
         """Tell whether it reads."""
-        return not (self._paused or self._closing)
+        return not (self._paused or self.is_closing())
 
     def pause_reading(self) -> None:
         """Read no more until `resume_reading`."""
-        if self._closing or self._paused:
+        if self._paused or self.is_closing():
             return
         self._paused = True
         # One's own reader notices, if anything comes before reading goes on: that saves a
@@ -237,11 +247,13 @@ class PlainTransport(asyncio.Transport):
 
     def resume_reading(self) -> None:
         """Read on."""
-        if self._paused and not self._closing:
+        if self._paused and not self.is_closing():
             self._paused = False
             self._read_on()
 
     def _read_ready(self) -> None:
+        if self.is_closing():
+            return
         if self._paused:
             self._unwatch()
             return
@@ -262,7 +274,7 @@ class PlainTransport(asyncio.Transport):
 
     def write(self, data: bytes | bytearray | memoryview) -> None:
         """Send, or queue what cannot be sent yet."""
-        if self._closing or not data:
+        if not data or self.is_closing():
             return
         rest = memoryview(data)
         if self._backlog is None:
@@ -299,6 +311,8 @@ class PlainTransport(asyncio.Transport):
                 receive(data)
 
     def _write_ready(self) -> None:
+        if self._is_copy():
+            return
         backlog = self._backlog
         while backlog:
             sent = self._send(backlog[0])
@@ -326,7 +340,8 @@ class PlainTransport(asyncio.Transport):
         if self._backlog is not None:
             self._backlog = None
             self._backlog_size = 0
-            self._loop.remove_writer(self._sock.fileno())
+            if not self._is_copy():
+                self._loop.remove_writer(self._sock.fileno())
 
     def get_write_buffer_size(self) -> int:
         """Return how many bytes are queued."""
@@ -355,6 +370,8 @@ class PlainTransport(asyncio.Transport):
         """Close when what is queued has been sent."""
         if self._closing:
             return
+        if self._is_copy():
+            self._backlog = None
         if self._backlog is None:
             # First: without memory for it, nothing has changed.
             self._loop.call_soon(self._lost, None)
@@ -380,7 +397,7 @@ class PlainTransport(asyncio.Transport):
             protocol.connection_lost(error)
         finally:
             # If there was no memory for it before.
-            self._loop.remove_reader(self._sock.fileno())
+            self._unwatch()
             self._sock.close()
 
     def __repr__(self) -> str:
@@ -388,6 +405,8 @@ class PlainTransport(asyncio.Transport):
         return f"<{type(self).__name__} {state}, {self._backlog_size} bytes queued>"
 
     def __del__(self) -> None:
-        if self._protocol is not None:
+        if self._protocol is None:
+            return
+        if not self._is_copy():
             warnings.warn(f"unclosed {self!r}", ResourceWarning, source=self, stacklevel=2)
-            self._sock.close()
+        self._sock.close()

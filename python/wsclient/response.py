@@ -250,7 +250,7 @@ class ClientWebSocketResponse(WebSocketBase):
 
         Returns:
             True if this call closed the connection, False if it was closed or closing already, or
-            its event loop is closed.
+            its event loop is closed, or it belongs to the parent of this process.
 
         Raises:
             ValueError: `code` must not be sent, or `message` is too long or not UTF-8.
@@ -258,7 +258,7 @@ class ClientWebSocketResponse(WebSocketBase):
 
         Mirrors ``aiohttp.ClientWebSocketResponse.close``.
         """
-        if self._loop.is_closed():
+        if self._is_copy or self._loop.is_closed():
             return False
         self._check_thread("close")
         connection = self._connection
@@ -299,14 +299,17 @@ class ClientWebSocketResponse(WebSocketBase):
 
     def __repr__(self) -> str:
         state = "closing" if self.closed else "open"
-        if self._loop.is_closed() and not self._connection.lost:
+        if self._is_copy:
+            state = "of the parent process"
+        elif self._loop.is_closed() and not self._connection.lost:
             state = "closed, as its event loop is"
         elif self.close_code is not None:
             state = f"closed, code {self.close_code}"
         return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
 
     def __del__(self) -> None:
-        if "_heartbeat" not in self.__dict__:  # __init__ raised
+        # Where __init__ raised, there is nothing to end; what the parent process has is its own.
+        if "_heartbeat" not in self.__dict__ or self._is_copy:
             return
         if not self._at_home:
             # The garbage collector may run in any thread.

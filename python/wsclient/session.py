@@ -339,10 +339,14 @@ class ClientSession:
         Raises:
             RuntimeError: The session has connections in another event loop.
         """
-        if self._websockets:
+        # Those of the parent process are not this one's to close.
+        bounds = {ws: bound for ws, bound in self._websockets.items() if not ws._is_copy}  # noqa: SLF001
+        if bounds:
             self._check_loop()
         self._end()
-        closing = [_close(ws, bound) for ws, bound in self._websockets.items()]
+        if not bounds:
+            return
+        closing = [_close(ws, bound) for ws, bound in bounds.items()]
         outcomes = await asyncio.gather(*closing, return_exceptions=True)
         for outcome in outcomes:
             if isinstance(outcome, BaseException):

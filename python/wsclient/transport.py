@@ -13,6 +13,7 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
+from ._core import forks
 from .exceptions import ServerFingerprintMismatch
 from .plain import PlainTransport, has_readers, watch
 from .tls import Fingerprint, needs_ssl_module
@@ -172,6 +173,7 @@ class ConnectorProtocol(asyncio.Protocol):
     """
 
     transport: asyncio.Transport | None = None
+    _forks = 0
     early: bytes = b""
     slot: Slot | None = None
     endpoint: Endpoint | None = None
@@ -185,6 +187,7 @@ class ConnectorProtocol(asyncio.Protocol):
         compared first.
         """
         self.transport = cast("asyncio.Transport", transport)
+        self._forks = forks()
         if self.early:
             self.data_received(self.early)
         if self.endpoint is None or not isinstance(self.endpoint.ssl, Fingerprint):
@@ -199,8 +202,8 @@ class ConnectorProtocol(asyncio.Protocol):
             self.slot.release()
 
     def abort(self) -> None:
-        """Drop the connection at once; harmless when there is none."""
-        if self.transport is not None:
+        """Drop the connection at once, if there is one and it is not the parent process's."""
+        if self.transport is not None and self._forks == forks():
             self.transport.abort()
 
 

@@ -11,7 +11,7 @@ use super::message::Item;
 use super::protocol::Protocol;
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{anchor, error, flow, keys, memory, names, send};
+use super::{anchor, call, error, flow, keys, memory, names, send};
 use crate::close::{self, CloseFrame, State, code};
 use crate::error::ProtocolError;
 
@@ -248,7 +248,9 @@ pub fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
         me.transport.as_ref().filter(|_| !me.ending.lost).map(|transport| transport.clone_ref(py))
     };
     let ends = match transport {
-        Some(transport) => transport.call_method0(py, names::is_closing(py))?.is_truthy(py)?,
+        Some(transport) => {
+            call::method(transport.bind(py), names::is_closing(py), [])?.is_truthy()?
+        }
         None => true,
     };
     if !ends {
@@ -328,14 +330,14 @@ pub fn act(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (me.event_loop.clone_ref(py), me.ending.timer.take(), then)
     };
     if let Some(earlier) = earlier {
-        earlier.call_method0(py, names::cancel(py))?;
+        call::method(earlier.bind(py), names::cancel(py), [])?;
     }
     let call_later = || {
-        let when = (memory::float(py, LINGER)?, slf.getattr(then)?);
-        event_loop.call_method1(py, names::call_later(py), when)
+        let (delay, then) = (memory::float(py, LINGER)?, slf.getattr(then)?);
+        call::method(event_loop.bind(py), names::call_later(py), [&delay, &then])
     };
     let timer = call_later().inspect_err(|_| slf.borrow_mut().ending.lingering = false)?;
-    slf.borrow_mut().ending.timer = Some(timer);
+    slf.borrow_mut().ending.timer = Some(timer.unbind());
     flow::apply(slf)
 }
 
@@ -407,7 +409,7 @@ pub fn lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> PyResult<()>
     };
     drop(spare);
     if let Some(timer) = timer {
-        timer.call_method0(py, names::cancel(py))?;
+        call::method(timer.bind(py), names::cancel(py), [])?;
     }
     anchor::release(slf);
     flow::end(slf)?;
@@ -422,7 +424,7 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         return Ok(None);
     }
     let event_loop = slf.borrow().event_loop.clone_ref(py);
-    let waiter = event_loop.call_method0(py, names::create_future(py))?;
+    let waiter = call::method(event_loop.bind(py), names::create_future(py), [])?.unbind();
     slf.borrow_mut().ending.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }
@@ -431,7 +433,7 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 pub fn call_transport(slf: &Bound<'_, Protocol>, method: &Bound<'_, PyString>) -> PyResult<()> {
     let transport = slf.borrow().transport.as_ref().map(|t| t.clone_ref(slf.py()));
     match transport {
-        Some(transport) => transport.call_method0(slf.py(), method).map(drop),
+        Some(transport) => call::method(transport.bind(slf.py()), method, []).map(drop),
         None => Ok(()),
     }
 }

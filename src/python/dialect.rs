@@ -7,8 +7,9 @@ use pyo3::types::{PyTuple, PyType};
 
 use super::memory;
 use super::message::Item;
-use super::recycle::{self, Blank};
+use super::recycle::Blank;
 use super::runtime::{self, Kind};
+use super::{call, recycle};
 use crate::error::ProtocolError;
 
 /// What a connection makes of messages and errors instead of `Message` and `wsclient.exceptions`.
@@ -118,8 +119,9 @@ impl Dialect {
         }
         // What `class._make(fields)` does.
         let make = |fields| {
+            let fields = PyTuple::new(py, fields)?;
             let new = py.get_type::<PyTuple>().getattr(intern!(py, "__new__"))?;
-            Ok(new.call1((class, PyTuple::new(py, fields)?))?.unbind())
+            call::function(&new, [class, &fields]).map(Bound::unbind)
         };
         make(fields(none, item.clone_ref(py))).map_err(|error| (error, item))
     }

@@ -138,7 +138,8 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let received = scratch::with(py, |buffer| {
         let mut me = slf.borrow_mut();
-        let socket = me.flow.socket?;
+        // What comes is for the parent, if the child of a fork lets the loop run on.
+        let socket = me.flow.socket.filter(|_| !me.is_copy())?;
         me.restart_idle_time(py);
         Some(me.read(py, socket, buffer))
     })?;

@@ -5,6 +5,7 @@ use std::io;
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 
+use super::call;
 use super::closing::Ending;
 use super::dialect::Dialect;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
@@ -45,10 +46,9 @@ pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>)
 
 /// The `OSError` that Python's own socket would raise.
 pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<PyErr> {
-    let number = error.raw_os_error().unwrap_or_default();
-    let number = memory::int(py, number.into())?;
-    let text = py.import(names::os(py))?.call_method1(names::strerror(py), (&number,))?;
-    Ok(PyErr::from_value(py.get_type::<PyOSError>().call1((number, text))?))
+    let number = memory::int(py, error.raw_os_error().unwrap_or_default().into())?;
+    let text = call::method(py.import(names::os(py))?.as_any(), names::strerror(py), [&number])?;
+    call::function(&py.get_type::<PyOSError>(), [&number, &text]).map(PyErr::from_value)
 }
 
 /// Something was to be sent, but the connection has ended or is about to.

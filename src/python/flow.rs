@@ -9,7 +9,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::direct::Socket;
 use super::protocol::Protocol;
 use super::settle::settle;
-use super::{closing, future, names};
+use super::{call, closing, future, names};
 use crate::close::State;
 use crate::frame::Opcode;
 
@@ -181,8 +181,12 @@ fn tell(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))
     };
     match (resume, transport) {
-        (Some(resume), Some(transport)) => resume.call1(py, (transport,)).map(drop),
-        (None, Some(transport)) => transport.call_method0(py, names::pause_reading(py)).map(drop),
+        (Some(resume), Some(transport)) => {
+            call::function(resume.bind(py), [transport.bind(py)]).map(drop)
+        }
+        (None, Some(transport)) => {
+            call::method(transport.bind(py), names::pause_reading(py), []).map(drop)
+        }
         (_, None) => Ok(()),
     }
 }
@@ -197,8 +201,9 @@ pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let Some(transport) = transport else {
         return Ok(false);
     };
-    let size = transport.call_method0(slf.py(), names::get_write_buffer_size(slf.py()))?;
-    let drained = !size.is_truthy(slf.py())?;
+    let py = slf.py();
+    let size = call::method(transport.bind(py), names::get_write_buffer_size(py), [])?;
+    let drained = !size.is_truthy()?;
     slf.borrow_mut().flow.queued = !drained;
     Ok(drained)
 }
@@ -249,7 +254,7 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         }
         me.event_loop.clone_ref(py)
     };
-    let waiter = event_loop.call_method0(py, names::create_future(py))?;
+    let waiter = call::method(event_loop.bind(py), names::create_future(py), [])?.unbind();
     slf.borrow_mut().flow.waiters.push(waiter.clone_ref(py));
     Ok(Some(waiter))
 }

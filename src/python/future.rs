@@ -3,15 +3,16 @@
 //! Each function does what the method or attribute of its name does, by a shorter way; together
 //! they save 900 of 9,800 instructions of a 256-byte echo on uvloop (CPython 3.11).
 
-use std::ffi::{c_int, c_void};
+use std::ffi::{CStr, c_int, c_void};
 use std::ptr;
+use std::sync::atomic::{AtomicPtr, Ordering};
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use super::names;
+use super::{call, names};
 
 struct Methods {
     class: Py<PyType>,
@@ -46,14 +47,8 @@ pub fn prepare(py: Python<'_>) -> PyResult<()> {
 pub fn new<'py>(event_loop: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyAny>> {
     let py = event_loop.py();
     let methods = methods(py)?;
-    let arguments = [event_loop.as_ptr()];
-    // Not by PyO3, whose dictionary of arguments panics where there is no memory for it.
-    // SAFETY: all are live objects, and there are as many arguments as names.
-    unsafe {
-        let (class, names) = (methods.class.as_ptr(), methods.arguments.as_ptr());
-        let future = ffi::PyObject_Vectorcall(class, arguments.as_ptr(), 0, names);
-        Bound::from_owned_ptr_or_err(py, future)
-    }
+    // Not by a dictionary of arguments, for which there may be no memory.
+    call::with_names(methods.class.bind(py), [event_loop], methods.arguments.bind(py))
 }
 
 /// Tell the task, as `Future.__await__` does, that the future it gets was awaited.
@@ -77,7 +72,7 @@ pub fn set_blocking(future: &Bound<'_, PyAny>) -> PyResult<()> {
 /// for any other callback.
 ///
 /// `_callbacks` builds a list of tuples to say this. A future shows all that it holds to the
-/// garbage collector, too, and there a task's wake-up is known by its type.
+/// garbage collector, too.
 #[inline]
 pub fn only_callback<'py>(
     future: &Bound<'py, PyAny>,
@@ -113,19 +108,67 @@ pub fn only_callback<'py>(
         return None;
     }
     let py = future.py();
-    // SAFETY: the future held both a moment ago, and nothing has run since.
+    // SAFETY: the future held both a moment ago, and nothing has run since. `visit` has seen that the
+    // callback is a function in C.
     unsafe {
-        Some((
-            Bound::from_borrowed_ptr(py, held.callback),
-            Bound::from_borrowed_ptr(py, held.context),
-        ))
+        let callback = Bound::from_borrowed_ptr(py, held.callback);
+        let context = Bound::from_borrowed_ptr(py, held.context);
+        is_wakeup(&callback).then_some((callback, context))
     }
+}
+
+/// Whether a function in C is what a future calls to let a task go on.
+///
+/// # Safety
+/// It is a `PyCFunction`.
+#[inline]
+unsafe fn is_wakeup(function: &Bound<'_, PyAny>) -> bool {
+    /// What defines the functions of this kind, in a module that is never unloaded.
+    static WAKEUP: AtomicPtr<ffi::PyMethodDef> = AtomicPtr::new(ptr::null_mut());
+    // SAFETY: the caller's promise.
+    let definition = unsafe { (*function.as_ptr().cast::<ffi::PyCFunctionObject>()).m_ml };
+    if definition == WAKEUP.load(Ordering::Relaxed) {
+        return true;
+    }
+    // SAFETY: the caller's promise.
+    let is_one = unsafe { defines_wakeup(function) };
+    if is_one {
+        WAKEUP.store(definition, Ordering::Relaxed);
+    }
+    is_one
+}
+
+/// The same, for one that is not known: it belongs to a task, takes one argument, and is none of the
+/// methods that anybody can get hold of.
+///
+/// # Safety
+/// As for [`is_wakeup`].
+#[cold]
+unsafe fn defines_wakeup(function: &Bound<'_, PyAny>) -> bool {
+    let py = function.py();
+    // SAFETY: the caller's promise. It borrows its `self`, and its name has a terminating zero.
+    let (task, flags, name) = unsafe {
+        let object = function.as_ptr().cast::<ffi::PyCFunctionObject>();
+        let definition = &*(*object).m_ml;
+        let task = Bound::from_borrowed_ptr_or_opt(py, (*object).m_self);
+        (task, definition.ml_flags, CStr::from_ptr(definition.ml_name))
+    };
+    let (Some(task), Ok(name)) = (task, name.to_str()) else {
+        return false;
+    };
+    let Ok(class) = py.import("_asyncio").and_then(|module| module.getattr("Task")) else {
+        return false;
+    };
+    flags == ffi::METH_O
+        && task.is_instance(&class).unwrap_or(false)
+        && !class.hasattr(name).unwrap_or(true)
 }
 
 /// Take the callback out, so that it is not called again.
 #[inline]
 pub fn remove_callback(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> PyResult<()> {
-    methods(future.py())?.remove_done_callback.bind(future.py()).call1((future, callback)).map(drop)
+    let remove = methods(future.py())?.remove_done_callback.bind(future.py());
+    call::descriptor(remove, future, callback).map(drop)
 }
 
 /// Let the future forget the task that waited for it: from CPython 3.14 on a future knows who waits,
@@ -141,13 +184,14 @@ pub fn forget_waiter(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> 
     // SAFETY: `only_callback` has seen that this is a function in C. It borrows its `self`.
     let waiter =
         unsafe { Bound::from_borrowed_ptr_or_opt(py, ffi::PyCFunction_GetSelf(callback.as_ptr())) };
-    waiter.map_or(Ok(()), |waiter| discard.bind(py).call1((future, waiter)).map(drop))
+    waiter.map_or(Ok(()), |waiter| call::function(discard.bind(py), [future, &waiter]).map(drop))
 }
 
 /// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
 pub fn finish(future: &Bound<'_, PyAny>) -> PyResult<()> {
-    if !future.call_method0(names::done(future.py()))?.is_truthy()? {
-        future.call_method1(names::set_result(future.py()), (future.py().None(),))?;
+    let py = future.py();
+    if !call::method(future, names::done(py), [])?.is_truthy()? {
+        call::method(future, names::set_result(py), [py.None().bind(py)])?;
     }
     Ok(())
 }

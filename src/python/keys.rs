@@ -18,8 +18,7 @@ pub fn draw() -> PyResult<Key> {
         .map_err(|error| PyOSError::new_err(format!("no entropy for a masking key: {error}")))
 }
 
-/// Forget the keys in stock; to be called in the child after `os.fork()`.
-#[pyfunction]
-pub fn discard_keys() {
+/// Forget the keys in stock: a child must not mask with those of its parent (RFC 6455 §10.3).
+pub fn discard() {
     KEYS.with_borrow_mut(Keys::discard);
 }

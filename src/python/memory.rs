@@ -5,6 +5,8 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyDict, PyList, PyString, PyType};
 
+use super::call;
+
 /// `bytes` with this content.
 #[inline]
 pub fn bytes<'py>(py: Python<'py>, content: &[u8]) -> PyResult<Bound<'py, PyBytes>> {
@@ -85,7 +87,7 @@ pub fn exhausted(py: Python<'_>) -> PyErr {
 /// abort where that fails.
 #[cold]
 pub fn error(class: &Bound<'_, PyType>, text: &str) -> PyErr {
-    let error = string(class.py(), text).and_then(|text| class.call1((text,)));
+    let error = string(class.py(), text).and_then(|text| call::function(class, [&text]));
     error.map_or_else(|error| error, PyErr::from_value)
 }
 
@@ -93,8 +95,11 @@ pub fn error(class: &Bound<'_, PyType>, text: &str) -> PyErr {
 #[cold]
 pub fn error_with_code(class: &Bound<'_, PyType>, code: u16, text: &str) -> PyErr {
     let py = class.py();
-    let arguments = || Ok((int(py, code.into())?, string(py, text)?));
-    arguments().and_then(|both| class.call1(both)).map_or_else(|error| error, PyErr::from_value)
+    let make = || {
+        let (code, text) = (int(py, code.into())?, string(py, text)?);
+        call::function(class, [&code, &text])
+    };
+    make().map_or_else(|error| error, PyErr::from_value)
 }
 
 /// The same as an exception that says what there is no memory for, if there is some for that.

@@ -2,12 +2,14 @@
 
 use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyTypeError;
+use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PySlice, PyString, PyTuple};
 
 use super::protocol::Protocol;
-use super::recycle::{self, Blank};
+use super::recycle::Blank;
 use super::runtime::{self, Kind};
+use super::{call, recycle};
 
 /// What `receive()` returns; unpacks, indexes and compares like the tuple `(tp, data, extra)`.
 ///
@@ -185,10 +187,11 @@ impl Message {
     /// Mirrors `aiohttp.WSMessage.json`.
     #[pyo3(signature = (*, loads = None))]
     fn json(&self, py: Python<'_>, loads: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
-        match loads {
-            Some(loads) => loads.call1(py, (&self.data,)),
-            None => Ok(py.import("json")?.call_method1("loads", (&self.data,))?.unbind()),
-        }
+        let loads = match loads {
+            Some(loads) => loads.into_bound(py),
+            None => py.import("json")?.getattr("loads")?,
+        };
+        call::function(&loads, [self.data.bind(py)]).map(Bound::unbind)
     }
 
     fn __len__(&self) -> usize {
@@ -197,12 +200,12 @@ impl Message {
 
     /// How often `value` is among the three.
     fn count(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Ok(self.tuple(py)?.call_method1("count", (value,))?.unbind())
+        Ok(call::method(self.tuple(py)?.as_any(), intern!(py, "count"), [value])?.unbind())
     }
 
     /// Where `value` is among the three; `ValueError` if it is not.
     fn index(&self, py: Python<'_>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
-        Ok(self.tuple(py)?.call_method1("index", (value,))?.unbind())
+        Ok(call::method(self.tuple(py)?.as_any(), intern!(py, "index"), [value])?.unbind())
     }
 
     fn __getitem__<'py>(

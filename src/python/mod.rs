@@ -4,6 +4,7 @@
 
 mod anchor;
 mod busy;
+mod call;
 mod calls;
 mod closing;
 mod compress;
@@ -26,6 +27,7 @@ mod message;
 mod names;
 mod pings;
 mod policy;
+mod process;
 mod protocol;
 mod reader;
 mod receive;
@@ -42,44 +44,38 @@ mod unawaited;
 mod wake;
 
 use pyo3::prelude::*;
+use pyo3::types::PyModule;
 
 /// The Rust core of wsclient.
 #[pymodule(gil_used = false)]
-mod _core {
-    #[pymodule_export]
-    use super::counts::Totals;
-    #[pymodule_export]
-    use super::dialect::Dialect;
-    #[pymodule_export]
-    use super::framing::MessageParser;
-    #[pymodule_export]
-    use super::framing::{
-        Frame, Utf8Validator, apply_mask, encode_close, encode_frame, is_utf8, parse_close,
-        parse_frame,
-    };
-    #[pymodule_export]
-    use super::http::parse_switching_head;
-    #[pymodule_export]
-    use super::keys::discard_keys;
-    #[pymodule_export]
-    use super::message::Message;
-    #[pymodule_export]
-    use super::protocol::Protocol;
-    #[pymodule_export]
-    use super::receive::Receive;
-    #[pymodule_export]
-    use super::response::WebSocketBase;
-    #[pymodule_export]
-    use super::send::Sent;
-
-    #[pymodule_init]
-    fn init(module: &super::Bound<'_, super::PyModule>) -> super::PyResult<()> {
-        super::names::install(module.py());
-        super::message::Message::install(module.py())?;
-        super::recycle::install(module.py())?;
-        super::fastcall::install(module.py())?;
-        super::slots::install::<super::receive::Receive>(module.py());
-        super::slots::install::<super::send::Sent>(module.py());
-        Ok(())
-    }
+fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
+    let py = module.py();
+    // First: the classes below are made once for the process, and would belong to that interpreter.
+    runtime::refuse_subinterpreter()?;
+    module.add_class::<counts::Totals>()?;
+    module.add_class::<dialect::Dialect>()?;
+    module.add_class::<framing::Frame>()?;
+    module.add_class::<framing::MessageParser>()?;
+    module.add_class::<framing::Utf8Validator>()?;
+    module.add_class::<message::Message>()?;
+    module.add_class::<protocol::Protocol>()?;
+    module.add_class::<receive::Receive>()?;
+    module.add_class::<response::WebSocketBase>()?;
+    module.add_class::<send::Sent>()?;
+    module.add_function(wrap_pyfunction!(framing::apply_mask, module)?)?;
+    module.add_function(wrap_pyfunction!(framing::encode_close, module)?)?;
+    module.add_function(wrap_pyfunction!(framing::encode_frame, module)?)?;
+    module.add_function(wrap_pyfunction!(framing::is_utf8, module)?)?;
+    module.add_function(wrap_pyfunction!(framing::parse_close, module)?)?;
+    module.add_function(wrap_pyfunction!(framing::parse_frame, module)?)?;
+    module.add_function(wrap_pyfunction!(http::parse_switching_head, module)?)?;
+    module.add_function(wrap_pyfunction!(process::forked, module)?)?;
+    module.add_function(wrap_pyfunction!(process::forks, module)?)?;
+    names::install(py);
+    message::Message::install(py)?;
+    recycle::install(py)?;
+    fastcall::install(py)?;
+    slots::install::<receive::Receive>(py);
+    slots::install::<send::Sent>(py);
+    Ok(())
 }

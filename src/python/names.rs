@@ -22,6 +22,6 @@ macro_rules! names {
 
 names! {
     _end_now _expire abort call_exception_handler call_later cancel cancelled close create_future done
-    exception get_extra_info get_write_buffer_size is_closing message pause_reading protocol
+    exception get_debug get_extra_info get_write_buffer_size is_closing message pause_reading protocol
     os set_result strerror tobytes write
 }

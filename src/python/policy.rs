@@ -7,6 +7,7 @@ use pyo3::prelude::*;
 use pyo3::types::PyDict;
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::call;
 use super::inbox::Inbox;
 use super::message::Item;
 use super::protocol::Protocol;
@@ -200,7 +201,7 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
                 break;
             };
             if let (Some((key, _)), Some(number)) = (key, placed) {
-                latest.set_item(key, number).unwrap_or_else(&mut note);
+                set(&latest, &key, number).unwrap_or_else(&mut note);
             }
         }
         forget_gone(slf, &latest, note);
@@ -239,13 +240,17 @@ fn key_of<'py>(
     let py = key.py();
     let message = Item::new(item.kind, item.data.clone_ref(py)).into_message(py);
     let message = message.map_err(|(error, _)| error)?;
-    let found = key.call1((message,))?;
+    let found = call::function(key, [message.bind(py)])?;
     if found.is_none() {
         return Ok(None);
     }
-    let number = latest.get_item(&found)?;
+    let number = call::item(latest, &found)?;
     let number = number.map(|number| number.extract()).transpose()?;
     Ok(Some((found, number)))
+}
+
+fn set(latest: &Bound<'_, PyDict>, key: &Bound<'_, PyAny>, number: u64) -> PyResult<()> {
+    call::set_item(latest, key, &memory::int(latest.py(), number.cast_signed())?)
 }
 
 /// Let the dictionary not grow with keys of messages that were taken long ago.
@@ -264,7 +269,7 @@ fn forget_gone(slf: &Bound<'_, Protocol>, latest: &Bound<'_, PyDict>, mut note: 
     };
     for (key, number) in latest.iter() {
         if number.extract::<u64>().is_ok_and(|number| number >= first) {
-            here.set_item(key, number).unwrap_or_else(&mut note);
+            call::set_item(&here, &key, &number).unwrap_or_else(&mut note);
         }
     }
     let old = {
@@ -286,9 +291,9 @@ fn report(slf: &Bound<'_, Protocol>, error: &PyErr) {
         context.set_item(names::exception(py), error.value(py))?;
         context.set_item(names::protocol(py), slf)?;
         let event_loop = slf.borrow().event_loop.clone_ref(py);
-        event_loop.call_method1(py, names::call_exception_handler(py), (context,)).map(drop)
+        call::method(event_loop.bind(py), names::call_exception_handler(py), [&context]).map(drop)
     };
     if let Err(error) = tell() {
-        error.write_unraisable(py, Some(slf.as_any()));
+        call::unraisable(py, error, Some(slf.as_any()));
     }
 }

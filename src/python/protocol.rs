@@ -15,6 +15,7 @@ use std::mem;
 use std::time::Instant;
 
 use pyo3::exceptions::PyValueError;
+use pyo3::intern;
 use pyo3::prelude::*;
 
 use super::busy::Busy;
@@ -31,7 +32,7 @@ use super::policy::Policy;
 use super::receive::Receive;
 use super::send::Sent;
 use super::settle::settle;
-use super::{anchor, closing, flow, names, runtime, scratch};
+use super::{anchor, call, closing, flow, names, process, runtime, scratch};
 use crate::close;
 use crate::connection::Connection;
 use crate::deflate::{Deflater, Inflater};
@@ -81,6 +82,8 @@ pub struct Protocol {
     pub(super) totals: Option<Totals>,
     /// Frames that the core owes the peer, to be written when no borrow is held.
     pub(super) owed: Vec<u8>,
+    /// The process, as [`process::forks`] tells it.
+    forks: usize,
     watch_reads: bool,
     last_read: Option<Instant>,
     /// Python's `time.monotonic`, if messages are to say when they were read.
@@ -96,6 +99,12 @@ impl Protocol {
         self.options.dialect.as_ref().map(|dialect| dialect.clone_ref(py))
     }
 
+    /// Whether this is a copy, in the child of a fork.
+    #[inline]
+    pub(super) fn is_copy(&self) -> bool {
+        self.forks != process::forks()
+    }
+
     /// See `ClientWebSocketResponse.close_code`.
     pub(super) fn close_code(&self) -> Option<u16> {
         match &self.ending.fate {
@@ -109,7 +118,9 @@ impl Protocol {
     pub(super) fn restart_idle_time(&mut self, py: Python<'_>) {
         if self.watch_reads {
             self.last_read = Some(Instant::now());
-            self.read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
+            #[expect(clippy::disallowed_methods, reason = "it runs no Python code")]
+            let read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
+            self.read_at = read_at;
         }
     }
 
@@ -166,6 +177,7 @@ impl Protocol {
             counts: Counts::default(),
             totals: None,
             owed: Vec::new(),
+            forks: process::forks(),
             watch_reads,
             last_read: watch_reads.then(Instant::now),
             clock: None,
@@ -260,7 +272,8 @@ impl Protocol {
     ///     socket: The transport's TCP socket, not blocking, without TLS. The transport does not close
     ///         it before it has called `connection_lost`.
     fn use_socket(&mut self, socket: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.flow.socket = Some(socket.call_method0("fileno")?.extract()?);
+        self.flow.socket =
+            Some(call::method(socket, intern!(socket.py(), "fileno"), [])?.extract()?);
         self.flow.holder = Some(socket.clone().unbind());
         // The transport may still have a part of the request.
         self.flow.queued = true;

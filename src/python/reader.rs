@@ -9,7 +9,7 @@ use super::protocol::{Options, Protocol};
 use super::receive::{Receive, Wanted};
 use super::runtime::Kind;
 use super::settle::settle;
-use super::{flow, future, memory, names};
+use super::{call, flow, future, memory, names};
 
 impl Options {
     /// Whether the `receive()` after this message closes the connection, as aiohttp's does.
@@ -51,7 +51,7 @@ impl Protocol {
         let (Some(_), Some(future)) = (&self.reader, &self.future) else {
             return Ok(self.reader.is_some());
         };
-        if future.call_method0(py, names::cancelled(py))?.is_truthy(py)? {
+        if call::method(future.bind(py), names::cancelled(py), [])?.is_truthy()? {
             self.ending.replaced.extend(self.reader.take().map(Py::into_any));
             self.ending.replaced.extend(self.future.take());
         }

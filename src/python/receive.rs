@@ -13,7 +13,7 @@ use super::response::WebSocketBase;
 use super::settle::settle;
 use super::slots::{Awaitable, Poll, thrown};
 use super::thread::Awake;
-use super::{busy, future, memory, names, runtime, unawaited, wake};
+use super::{busy, call, future, memory, names, runtime, unawaited, wake};
 
 /// What the awaitable is to return.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -311,9 +311,9 @@ impl Receive {
         let py = slf.py();
         let seconds = slf.borrow().timeout.unwrap_or_default();
         let event_loop = protocol.borrow().event_loop.clone_ref(py);
-        let when = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
-        let timer = event_loop.call_method1(py, names::call_later(py), when)?;
-        slf.borrow_mut().timer = Some(timer);
+        let (delay, expire) = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
+        let timer = call::method(event_loop.bind(py), names::call_later(py), [&delay, &expire])?;
+        slf.borrow_mut().timer = Some(timer.unbind());
         Ok(())
     }
 
@@ -337,7 +337,7 @@ fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
 
 #[cold]
 fn cancel(py: Python<'_>, timer: &Py<PyAny>) -> PyResult<()> {
-    timer.call_method0(py, names::cancel(py)).map(drop)
+    call::method(timer.bind(py), names::cancel(py), []).map(drop)
 }
 
 #[pymethods]

@@ -2,8 +2,9 @@
 //! Python frame of this package.
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyTuple};
+use pyo3::types::{PyDict, PyString, PyTuple};
 
+use super::call;
 use super::calls::limit;
 use super::flow::{self, pause};
 use super::names;
@@ -251,9 +252,13 @@ impl WebSocketBase {
     }
 
     /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
-    /// before is left to receive; or if its event loop is closed.
+    /// before is left to receive; or if its event loop is closed, and in the child of a fork, whose
+    /// parent has the connection.
     #[getter]
     fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.home.is_copy() {
+            return Ok(true);
+        }
         let closed = self.look(py)?.is_closed();
         Ok(closed || self.home.is_closed(py)?)
     }
@@ -344,7 +349,7 @@ impl WebSocketBase {
                 _ => return Ok(0),
             }
         };
-        transport.call_method0(py, names::get_write_buffer_size(py))?.extract(py)
+        call::method(transport.bind(py), names::get_write_buffer_size(py), [])?.extract()
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.
@@ -364,7 +369,11 @@ impl WebSocketBase {
         let transport = self.look(py)?.transport.as_ref().map(|t| t.clone_ref(py));
         let default = default.unwrap_or_else(|| py.None());
         match transport {
-            Some(transport) => transport.call_method1(py, "get_extra_info", (name, default)),
+            Some(transport) => {
+                let (name, default) = (PyString::new(py, name), default.bind(py));
+                call::method(transport.bind(py), names::get_extra_info(py), [&name, default])
+                    .map(Bound::unbind)
+            }
             None => Ok(default),
         }
     }
@@ -387,7 +396,16 @@ impl WebSocketBase {
         self.check_thread(py, doing)
     }
 
+    /// Whether this is a copy of the parent process's WebSocket, in the child of a fork.
+    #[getter]
+    fn _is_copy(&self) -> bool {
+        self.home.is_copy()
+    }
+
     /// Whether the caller is in the thread of the event loop, which is open.
+    ///
+    /// Raises:
+    ///     RuntimeError: It is in the child of a fork.
     #[getter]
     fn _at_home(&self, py: Python<'_>) -> PyResult<bool> {
         Ok(self.home.place(py)? == Place::Here)

@@ -1,10 +1,14 @@
 //! What the binding needs of Python itself, looked up once.
 
+use std::sync::atomic::{AtomicU32, Ordering};
+
+use pyo3::exceptions::PyImportError;
+use pyo3::ffi;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
-use super::future;
+use super::{call, future, names};
 
 pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
@@ -26,6 +30,20 @@ pub fn prepare(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         future::prepare(py)
     });
     prepared.copied()
+}
+
+/// Refuse to be imported by another interpreter than the process's first: classes and much else are
+/// kept once for the process. CPython asks for that itself only of interpreters with their own GIL.
+///
+/// # Errors
+/// `ImportError`.
+pub fn refuse_subinterpreter() -> PyResult<()> {
+    // SAFETY: the thread is attached, as the module is being imported.
+    if unsafe { ffi::PyInterpreterState_Get() == ffi::PyInterpreterState_Main() } {
+        return Ok(());
+    }
+    let text = "wsclient works in the main interpreter only, not in a subinterpreter";
+    Err(PyImportError::new_err(text))
 }
 
 /// The types that `receive()` returns messages of.
@@ -112,9 +130,47 @@ pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
         PyResult::Ok(CurrentTask::Dict(tasks.cast_into::<PyDict>()?.unbind()))
     })?;
     Ok(match lookup {
-        CurrentTask::Function(function) => !function.bind(py).call1((event_loop,))?.is_none(),
+        CurrentTask::Function(function) => {
+            !call::function(function.bind(py), [event_loop])?.is_none()
+        }
         CurrentTask::Dict(tasks) => tasks.bind(py).get_item(event_loop)?.is_some(),
     })
+}
+
+/// `event_loop.get_debug()`, if the loop does as asyncio's and uvloop's: in debug mode they let the
+/// thread track where coroutines come from, which is asked for in a tenth of the instructions.
+#[inline]
+pub fn in_debug(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    static DEPTH: PyOnceLock<(Py<PyAny>, Py<PyAny>)> = PyOnceLock::new();
+    let py = event_loop.py();
+    let (depth, zero) = DEPTH.get_or_try_init(py, || {
+        let depth = py.import("sys")?.getattr("get_coroutine_origin_tracking_depth")?;
+        PyResult::Ok((depth.unbind(), 0_i32.into_pyobject(py)?.into_any().unbind()))
+    })?;
+    // CPython has one zero.
+    if call::builtin(depth.bind(py), None)?.is(zero) {
+        return Ok(false);
+    }
+    call::method(event_loop, names::get_debug(py), [])?.is_truthy()
+}
+
+/// Whether a task may run the loop from inside itself, as nest_asyncio lets it. It may be applied at
+/// any time, and changes the loop's class.
+#[inline]
+pub fn is_nestable(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
+    /// The version of a class that is not. No two classes have the same; 0 stands for none.
+    static PLAIN: AtomicU32 = AtomicU32::new(0);
+    // SAFETY: the loop keeps its class alive.
+    let version = || unsafe { (*ffi::Py_TYPE(event_loop.as_ptr())).tp_version_tag };
+    let known = version();
+    if known != 0 && known == PLAIN.load(Ordering::Relaxed) {
+        return Ok(false);
+    }
+    let nestable = event_loop.get_type().hasattr("_nest_patched")?;
+    if !nestable {
+        PLAIN.store(version(), Ordering::Relaxed);
+    }
+    Ok(nestable)
 }
 
 /// Whether nobody else holds the object, so that it can be made another.
@@ -122,7 +178,7 @@ pub fn in_task(event_loop: &Bound<'_, PyAny>) -> PyResult<bool> {
 pub fn is_only_reference<T>(object: &Py<T>) -> bool {
     // Without the GIL, a count of one proves nothing.
     // SAFETY: the object is alive, as `object` holds it.
-    cfg!(not(Py_GIL_DISABLED)) && unsafe { pyo3::ffi::Py_REFCNT(object.as_ptr()) } == 1
+    cfg!(not(Py_GIL_DISABLED)) && unsafe { ffi::Py_REFCNT(object.as_ptr()) } == 1
 }
 
 /// An `asyncio.Future` that has the result `None`.
@@ -130,10 +186,8 @@ pub fn finished_future(py: Python<'_>) -> PyResult<&Py<PyAny>> {
     static FINISHED: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
     FINISHED.get_or_try_init(py, || {
         // It belongs to no loop, as it outlives them all; nothing is ever scheduled for it.
-        let kwargs = PyDict::new(py);
-        kwargs.set_item("loop", Py::new(py, NoLoop)?)?;
-        let future = py.import("asyncio")?.getattr("Future")?.call((), Some(&kwargs))?;
-        future.call_method1("set_result", (py.None(),))?;
+        let future = future::new(Bound::new(py, NoLoop)?.as_any())?;
+        call::method(&future, names::set_result(py), [py.None().bind(py)])?;
         Ok(future.unbind())
     })
 }

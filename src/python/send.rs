@@ -15,7 +15,7 @@ use super::protocol::Protocol;
 use super::response::WebSocketBase;
 use super::slots::{Awaitable, Poll, thrown};
 use super::thread::{self, Place};
-use super::{closing, direct, error, flow, keys, memory, names, unawaited};
+use super::{call, closing, direct, error, flow, keys, memory, names, unawaited};
 use crate::close;
 use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
 
@@ -85,7 +85,7 @@ fn write_checked(
     write(slf, frame)?;
     let is_closing = slf.borrow().flow.is_closing.as_ref().map(|ask| ask.clone_ref(py));
     if let Some(is_closing) = is_closing
-        && is_closing.call0(py)?.is_truthy(py)?
+        && call::builtin(is_closing.bind(py), None)?.is_truthy()?
     {
         slf.borrow_mut().flow.severed = true;
         return Err(not_open(slf, &format!("a {opcode} frame")));
@@ -108,7 +108,7 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
         me.flow.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
     };
     match write {
-        Some(write) => match write.call1((frames,)) {
+        Some(write) => match call::function(&write, [frames]) {
             Ok(_) => Ok(()),
             // It may have sent a part.
             Err(error) => Err(closing::cut_off(slf, error)?),
@@ -130,7 +130,7 @@ pub fn binary<'a>(data: &'a Bound<'_, PyAny>) -> PyResult<Cow<'a, [u8]>> {
         return Ok(copy.into());
     }
     if data.is_instance_of::<PyMemoryView>() {
-        let bytes = data.call_method0(names::tobytes(data.py()))?;
+        let bytes = call::method(data, names::tobytes(data.py()), [])?;
         return memory::copy(data.py(), bytes.cast::<PyBytes>()?.as_bytes()).map(Cow::from);
     }
     Err(expected("data", "bytes, bytearray or memoryview", data))

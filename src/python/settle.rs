@@ -33,6 +33,9 @@ pub fn settle(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 #[cold]
 fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    if slf.borrow().is_copy() {
+        return Ok(());
+    }
     let replaced = std::mem::take(&mut slf.borrow_mut().ending.replaced);
     drop(replaced);
     let interrupt = policy::apply(slf);

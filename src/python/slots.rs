@@ -14,7 +14,7 @@ use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
 use pyo3::types::PyType;
 
-use super::entry;
+use super::{call, entry};
 
 /// What resuming an awaitable came to.
 pub enum Poll {
@@ -123,8 +123,8 @@ pub fn thrown(
 ) -> PyResult<PyErr> {
     let instance = match (exc.cast::<PyType>(), value) {
         (Ok(_), Some(value)) if value.is_instance(exc)? => value.clone(),
-        (Ok(class), Some(value)) if !value.is_none() => class.call1((value,))?,
-        (Ok(class), _) => class.call0()?,
+        (Ok(class), Some(value)) if !value.is_none() => call::function(class, [value])?,
+        (Ok(class), _) => call::function(class, [])?,
         (Err(_), _) => exc.clone(),
     };
     if let Some(traceback) = traceback.filter(|traceback| !traceback.is_none()) {

@@ -1,4 +1,5 @@
 //! The thread that a connection belongs to: that of its event loop, as everything of asyncio's does.
+//! And the process, as a fork's child has a thread of the same name.
 
 use std::ptr;
 use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
@@ -9,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use super::runtime;
+use super::{call, process, runtime};
 
 /// What a caller in another thread is to do.
 pub const INSTEAD: &str = "use asyncio.run_coroutine_threadsafe()";
@@ -19,6 +20,8 @@ pub struct Home {
     event_loop: Py<PyAny>,
     /// The thread in which it ran last, as far as is known.
     thread: AtomicUsize,
+    /// The process, as [`process::forks`] tells it.
+    forks: usize,
 }
 
 /// Where a caller is, as a connection sees it.
@@ -35,7 +38,13 @@ pub enum Place {
 impl Home {
     /// The caller's thread, in which `event_loop` runs.
     pub fn here(event_loop: Py<PyAny>) -> Self {
-        Self { event_loop, thread: AtomicUsize::new(this_thread()) }
+        Self { event_loop, thread: AtomicUsize::new(this_thread()), forks: process::forks() }
+    }
+
+    /// Whether this is a copy, in the child of a fork.
+    #[inline]
+    pub fn is_copy(&self) -> bool {
+        self.forks != process::forks()
     }
 
     /// Whether a task runs that a message has woken: the short way to know that the caller is in the
@@ -52,17 +61,24 @@ impl Home {
     }
 
     /// Where the caller is.
+    ///
+    /// # Errors
+    /// `RuntimeError` in the child of a fork.
     pub fn place(&self, py: Python<'_>) -> PyResult<Place> {
         let here = self.is_here();
         if here && runtime::in_task(self.event_loop.bind(py))? {
             return Ok(Place::Here);
+        }
+        if self.is_copy() {
+            return Err(inherited());
         }
         if running_loop(py)?.is(&self.event_loop) {
             // A loop that has stopped may run on in another thread.
             self.thread.store(this_thread(), Ordering::Relaxed);
             return Ok(Place::Here);
         }
-        if self.event_loop.call_method0(py, intern!(py, "is_closed"))?.is_truthy(py)? {
+        let event_loop = self.event_loop.bind(py);
+        if call::method(event_loop, intern!(py, "is_closed"), [])?.is_truthy()? {
             return Ok(Place::LoopClosed);
         }
         Ok(if here { Place::Here } else { Place::Elsewhere })
@@ -127,14 +143,23 @@ impl Drop for Awake {
 /// The event loop that runs in this thread, or `None` in Python's sense.
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();
-    FUNCTION.import(py, "asyncio", "_get_running_loop")?.call0()
+    call::builtin(FUNCTION.import(py, "asyncio", "_get_running_loop")?, None)
 }
 
+/// No two threads of a process have the same, nor has one before a fork and after it: they are
+/// addresses, far apart.
 #[inline]
 #[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
 fn this_thread() -> usize {
     // SAFETY: the call has no preconditions.
-    unsafe { libc::pthread_self() as usize }
+    unsafe { libc::pthread_self() as usize }.wrapping_add(process::forks())
+}
+
+/// The error for the child of a fork.
+#[cold]
+fn inherited() -> PyErr {
+    let text = "this WebSocket belongs to the parent process; a child has to open its own";
+    PyRuntimeError::new_err(text)
 }
 
 /// The error for another thread than the event loop's.

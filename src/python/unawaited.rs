@@ -6,6 +6,7 @@ use pyo3::exceptions::PyRuntimeWarning;
 use pyo3::prelude::*;
 use pyo3::types::PyString;
 
+use super::call;
 use super::thread::INSTEAD;
 
 /// The method's name as a coroutine's `__qualname__` has it.
@@ -25,7 +26,7 @@ pub fn warn(method: &str, elsewhere: bool) {
         let pending = PyErr::take(py);
         if let Err(error) = issue(py, method, elsewhere) {
             let name = PyString::new(py, &qualname(method));
-            error.write_unraisable(py, Some(&name));
+            call::unraisable(py, error, Some(&name));
         }
         if let Some(pending) = pending {
             pending.restore(py);

@@ -10,7 +10,7 @@ use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{future, memory, names, runtime};
+use super::{call, future, memory, names, runtime};
 
 /// What became of the future that a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -24,6 +24,9 @@ pub enum Future {
 /// Let whoever waits for `future` go on: at once if this pass of the loop runs no task (a task
 /// cannot be entered from inside another, nor a context that is already entered), else soon.
 ///
+/// Soon as well in debug mode, where a slow task is to be named, not the read that it runs in; and
+/// where a task may run the loop, which could not read again before the first read is over.
+///
 /// # Errors
 /// `KeyboardInterrupt` and `SystemExit` from the task; anything else that escapes goes to the
 /// loop's exception handler, as for a callback that the loop itself runs.
@@ -32,7 +35,10 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     let Some((function, context)) = future::only_callback(future) else {
         return finish(future);
     };
-    if runtime::in_task(event_loop)? {
+    if runtime::in_task(event_loop)?
+        || runtime::in_debug(event_loop)?
+        || runtime::is_nestable(event_loop)?
+    {
         return finish(future);
     }
     let Some(entered) = Entered::enter(&context) else {
@@ -41,7 +47,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     future::remove_callback(future, &function)?;
     #[cfg(Py_3_14)]
     future::forget_waiter(future, &function)?;
-    let result = function.call1((runtime::finished_future(py)?,));
+    let result = call::builtin(&function, Some(runtime::finished_future(py)?.bind(py)));
     drop(entered);
     match result {
         Ok(_) => {}
@@ -56,7 +62,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
             let text = memory::string(py, "Exception in the wake-up of a receive()")?;
             report.set_item(names::message(py), text)?;
             report.set_item(names::exception(py), error)?;
-            event_loop.call_method1(names::call_exception_handler(py), (report,))?;
+            call::method(event_loop, names::call_exception_handler(py), [&report])?;
         }
     }
     Ok(Future::Reusable)
@@ -88,7 +94,7 @@ impl Drop for Entered<'_, '_> {
         if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
             // The callback left another context entered; only it can be at fault.
             if let Some(error) = PyErr::take(self.0.py()) {
-                error.write_unraisable(self.0.py(), Some(self.0));
+                call::unraisable(self.0.py(), error, Some(self.0));
             }
         }
     }

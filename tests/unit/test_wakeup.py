@@ -377,3 +377,28 @@ async def test_waits_for_the_end_are_woken_too(scripted):
         wire.reset()
         assert (await task).tp is MsgType.closed
         await gone(ws)
+
+
+@pytest.mark.parametrize("method", ["append", "set_name"])
+async def test_a_builtin_that_is_no_wake_up_is_called_by_the_loop(scripted, method):
+    """Whatever its `__self__` is: a task has methods of this kind, too."""
+    async with linked(scripted) as (ws, wire):
+        called = []
+        receiving = ws.receive()
+        future = receiving.send(None)
+        if method == "append":
+            future.add_done_callback(called.append)
+        else:
+            task = asyncio.create_task(asyncio.Event().wait())
+            future.add_done_callback(task.set_name)
+        await deliver(wire, frame(TEXT, b"a"))
+        assert future.done()
+        await asyncio.sleep(0)  # the pass in which the loop calls what waits for the future
+        if method == "append":
+            assert called == [future]
+        else:
+            assert task.get_name() == str(future)
+            task.cancel()
+        with pytest.raises(StopIteration) as stopped:
+            receiving.send(None)
+        assert stopped.value.value.data == "a"

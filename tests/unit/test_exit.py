@@ -1,0 +1,85 @@
+"""Python ends while a daemon thread, whose event loop has a WebSocket, runs Python code."""
+
+import asyncio
+import sys
+
+import pytest
+from tests.conftest import TEXT, frame
+
+PROGRAM = """
+import asyncio, sys, threading, time
+import uvloop
+from wsclient import Conflate, Heartbeat, ws_connect
+
+url, loop, where = sys.argv[1:]
+inside = threading.Event()
+
+def work(*_):
+    inside.set()
+    while True:  # each turn gives the GIL up, and Python may be ending when it is wanted back
+        time.sleep(0.001)
+
+def fail(_):
+    raise ValueError
+
+async def main():
+    options = {
+        "key": {"queue": Conflate(work)},
+        "exception handler": {"queue": Conflate(fail)},
+        "heartbeat": {"heartbeat": Heartbeat(0.01, payload=work)},
+        "trace": {"trace": work},
+        "busy_poll": {"busy_poll": 1.0},
+    }.get(where, {})
+    if where == "exception handler":
+        asyncio.get_running_loop().set_exception_handler(work)
+    ws = await ws_connect(url, **options)
+    await ws.send_str("go")
+    message = await ws.receive()
+    if where == "json":
+        message.json(loads=work)
+    elif where == "task":
+        work()
+    inside.set()
+    while True:
+        await ws.receive()
+
+new_loop = uvloop.new_event_loop if loop == "uvloop" else None
+def run():
+    with asyncio.Runner(loop_factory=new_loop) as runner:
+        runner.run(main())
+
+threading.Thread(target=run, daemon=True).start()
+if not inside.wait(30):
+    sys.exit("nothing called it")
+print("the main thread is done")
+"""
+
+
+@pytest.mark.parametrize(
+    "where", ["task", "key", "exception handler", "heartbeat", "trace", "json", "busy_poll"]
+)
+async def test_a_daemon_thread_does_not_keep_python_from_ending(scripted, where):
+    async def script(wire):
+        if await wire.receive() is not None:
+            await wire.send(frame(TEXT, b"{}"))
+        await wire.end()
+
+    url = await scripted(script)
+    loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+
+    async def run():
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-c", PROGRAM, url, loop, where),
+            stdout=asyncio.subprocess.PIPE,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        try:
+            said, errors = await process.communicate()
+        except BaseException:
+            process.kill()
+            raise
+        return process.returncode, said, errors
+
+    async with asyncio.timeout(60):
+        outcomes = await asyncio.gather(*(run() for _ in range(4)))
+    assert outcomes == [(0, b"the main thread is done\n", b"")] * 4
