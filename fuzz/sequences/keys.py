@@ -56,10 +56,15 @@ def key_function(world: World, rng: Random, found: list[Any]) -> Callable[[Any],
     def fail(_: int) -> Any:
         raise ValueError("key")
 
-    def interrupt(_: int) -> Any:
+    def interrupt(number: int) -> Any:
+        if said:  # of several in a batch, one is raised
+            return number
         error = Interrupt("key")
+        said.append(error)
         world.raised.append(error)
         raise error
+
+    said: list[Interrupt] = []
 
     def use(number: int) -> int:
         act()

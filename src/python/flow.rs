@@ -233,10 +233,10 @@ pub fn resume_writing(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let waiters = {
         let mut me = slf.borrow_mut();
         me.flow.write_paused = false;
-        if let Some(payload) = me.flow.owed_pong.take() {
-            if me.core.close_state() == State::Open {
-                me.owe(Opcode::Pong, &payload);
-            }
+        if let Some(payload) = me.flow.owed_pong.take()
+            && me.core.close_state() == State::Open
+        {
+            me.owe(Opcode::Pong, &payload);
         }
         std::mem::take(&mut me.flow.waiters)
     };

@@ -181,7 +181,10 @@ pub fn apply(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         };
         let mut note = |error: PyErr| {
             if error::ends_the_loop(py, &error) {
-                interrupt = Err(error);
+                // The first, if there are several.
+                if interrupt.is_ok() {
+                    interrupt = Err(error);
+                }
             } else {
                 report(slf, &error);
             }
