@@ -6,11 +6,10 @@
 //! from it and called. What a task does about a future of another class, by attributes and method
 //! calls, costs 1,000 instructions a message more; and cancellation is asyncio's own affair.
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PySystemExit};
 use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{call, future, memory, names, runtime};
+use super::{call, error, future, memory, names, runtime};
 
 /// What became of the future that a task waits for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -51,12 +50,7 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
     drop(entered);
     match result {
         Ok(_) => {}
-        Err(error)
-            if error.is_instance_of::<PyKeyboardInterrupt>(py)
-                || error.is_instance_of::<PySystemExit>(py) =>
-        {
-            return Err(error);
-        }
+        Err(error) if error::ends_the_loop(py, &error) => return Err(error),
         Err(error) => {
             let report = memory::dict(py)?;
             let text = memory::string(py, "Exception in the wake-up of a receive()")?;

@@ -31,7 +31,7 @@ GOODBYE = frame(TEXT, b"last") + frame(TEXT, b"words") + frame(CLOSE, b"\x0f\xa1
 
 async def test_a_loop_of_sends_ends_when_the_server_has_left(request, connect, tls):
     if "uvloop-adapter-wss" in request.node.name:
-        pytest.skip("uvloop's own TLS transport writes only when the loop gets a turn")
+        pytest.skip("uvloop's own TLS transport says so only when the loop has had a turn")
 
     def script(sock, head):
         sock.sendall(head + frame(TEXT, b"hello"))
