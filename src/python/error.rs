@@ -1,5 +1,6 @@
 //! Errors as Python knows them.
 
+use std::fmt::Write;
 use std::io;
 
 use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
@@ -38,7 +39,9 @@ pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>)
         };
         return error.into_value(py).into_any();
     };
-    let text = format!("connection lost: {cause}");
+    // Not by `format!`, which panics if the cause cannot say what it is, for want of memory.
+    let mut text = String::from("connection lost: ");
+    let _ = write!(text, "{cause}");
     let error = reset(py, &text, dialect);
     error.set_cause(py, Some(cause));
     error.into_value(py).into_any()
