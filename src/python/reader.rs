@@ -1,6 +1,6 @@
 //! Who waits in `receive()`, and what is there to be taken.
 
-use pyo3::exceptions::{PyMemoryError, PyRuntimeError, PyStopAsyncIteration};
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
 use pyo3::types::PyList;
 
@@ -47,7 +47,13 @@ impl Protocol {
     }
 
     /// Whether a task waits to receive. One that is cancelled, but has not run since, does not.
+    #[inline]
     pub(super) fn has_reader(&mut self, py: Python<'_>) -> PyResult<bool> {
+        if self.reader.is_none() { Ok(false) } else { self.reader_waits(py) }
+    }
+
+    #[cold]
+    fn reader_waits(&mut self, py: Python<'_>) -> PyResult<bool> {
         let (Some(_), Some(future)) = (&self.reader, &self.future) else {
             return Ok(self.reader.is_some());
         };
@@ -93,7 +99,9 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         Some(item) => item,
         None => closed(protocol)?.ok_or_else(taken)?,
     };
-    let item = finish_take(protocol, item)?;
+    if let Err(error) = finish_take(protocol, &item) {
+        return Err(put_back(protocol, (error, item)));
+    }
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
     }
@@ -124,12 +132,24 @@ fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>
     let messages = memory::list(protocol.py())?;
     // Not by `take`: an error among them is not the end before its batch has been answered.
     loop {
-        let Some(item) = protocol.borrow_mut().inbox.pop() else { break };
-        if let Err(error) = append(protocol, &messages, item, dialect) {
-            // Without memory for more, these are all.
-            if error.is_instance_of::<PyMemoryError>(protocol.py()) && !messages.is_empty() {
-                break;
+        let Some(item) = protocol.borrow_mut().inbox.pop() else {
+            // What waited for room comes in.
+            if let Err(error) = flow::refill(protocol) {
+                return Err(put_all_back(protocol, &messages, error));
             }
+            if protocol.borrow().inbox.is_ready() {
+                continue;
+            }
+            break;
+        };
+        let message = match make(protocol, item, dialect) {
+            Ok(message) => message,
+            // Without memory for more, these are all.
+            Err(_) if !messages.is_empty() => break,
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = messages.append(&message) {
+            let error = put_message_back(protocol, message.bind(protocol.py()), error);
             return Err(put_all_back(protocol, &messages, error));
         }
     }
@@ -141,20 +161,16 @@ fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>
     Ok(messages.into_any().unbind())
 }
 
-/// Add the message of an item to others, and let the next come in.
-#[inline]
-fn append(
+#[cold]
+fn put_message_back(
     protocol: &Bound<'_, Protocol>,
-    messages: &Bound<'_, PyList>,
-    item: Item,
-    dialect: bool,
-) -> PyResult<()> {
-    let message = make(protocol, item, dialect)?;
-    if let Err(error) = messages.append(&message) {
-        let item = Item::of(protocol, message.bind(protocol.py()))?;
-        return Err(put_back(protocol, (error, item)));
+    message: &Bound<'_, PyAny>,
+    error: PyErr,
+) -> PyErr {
+    match Item::of(protocol, message) {
+        Ok(item) => put_back(protocol, (error, item)),
+        Err(other) => other,
     }
-    flow::refill(protocol)
 }
 
 #[cold]
@@ -164,9 +180,8 @@ fn put_all_back(
     mut error: PyErr,
 ) -> PyErr {
     for index in (0..messages.len()).rev() {
-        let item = messages.get_item(index).and_then(|message| Item::of(protocol, &message));
-        match item {
-            Ok(item) => error = put_back(protocol, (error, item)),
+        match messages.get_item(index) {
+            Ok(message) => error = put_message_back(protocol, &message, error),
             Err(other) => return other,
         }
     }
@@ -184,17 +199,19 @@ pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         settle(protocol)?;
         return Ok(None);
     };
-    make(protocol, finish_take(protocol, item)?, true).map(Some)
+    match finish_take(protocol, &item) {
+        Ok(()) => make(protocol, item, true).map(Some),
+        Err(error) => Err(put_back(protocol, (error, item))),
+    }
 }
 
 /// Do what taking `item` made possible: answer the peer's end, or read on.
 #[inline]
-fn finish_take(protocol: &Bound<'_, Protocol>, item: Item) -> PyResult<Item> {
-    let settled = if item.kind.is_end() { settle(protocol) } else { Ok(()) };
-    match settled.and_then(|()| flow::refill(protocol)) {
-        Ok(()) => Ok(item),
-        Err(error) => Err(put_back(protocol, (error, item))),
+fn finish_take(protocol: &Bound<'_, Protocol>, item: &Item) -> PyResult<()> {
+    if item.kind.is_end() {
+        settle(protocol)?;
     }
+    flow::refill(protocol)
 }
 
 /// The message of an item that was taken could not be handed out: let it wait again.
