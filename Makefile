@@ -59,6 +59,20 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --features python
 
+PORTABLE := x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-unknown-linux-gnu \
+	x86_64-unknown-linux-musl
+
+# musl has extension modules only where it is not linked statically.
+.PHONY: portable
+portable: ## Check that the extension compiles for Windows, macOS, ARM and musl (needs rustup)
+	@for target in $(PORTABLE); do \
+		if ! rustup target add $$target; then echo "$$target cannot be had: skipped" >&2; continue; fi; \
+		(set -x; PYO3_PYTHON= PYO3_CROSS_PYTHON_VERSION=3.11 \
+			CARGO_TARGET_X86_64_UNKNOWN_LINUX_MUSL_RUSTFLAGS=-Ctarget-feature=-crt-static \
+			cargo check --target $$target --target-dir target/portable \
+			--features python,pyo3/generate-import-lib) || exit 1; \
+	done
+
 .PHONY: format
 format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 	$(BIN)/ruff check --fix

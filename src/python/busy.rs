@@ -3,16 +3,15 @@
 //! Being woken costs a sleep in the kernel and a pass of the event loop, some tens of microseconds
 //! that asking does not; what it costs instead is the processor, and everybody else's turn.
 
-use std::ffi::c_void;
 use std::hint;
-use std::io;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 
-use super::direct::{self, Socket};
+use super::direct;
 use super::flow;
 use super::protocol::Protocol;
+use super::socket::Socket;
 
 /// The event loop cannot wait longer, nor can Ctrl-C.
 const LONGEST: Duration = Duration::from_secs(1);
@@ -80,15 +79,8 @@ pub fn poll(slf: &Bound<'_, Protocol>, timeout: Option<f64>) -> PyResult<()> {
 
 /// Whether there is something to read, an end or an error included, before `deadline`.
 fn becomes_readable(socket: Socket, deadline: Instant) -> bool {
-    let mut byte = 0u8;
     while Instant::now() < deadline {
-        // SAFETY: one byte may be written where the pointer points. The descriptor is open, as for
-        // `direct`: the transport belongs to this thread, which is here.
-        let peeked = unsafe {
-            let flags = libc::MSG_PEEK | libc::MSG_DONTWAIT;
-            libc::recv(socket, (&raw mut byte).cast::<c_void>(), 1, flags)
-        };
-        if peeked >= 0 || io::Error::last_os_error().kind() != io::ErrorKind::WouldBlock {
+        if socket.is_readable() {
             return true;
         }
         hint::spin_loop();

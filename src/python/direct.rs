@@ -7,7 +7,6 @@
 //! pausing, closing and losing the connection stay its affair.
 
 use std::cell::RefCell;
-use std::ffi::c_void;
 use std::io;
 use std::ptr;
 
@@ -17,6 +16,7 @@ use pyo3::types::PyBytes;
 use super::gathering::Gathering;
 use super::protocol::Protocol;
 use super::settle::settle;
+use super::socket::Socket;
 use super::{closing, error, memory, names, scratch};
 use crate::frame::Header;
 use crate::mask::{self, Key};
@@ -31,27 +31,6 @@ const AFTER_LARGE: usize = 16 * 1024;
 
 thread_local! {
     static FRAME: RefCell<Vec<u8>> = const { RefCell::new(Vec::new()) };
-}
-
-/// The descriptor of a socket that may be used past its transport.
-pub type Socket = i32;
-
-/// A peer that is gone is an error here, not a signal.
-#[cfg(any(target_os = "linux", target_os = "android", target_os = "freebsd"))]
-const FLAGS: i32 = libc::MSG_DONTWAIT | libc::MSG_NOSIGNAL;
-/// Elsewhere Python ignores the signal.
-#[cfg(not(any(target_os = "linux", target_os = "android", target_os = "freebsd")))]
-const FLAGS: i32 = libc::MSG_DONTWAIT;
-
-/// Send what the socket takes without waiting; returns how many bytes that was. An error counts as
-/// none: the transport will meet it too, and knows what to do.
-fn send(socket: Socket, bytes: &[u8]) -> usize {
-    let (pointer, length) = (bytes.as_ptr().cast::<c_void>(), bytes.len());
-    // SAFETY: the pointer and length are those of a live slice. The descriptor is that of a socket
-    // which the connection holds (`Flow::holder`), and which its transport does not close before it
-    // has told the connection.
-    let sent = unsafe { libc::send(socket, pointer, length, FLAGS) };
-    usize::try_from(sent).unwrap_or(0)
 }
 
 /// A frame could not be sent.
@@ -82,7 +61,7 @@ pub fn send_frame(
             let (piece, more) = left.split_at(left.len().min(PIECE));
             mask::copy(&mut buffer[built..built + piece.len()], piece, key);
             built += piece.len();
-            let sent = send(socket, &buffer[..built]);
+            let sent = socket.send(&buffer[..built]);
             if sent < built {
                 let unsent = &buffer[sent..built];
                 let rest = PyBytes::new_with(py, unsent.len() + more.len(), |out| {
@@ -104,33 +83,6 @@ pub fn send_frame(
             (built, left) = (0, more);
         }
     })
-}
-
-/// Receive what the socket has, up to `missing` bytes to `start` and then the rest to `buffer`; 0
-/// bytes are the end of what the peer sends.
-///
-/// # Safety
-/// `missing` bytes may be written from `start` on.
-unsafe fn receive(
-    socket: Socket,
-    (start, missing): (*mut u8, usize),
-    buffer: &mut [u8],
-) -> io::Result<usize> {
-    let mut parts = [
-        libc::iovec { iov_base: start.cast(), iov_len: missing },
-        libc::iovec { iov_base: buffer.as_mut_ptr().cast(), iov_len: buffer.len() },
-    ];
-    // SAFETY: the descriptor is open, as in `send`, and in non-blocking mode; the caller vouches
-    // for the first part, and the second is a slice that may be written to.
-    let received = unsafe {
-        if missing == 0 {
-            let [_, all] = parts;
-            libc::recv(socket, all.iov_base, all.iov_len, libc::MSG_DONTWAIT)
-        } else {
-            libc::readv(socket, parts.as_mut_ptr(), 2)
-        }
-    };
-    usize::try_from(received).map_err(|_| io::Error::last_os_error())
 }
 
 /// Read the socket once; the loop calls again if there is more.
@@ -167,7 +119,7 @@ impl Protocol {
         let after = if place.1 == 0 { scratch::SIZE } else { AFTER_LARGE };
         let buffer = &mut buffer[..after];
         // SAFETY: a large message knows where the rest of it goes.
-        let received = unsafe { receive(socket, place, buffer)? };
+        let received = unsafe { socket.receive(place, buffer)? };
         let placed = received.min(place.1);
         if let Some(gathering) = &mut self.gathering {
             // SAFETY: they were received a moment ago.

@@ -6,9 +6,9 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 use pyo3::{PyTraverseError, PyVisit};
 
-use super::direct::Socket;
 use super::protocol::Protocol;
 use super::settle::settle;
+use super::socket::Socket;
 use super::{call, closing, future, names};
 use crate::close::State;
 use crate::frame::Opcode;

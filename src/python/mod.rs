@@ -38,6 +38,7 @@ mod scratch;
 mod send;
 mod settle;
 mod slots;
+mod socket;
 mod text;
 mod thread;
 mod unawaited;

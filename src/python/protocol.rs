@@ -32,6 +32,7 @@ use super::policy::Policy;
 use super::receive::Receive;
 use super::send::Sent;
 use super::settle::settle;
+use super::socket::Socket;
 use super::{anchor, call, closing, flow, names, process, runtime, scratch};
 use crate::close;
 use crate::connection::Connection;
@@ -272,8 +273,8 @@ impl Protocol {
     ///     socket: The transport's TCP socket, not blocking, without TLS. The transport does not close
     ///         it before it has called `connection_lost`.
     fn use_socket(&mut self, socket: &Bound<'_, PyAny>) -> PyResult<()> {
-        self.flow.socket =
-            Some(call::method(socket, intern!(socket.py(), "fileno"), [])?.extract()?);
+        let descriptor = call::method(socket, intern!(socket.py(), "fileno"), [])?;
+        self.flow.socket = Socket::of(descriptor.extract()?);
         self.flow.holder = Some(socket.clone().unbind());
         // The transport may still have a part of the request.
         self.flow.queued = true;

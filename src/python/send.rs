@@ -10,10 +10,11 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyByteArray, PyBytes, PyIterator, PyMemoryView, PyString};
 
-use super::direct::{Failed, Socket};
+use super::direct::Failed;
 use super::protocol::Protocol;
 use super::response::WebSocketBase;
 use super::slots::{Awaitable, Poll, thrown};
+use super::socket::Socket;
 use super::thread::{self, Place};
 use super::{call, closing, direct, error, flow, keys, memory, names, unawaited};
 use crate::close;

@@ -149,10 +149,24 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// No two threads of a process have the same, nor has one before a fork and after it: they are
 /// addresses, far apart.
 #[inline]
-#[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
 fn this_thread() -> usize {
+    thread_number().wrapping_add(process::forks())
+}
+
+#[cfg(unix)]
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
+fn thread_number() -> usize {
     // SAFETY: the call has no preconditions.
-    unsafe { libc::pthread_self() as usize }.wrapping_add(process::forks())
+    unsafe { libc::pthread_self() as usize }
+}
+
+#[cfg(not(unix))]
+fn thread_number() -> usize {
+    thread_local! {
+        static ITS_OWN: u8 = const { 0 };
+    }
+    ITS_OWN.with(|byte| ptr::from_ref(byte).addr())
 }
 
 /// The error for the child of a fork.
