@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::io;
 
-use pyo3::exceptions::{PyKeyboardInterrupt, PyOSError, PySystemExit};
+use pyo3::exceptions::{PyKeyboardInterrupt, PyMemoryError, PyOSError, PySystemExit};
 use pyo3::prelude::*;
 
 use super::call;
@@ -39,6 +39,9 @@ pub fn lost(py: Python<'_>, cause: Option<PyErr>, dialect: Option<&Py<Dialect>>)
         };
         return error.into_value(py).into_any();
     };
+    if cause.is_instance_of::<PyMemoryError>(py) {
+        return cause.into_value(py).into_any();
+    }
     // Not by `format!`, which panics if the cause cannot say what it is, for want of memory.
     let mut text = String::from("connection lost: ");
     let _ = write!(text, "{cause}");
