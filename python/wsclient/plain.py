@@ -391,12 +391,13 @@ class PlainTransport(asyncio.Transport):
         self._drop_backlog()
 
     def _lost(self, error: Exception | None) -> None:
-        protocol = cast("asyncio.BaseProtocol", self._protocol)
+        protocol = self._protocol
+        if protocol is None:  # scheduled twice, as there was no memory to close in one go
+            return
         self._protocol = None
         try:
             protocol.connection_lost(error)
         finally:
-            # If there was no memory for it before.
             self._unwatch()
             self._sock.close()
 
