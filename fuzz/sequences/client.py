@@ -19,9 +19,10 @@ import wsclient.aiohttp
 from wsclient import Conflate, DropOldest, Heartbeat
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
 
-    from server import Server
+    from server import Hostile, Server
     from world import World
 
 __all__ = ["Client"]
@@ -170,6 +171,7 @@ class Client:
         ws.cancels = set()
         ws.tasks = []
         key[:] = [weakref.ref(ws)]
+        server.look = _look(weakref.ref(ws))
         self.accounts.append(ws.account)
         self.known.append(weakref.ref(ws))
         ws.account.ended_here = self.closed
@@ -285,19 +287,40 @@ class Client:
         self._judge(ws, account)
         await ws.close()
 
+    def _loses(self, ws: Any, server: Hostile) -> bool:
+        """Tell whether TLS may lose what has not been read, by docs/closing.md."""
+        if self.tls.keylog_filename and ws.stats.pauses:
+            # The loop's own TLS, which a reset finds paused.
+            return True
+        # A send that has failed.
+        return server.seen is None or server.seen[1] > 0 or ws.stats.frames_sent != server.seen[0]
+
     def _judge(self, ws: Any, account: Account) -> None:
         """See that both ends agree on what has been."""
         error, server = ws.exception(), account.server
-        # The heartbeat ends a connection before all that was sent has been read.
-        in_time = not isinstance(error, TimeoutError)
-        account.settle(dropped=ws.dropped, complete=in_time, error=error)
+        # The heartbeat ends a connection before all that was sent has been read, as faults do.
+        in_time = not (isinstance(error, TimeoutError) or self.world.is_injected(error))
+        lossy = self.tls is not None and self._loses(ws, server)
+        account.settle(dropped=ws.dropped, complete=in_time and not lossy, error=error)
         if not ws.closed or ws.close_code is None:
             self.world.find("not closed", f"{ws!r} after a closed message")
-        if account.ended_here or not in_time or server.guaranteed is None:
+        if account.ended_here:
             return
-        if ws.close_code != server.code:
+        if ws.close_code == 1006 and error is None:
+            self.world.find("no reason", f"1006 without an exception, after {server.ending}")
+        if not in_time or server.guaranteed is None:
+            return
+        if ws.close_code != server.code and not (lossy and ws.close_code == 1006):
             text = f"{ws.close_code}, expected {server.code} after {server.ending}: {error!r}"
             self.world.find("another close code", text)
+
+
+def _look(reference: weakref.ref[Any]) -> Callable[[], tuple[int, int]]:
+    def look() -> tuple[int, int]:
+        ws = reference()
+        return (0, 0) if ws is None else (ws.stats.frames_sent, ws.buffered_amount)
+
+    return look
 
 
 async def _steps(steps: Steps, count: int) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import gc
+import os
 import ssl
 import sys
 from functools import cache
@@ -24,14 +25,16 @@ __all__ = ["play"]
 
 
 @cache
-def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """Make both sides' TLS."""
+def contexts() -> tuple[ssl.SSLContext, ssl.SSLContext, ssl.SSLContext]:
+    """Make both sides' TLS, and a client's that the event loop's own transports serve."""
     authority = trustme.CA()
     server = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("127.0.0.1").configure_cert(server)
-    client = ssl.create_default_context()
+    client, logging = ssl.create_default_context(), ssl.create_default_context()
     authority.configure_trust(client)
-    return server, client
+    authority.configure_trust(logging)
+    logging.keylog_filename = os.devnull
+    return server, client, logging
 
 
 def descriptors() -> set[str]:
@@ -76,6 +79,7 @@ def play(seed: int, loop_name: str) -> World:
     loop.run_until_complete(loop.shutdown_asyncgens())
     loop.run_until_complete(loop.shutdown_default_executor())
     loop.close()
+    world.over = True
     asyncio.set_event_loop(None)
     del loop
     for error in [*world.raised, *world.surfaced]:
@@ -111,13 +115,17 @@ def _holders(thing: object) -> str:
 
 async def _main(world: World, known: list[Any]) -> None:
     rng = world.random("episode")
-    server_tls, client_tls = contexts()
+    server_tls, client_tls, logging_tls = contexts()
+    if world.random("context").random() < 0.25:
+        client_tls = logging_tls
     tls = rng.random() < 0.4
     server = Server(world)
     await server.start(server_tls if tls else None)
     world.faulty = rng.random() < 0.25
     adapter = rng.random() < 0.3
     world.note("episode", f"tls {tls}, adapter {adapter}, faults {world.faulty}")
+    if tls and client_tls is logging_tls:
+        world.note("episode", "the loop's own TLS")
     client = Client(world, server, client_tls if tls else None, adapter=adapter)
 
     def act(rng: Random) -> None:

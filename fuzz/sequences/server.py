@@ -16,6 +16,7 @@ from wire import BINARY, CLOSE, PING, PONG, frame
 
 if TYPE_CHECKING:
     import ssl
+    from collections.abc import Callable
     from random import Random
 
     from wire import Judge
@@ -86,6 +87,8 @@ class Hostile(asyncio.Protocol):
             connection itself; None while that is not known.
         ending: What it did in the end.
         code: The close code that such a client sees.
+        look: Tells the client's frames sent and bytes queued.
+        seen: What `look` has told when this end left.
     """
 
     transport: asyncio.Transport
@@ -99,6 +102,8 @@ class Hostile(asyncio.Protocol):
         self.guaranteed: int | None = None
         self.ending = "none"
         self.code: int | None = None
+        self.look: Callable[[], tuple[int, int]] = lambda: (0, 0)
+        self.seen: tuple[int, int] | None = None
         self.judge: Judge | None = None
         self._head = b""
         self._script: asyncio.Task[None] | None = None
@@ -313,6 +318,7 @@ class Hostile(asyncio.Protocol):
         return written == len(data) and not self._unsent()
 
     def _leave(self, *, reset: bool) -> None:
+        self.seen = self.look()
         if reset:
             with contextlib.suppress(OSError, AttributeError, ValueError):
                 sock = self.transport.get_extra_info("socket")

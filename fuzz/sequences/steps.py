@@ -267,7 +267,6 @@ class Steps:
     async def fault(self) -> None:
         """Let a method of the loop fail the next time."""
         if self.world.faulty:
-            self.account.ended_here = True
             self.world.armed[self.rng.choice(FAILING)] = self.rng.choice([0, 0, 1, 3])
 
     async def close(self) -> None:

@@ -52,6 +52,7 @@ class World:
         armed: Methods of the loop that are to fail, each with how often it works before.
         raised: What such methods, and key functions, have raised.
         surfaced: Those `Interrupt` that have come out somewhere.
+        over: The event loop is closed.
     """
 
     def __init__(self, seed: int) -> None:
@@ -63,6 +64,7 @@ class World:
         self.raised: list[BaseException] = []
         self.surfaced: list[BaseException] = []
         self.faulty = False
+        self.over = False
 
     def random(self, *names: object) -> Random:
         """Make a source of chance that depends on the seed and a name alone."""

@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use super::call;
 use super::closing::Ending;
 use super::dialect::Dialect;
+use super::protocol::Protocol;
 use super::runtime::{ClientConnectionResetError, ServerDisconnectedError, WebSocketError};
 use super::{memory, names};
 use crate::error::ProtocolError;
@@ -59,19 +60,23 @@ pub fn from_system(py: Python<'_>, error: &io::Error) -> PyResult<PyErr> {
 
 /// Something was to be sent, but the connection has ended or is about to.
 #[cold]
-pub fn not_open(
-    py: Python<'_>,
-    doing: &str,
-    ending: &Ending,
-    dialect: Option<&Py<Dialect>>,
-) -> PyErr {
-    let why = match &ending.fate {
+pub fn not_open(connection: &Bound<'_, Protocol>, doing: &str) -> PyErr {
+    let py = connection.py();
+    // Not while it is borrowed: where an exception is made, Python code may run.
+    let (why, dialect) = {
+        let me = connection.borrow();
+        (why_not_open(&me.ending), me.dialect(py))
+    };
+    reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect.as_ref())
+}
+
+fn why_not_open(ending: &Ending) -> String {
+    match &ending.fate {
         Some((code, reason)) if reason.is_empty() => format!("closed with code {code}"),
         Some((code, reason)) => format!("closed with code {code} ({reason})"),
         None if ending.called && !ending.lost => "closing, close() was called".to_owned(),
         None => "lost".to_owned(),
-    };
-    reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect)
+    }
 }
 
 /// Something was to be sent, but the connection's event loop is closed.

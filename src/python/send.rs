@@ -33,12 +33,8 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
 pub fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Option<Socket>> {
     let mut me = slf.borrow_mut();
     if !me.is_open() {
-        return Err(error::not_open(
-            slf.py(),
-            &format!("a {opcode} frame"),
-            &me.ending,
-            me.options.dialect.as_ref(),
-        ));
+        drop(me);
+        return Err(error::not_open(slf, &format!("a {opcode} frame")));
     }
     me.counts.sent(opcode.is_control(), size);
     Ok(me.flow.socket)
@@ -89,15 +85,9 @@ fn write_checked(
         && call::builtin(is_closing.bind(py), None)?.is_truthy()?
     {
         slf.borrow_mut().flow.severed = true;
-        return Err(not_open(slf, &format!("a {opcode} frame")));
+        return Err(error::not_open(slf, &format!("a {opcode} frame")));
     }
     Ok(())
-}
-
-#[cold]
-fn not_open(slf: &Bound<'_, Protocol>, doing: &str) -> PyErr {
-    let me = slf.borrow();
-    error::not_open(slf.py(), doing, &me.ending, me.options.dialect.as_ref())
 }
 
 /// Give whole frames to the transport; with no transport, they are dropped.
@@ -351,9 +341,8 @@ impl Awaitable for Sent {
             }
             waiting = future_iterator(protocol)?;
         }
-        let me = protocol.borrow();
-        if me.ending.lost {
-            return Err(error::not_open(py, "more", &me.ending, me.options.dialect.as_ref()));
+        if protocol.borrow().ending.lost {
+            return Err(error::not_open(protocol, "more"));
         }
         Ok(Poll::Ready(py.None()))
     }

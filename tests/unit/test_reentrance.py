@@ -3,13 +3,21 @@
 import asyncio
 import contextlib
 import gc
+import itertools
 import sys
 import weakref
 
 import pytest
 from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
 
-from wsclient import ClientError, Conflate, DropOldest, MsgType, ws_connect
+from wsclient import (
+    ClientConnectionResetError,
+    ClientError,
+    Conflate,
+    DropOldest,
+    MsgType,
+    ws_connect,
+)
 
 from .linked import deliver, linked
 
@@ -146,6 +154,27 @@ async def test_a_spare_receive_with_a_weak_reference(scripted):
         assert reference() is None
         assert poker.count
         assert not poker.errors
+
+
+async def test_sends_that_are_refused(scripted):
+    async with linked(scripted) as (ws, _):
+        waiting = ws.send_bytes(bytes(50_000_000))
+        ws._connection.abort()
+        await deliver_end(ws)
+        sends = (
+            lambda: waiting.send(None),
+            lambda: ws.send_str("x"),
+            lambda: ws.send_bytes(b"x"),
+            lambda: ws.send_json({}),
+            lambda: ws.ping(b"x"),
+            lambda: ws.pong(b"x"),
+        )
+        with poked(ws):
+            for send, allocations in itertools.product(sends, range(10)):
+                with pytest.raises(ClientConnectionResetError):
+                    gc.collect()
+                    gc.set_threshold(allocations + 1)
+                    send()
 
 
 async def test_a_reader_whose_task_ends_something(scripted):
