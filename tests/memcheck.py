@@ -15,7 +15,10 @@ HERE = Path(__file__).parent
 SIDE_BY_SIDE = HERE / "adapter/test_side_by_side.py::test_both_do_the_same"
 # Messages and strings made by hand, buffers that are not initialised, sockets used past their
 # transports, the wake-up below Python's calls.
-TESTS = ("messages", "text", "large_messages", "sending", "busy_poll", "wakeup", "receive", "leaks")
+TESTS = (
+    *("messages", "text", "large_messages", "sending", "busy_poll", "wakeup", "receive", "leaks"),
+    *("queue_keys", "unawaited"),
+)
 # The same of what the adapter makes.
 ADAPTED = (
     "echo_of_all_kinds",
@@ -25,7 +28,7 @@ ADAPTED = (
     "text_that_is_not_decoded",
 )
 # Resident memory and processes of their own mean something else there.
-EXCEPT = "not announced and not at_exit and not debug"
+EXCEPT = "not announced and not at_exit and not debug and not end_of_the_interpreter"
 VALGRIND = ("valgrind", "--quiet", "--undef-value-errors=no")
 
 
