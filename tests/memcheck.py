@@ -28,7 +28,7 @@ ADAPTED = (
     "text_that_is_not_decoded",
 )
 # Resident memory and processes of their own mean something else there.
-EXCEPT = "not announced and not at_exit and not debug and not end_of_the_interpreter"
+EXCEPT = "not announced and not at_exit and not debug and not interpreters_end"
 VALGRIND = ("valgrind", "--quiet", "--undef-value-errors=no")
 
 
