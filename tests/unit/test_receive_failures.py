@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import textwrap
+import time
 import warnings
 
 import aiohttp
@@ -300,3 +301,23 @@ async def test_the_warnings_of_the_failed(scripted):
             warnings.simplefilter("error")
             with once("call_later", failing(MemoryError)), pytest.raises(MemoryError):
                 await ws.receive(timeout=10)
+
+
+@pytest.mark.parametrize("turns", [0, 1])
+async def test_the_timer_of_a_cancelled_receive_wakes_no_other(scripted, turns):
+    async with linked(scripted) as (ws, wire):
+        first = asyncio.create_task(ws.receive(timeout=0.01))
+        await asyncio.sleep(0)
+        due = time.monotonic() + 0.02
+        while time.monotonic() < due:  # the loop finds that time is up when it looks next
+            pass
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        first.cancel()
+        asyncio.get_running_loop().call_later(0.02, asyncio.ensure_future, deliver_hello(wire))
+        assert (await ws.receive()).data == "hello"
+        await asyncio.wait([first])
+
+
+async def deliver_hello(wire):
+    await deliver(wire, frame(TEXT, b"hello"))
