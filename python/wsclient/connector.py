@@ -27,9 +27,9 @@ from .checks import (
 from .endpoint import Endpoint
 from .exceptions import UnixClientConnectorError
 from .hints import refuse_unexpected
-from .plain import connect, has_readers
 from .resolver import AddrInfo, DNSCache, numeric_address
 from .slots import Slots
+from .sockets import connect, has_readers
 from .tls import SSLSetting, check_ssl
 from .transport import Reached, check_fingerprint
 from .tunnel import open_tunnel

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any, Protocol, cast
 
 from ._core import forks
 from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport, has_readers, watch
+from .plain import PlainTransport
+from .sockets import has_readers, watch
 from .tls import Fingerprint, needs_ssl_module
 
 if TYPE_CHECKING:

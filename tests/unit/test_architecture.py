@@ -17,7 +17,7 @@ CRATE = ROOT / "src"
 PYTHON_LAYERS = (
     {"types", "exceptions", "hiding", "tls", "unclosed", "arguments", "hints"},
     {"_core", "checks", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
-    {"auth", "cookies", "proxy"},
+    {"auth", "cookies", "proxy", "sockets"},
     {"plain", "endpoint"},
     {"transport", "tunnel", "deflate"},
     {"handshake", "connector", "heartbeat", "framing"},

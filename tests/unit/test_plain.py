@@ -12,7 +12,8 @@ from yarl import URL
 
 from wsclient import ws_connect
 from wsclient.connector import TCPConnector
-from wsclient.plain import PlainTransport, connect
+from wsclient.plain import PlainTransport
+from wsclient.sockets import connect
 from wsclient.transport import ConnectorProtocol, Reached, plain_socket
 
 HIGH = 64 * 1024
