@@ -129,7 +129,7 @@ async def test_failures_give_their_place_back(server):
         with socket.create_server(("127.0.0.1", 0)) as silent:
             url = f"ws://127.0.0.1:{silent.getsockname()[1]}/"
             with pytest.raises(ConnectionTimeoutError) as caught:
-                await session.ws_connect(url, connect_timeout=0.01)
+                await session.ws_connect(url, connect_timeout=0.2)
         assert caught.value.step == "handshake"
         async with session.ws_connect(server):
             pass
