@@ -391,7 +391,10 @@ class PlainTransport(asyncio.Transport):
         self._drop_backlog()
 
     def _lost(self, error: Exception | None) -> None:
-        protocol = cast("asyncio.BaseProtocol", self._protocol)
+        protocol = self._protocol
+        if protocol is None:
+            # Told already: a finalizer that ran inside call_soon() has ended it, too.
+            return
         self._protocol = None
         try:
             protocol.connection_lost(error)
