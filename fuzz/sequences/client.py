@@ -289,7 +289,7 @@ class Client:
 
     def _loses(self, ws: Any, server: Hostile) -> bool:
         """Tell whether TLS may lose what has not been read, by docs/closing.md."""
-        if self.tls.keylog_filename and ws.stats.pauses:
+        if (self.adapter or self.tls.keylog_filename) and ws.stats.pauses:
             # The loop's own TLS, which a reset finds paused.
             return True
         # A send that has failed.

@@ -137,8 +137,7 @@ async def _main(world: World, known: list[Any]) -> None:
         await client.run()
     known += client.known
     del act
-    await asyncio.sleep(0)
-    gc.collect()
+    await _collect(known)
     await _check_end(world, client)
     await client.close()
     await server.stop()
@@ -146,6 +145,15 @@ async def _main(world: World, known: list[Any]) -> None:
         judge = account.server.judge
         if judge is not None and (missing := account.sends.missing(judge.messages)):
             world.find("never arrived", f"{account.server.name}: {missing[:10]}")
+
+
+async def _collect(known: list[Any]) -> None:
+    """Collect what is forgotten; its finalizers may leave more garbage that holds it."""
+    for _ in range(50):
+        await asyncio.sleep(0)
+        gc.collect()
+        if all(reference() is None for reference in known):
+            return
 
 
 async def _check_end(world: World, client: Client) -> None:

@@ -227,7 +227,12 @@ class Steps:
         """Pause reading for a while."""
         self.ws.pause_reading()
         seconds = self.rng.choice(DELAYS)
-        asyncio.get_running_loop().call_later(seconds, self.ws.resume_reading)
+        try:
+            asyncio.get_running_loop().call_later(seconds, self.ws.resume_reading)
+        except (OSError, MemoryError):
+            # A fault that was not for the connection.
+            self.ws.resume_reading()
+            raise
 
     async def look(self) -> None:
         """Ask for all there is to know."""

@@ -287,7 +287,9 @@ class PlainTransport(asyncio.Transport):
 
     def _lost(self, error: Exception | None) -> None:
         protocol = self._protocol
-        if protocol is None:  # scheduled twice, as there was no memory to close in one go
+        # Told already: there was no memory to close in one go, or a finalizer that ran inside
+        # call_soon() has ended it, too.
+        if protocol is None:
             return
         self._protocol = None
         try:

@@ -8,14 +8,14 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyDict, PyString};
 
-use super::{call, future, names};
+use super::{call, future, names, thread};
 
 pyo3::import_exception!(wsclient.exceptions, ClientConnectionResetError);
 pyo3::import_exception!(wsclient.exceptions, ServerDisconnectedError);
 pyo3::import_exception!(wsclient.exceptions, WebSocketError);
 
 /// Look up and make what serves all connections, so that nothing of it is wanted when memory has run
-/// out.
+/// out, or when Python is ending and imports nothing more.
 pub fn prepare(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
     static PREPARED: PyOnceLock<()> = PyOnceLock::new();
     let py = event_loop.py();
@@ -27,6 +27,7 @@ pub fn prepare(event_loop: &Bound<'_, PyAny>) -> PyResult<()> {
         no_extra(py)?;
         finished_future(py)?;
         in_task(event_loop)?;
+        thread::prepare(py)?;
         future::prepare(py)
     });
     prepared.copied()

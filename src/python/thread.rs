@@ -140,6 +140,11 @@ impl Drop for Awake {
     }
 }
 
+/// Look up what is needed, while that can be done.
+pub fn prepare(py: Python<'_>) -> PyResult<()> {
+    running_loop(py).map(drop)
+}
+
 /// The event loop that runs in this thread, or `None` in Python's sense.
 fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
     static FUNCTION: PyOnceLock<Py<PyAny>> = PyOnceLock::new();

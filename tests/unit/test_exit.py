@@ -1,4 +1,4 @@
-"""Python ends while a daemon thread, whose event loop has a WebSocket, runs Python code."""
+"""Python ends while there are WebSockets: in daemon threads that run Python code, or kept."""
 
 import asyncio
 import sys
@@ -55,6 +55,43 @@ print("the main thread is done")
 """
 
 
+async def python(program, *arguments):
+    """Run a program; returns its code, and what it wrote to both of its outputs."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-c", program, *arguments),
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.PIPE,
+    )
+    try:
+        said, errors = await process.communicate()
+    except BaseException:
+        process.kill()
+        raise
+    return process.returncode, said, errors
+
+
+FORGOTTEN = """
+import asyncio, sys
+from wsclient import ws_connect
+
+async def main():
+    # A module that outlives this one, and the import system.
+    asyncio.kept = ws = await ws_connect(sys.argv[1])
+    await ws.receive()
+
+asyncio.run(main())
+"""
+
+
+async def test_a_lost_connection_that_is_kept_to_the_end(scripted):
+    async def script(wire):
+        wire.reset()
+
+    async with asyncio.timeout(60):
+        outcome = await python(FORGOTTEN, await scripted(script))
+    assert outcome == (0, b"", b"")
+
+
 @pytest.mark.parametrize(
     "where", ["task", "key", "exception handler", "heartbeat", "trace", "json", "busy_poll"]
 )
@@ -67,19 +104,6 @@ async def test_a_daemon_thread_does_not_keep_python_from_ending(scripted, where)
     url = await scripted(script)
     loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
 
-    async def run():
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-c", PROGRAM, url, loop, where),
-            stdout=asyncio.subprocess.PIPE,
-            stderr=asyncio.subprocess.PIPE,
-        )
-        try:
-            said, errors = await process.communicate()
-        except BaseException:
-            process.kill()
-            raise
-        return process.returncode, said, errors
-
     async with asyncio.timeout(60):
-        outcomes = await asyncio.gather(*(run() for _ in range(4)))
+        outcomes = await asyncio.gather(*(python(PROGRAM, url, loop, where) for _ in range(4)))
     assert outcomes == [(0, b"the main thread is done\n", b"")] * 4

@@ -19,7 +19,7 @@ from wsclient import (
     ws_connect,
 )
 
-from .linked import deliver, linked
+from .linked import deliver, gone, linked
 
 STILL = 30
 
@@ -175,6 +175,34 @@ async def test_sends_that_are_refused(scripted):
                     gc.collect()
                     gc.set_threshold(allocations + 1)
                     send()
+
+
+@pytest.mark.parametrize("end", ["abort", "reset", "close"])
+async def test_two_ends_at_once(scripted, monkeypatch, end):
+    """A finalizer that runs inside the loop's call_soon() ends what is about to end."""
+    loop = asyncio.get_running_loop()
+    call_soon, told, ended = loop.call_soon, [], []
+
+    def interrupted(callback, *args, **options):
+        if getattr(callback, "__name__", "") == "_lost" and not ended:
+            ended.append(callback)
+            ws._connection.abort()
+        return call_soon(callback, *args, **options)
+
+    loop.set_exception_handler(lambda _, context: told.append(context))
+    async with linked(scripted) as (ws, wire):
+        monkeypatch.setattr(loop, "call_soon", interrupted, raising=False)
+        if end == "abort":
+            ws._connection.abort()
+        elif end == "reset":
+            wire.reset()
+        else:
+            wire.transport.close()
+        await gone(ws)
+        monkeypatch.undo()
+        await asyncio.sleep(0)
+    assert ended
+    assert not told
 
 
 async def test_a_reader_whose_task_ends_something(scripted):

@@ -7,6 +7,8 @@ import os
 import socket
 from typing import TYPE_CHECKING, Any
 
+from aiohttp import ClientOSError
+
 from wsclient.plain import PlainTransport
 from wsclient.response import WebSocketProtocol
 from wsclient.transport import plain_socket, resume_reading
@@ -87,6 +89,9 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
         response: The 101, not read any further.
         connection: The new protocol.
         trailing: What aiohttp has read past the head.
+
+    Raises:
+        ClientOSError: The event loop cannot watch one socket more.
     """
     held: Any = response.connection
     handler: ResponseHandler = held.protocol
@@ -106,7 +111,13 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
     else:
         transport.set_protocol(asyncio.Protocol())
         transport.abort()
-        transport = PlainTransport(asyncio.get_running_loop(), sock, connection)
+        try:
+            transport = PlainTransport(asyncio.get_running_loop(), sock, connection)
+        except BaseException as error:
+            sock.close()
+            if isinstance(error, OSError):
+                raise ClientOSError(error.errno, error.strerror) from error
+            raise
         transport.pause_reading()
         # What ends the connection from aiohttp's side closes this.
         handler.transport = transport
