@@ -5,6 +5,7 @@ import contextlib
 import gc
 import itertools
 import sys
+import threading
 import weakref
 
 import pytest
@@ -32,11 +33,12 @@ class Poker:
         self.takes = takes
         self.count = 0
         self.busy = False
+        self.thread = threading.get_ident()
         self.taken = []
         self.errors = []
 
     def __call__(self, *_):
-        if self.busy:
+        if self.busy or self.thread != threading.get_ident():
             return
         self.busy = True
         self.count += 1
@@ -71,7 +73,7 @@ def poked(ws, **options):
     poker = Poker(ws, **options)
     before = gc.get_threshold()
     gc.callbacks.append(poker)
-    gc.set_threshold(1, 1, 1)
+    gc.set_threshold(1, 1000, 1000)
     try:
         yield poker
     finally:
@@ -231,7 +233,7 @@ async def test_the_first_read_of_a_thread(scripted):
 
     async def script(wire):
         await wire.send(frame(TEXT, b"hello"))
-        await wire.end()
+        await wire.answer_close()
 
     url = await scripted(script)
     failed = []
