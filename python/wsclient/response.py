@@ -317,12 +317,14 @@ class ClientWebSocketResponse(WebSocketBase):
                 self._loop.call_soon_threadsafe(self.__del__)
             return
         connection = self._connection
-        if self.closed or connection.lost:
+        if connection.ending or self._loop.is_closed():
             return
-        shown = repr(self)
+        # With autoclose=False the server may have closed, and nobody answered.
+        shown = None if self.closed else repr(self)
         self._stop_heartbeat()
         connection.abort()
-        warn_unclosed(self, shown, self._made)
+        if shown is not None:
+            warn_unclosed(self, shown, self._made)
 
 
 for _name in METHODS:

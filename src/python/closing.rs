@@ -65,6 +65,11 @@ impl Ending {
                 || self.deferred.is_some() && self.timer.is_none())
     }
 
+    /// Whether it comes by itself: it is due, or a timer or `close()` sees to it.
+    pub fn is_on_its_way(&self) -> bool {
+        self.lost || self.called || self.linger || self.abort || self.deferred.is_some()
+    }
+
     /// Set or forget what went wrong.
     pub fn set_exception(&mut self, exception: Option<Py<PyAny>>) {
         self.replaced.extend(mem::replace(&mut self.exception, exception));

@@ -364,6 +364,12 @@ impl Protocol {
         self.is_open() && self.ending.deferred.is_none()
     }
 
+    /// Whether the connection comes to its end without anybody's doing more.
+    #[getter]
+    fn ending(&self) -> bool {
+        self.ending.is_on_its_way()
+    }
+
     /// Whether the transport is gone.
     #[getter]
     fn lost(&self) -> bool {

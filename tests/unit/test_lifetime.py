@@ -9,7 +9,7 @@ import weakref
 import pytest
 from tests.conftest import CLOSE, TEXT, frame
 
-from wsclient import ClientSession, ClientWebSocketResponse, MsgType, ws_connect
+from wsclient import ClientSession, ClientWebSocketResponse, MsgType, TCPConnector, ws_connect
 from wsclient.framing import encode_close, parse_close
 
 
@@ -78,6 +78,26 @@ async def test_a_websocket_that_the_server_closed_is_collected_in_silence(script
         warnings.simplefilter("error")
         del ws
         gc.collect()
+
+
+@pytest.mark.parametrize("paused", [False, True])
+async def test_one_that_was_left_to_be_closed_by_hand_ends_with_its_user(scripted, paused):
+    async def script(wire):
+        await wire.send(frame(CLOSE, encode_close(1001)))
+        await wire.end()
+
+    connector = TCPConnector(limit=1)
+    url = await scripted(script)
+    async with asyncio.timeout(30):
+        ws = await ws_connect(url, autoclose=False, connector=connector)
+        assert (await ws.receive()).type == MsgType.CLOSE
+        if paused:
+            ws.pause_reading()
+        del ws
+        gc.collect()
+        # Its place is free.
+        async with ws_connect(url, connector=connector):
+            pass
 
 
 async def test_responses_are_hashable_and_weakly_referenced(server):
