@@ -137,7 +137,7 @@ async def _main(world: World, known: list[Any]) -> None:
         await client.run()
     known += client.known
     del act
-    await _collect(known)
+    await _collect(world, known)
     await _check_end(world, client)
     await client.close()
     await server.stop()
@@ -147,8 +147,11 @@ async def _main(world: World, known: list[Any]) -> None:
             world.find("never arrived", f"{account.server.name}: {missing[:10]}")
 
 
-async def _collect(known: list[Any]) -> None:
+async def _collect(world: World, known: list[Any]) -> None:
     """Collect what is forgotten; its finalizers may leave more garbage that holds it."""
+    for error in world.raised:
+        # Whose frames hold the task that it came to.
+        error.__traceback__ = None
     for _ in range(50):
         await asyncio.sleep(0)
         gc.collect()
