@@ -43,6 +43,7 @@ if TYPE_CHECKING:
 
     from .connector import BaseConnector
     from .cookies import LooseCookies
+    from .opening import Opened
     from .options import ConnectOptions, Options
     from .retry import ReconnectEvent
 
@@ -279,13 +280,12 @@ class ClientSession:
             opened.transport.abort()
             raise
         introduce(ws, number, made)
-        connection.slot = opened.slot
-        opened.transport.set_protocol(connection)
-        connection.connection_made(opened.transport)
-        socket = plain_socket(opened.transport)
-        if socket is not None:
-            connection.use_socket(socket)
-        connection.feed(opened.trailing)
+        try:
+            _hand_over(opened, connection)
+        except BaseException:  # an interrupt, of the key function of a queue for one
+            connection.abort()
+            opened.transport.abort()
+            raise
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
         self._opened(connection)
         if _logger.isEnabledFor(logging.INFO):
@@ -376,6 +376,17 @@ class ClientSession:
     def __del__(self) -> None:
         if self._made is not None and not self._closed:
             warn_unclosed(self, repr(self), self._made)
+
+
+def _hand_over(opened: Opened, connection: WebSocketProtocol) -> None:
+    """Let a connection serve the transport that it was opened for."""
+    connection.slot = opened.slot
+    opened.transport.set_protocol(connection)
+    connection.connection_made(opened.transport)
+    socket = plain_socket(opened.transport)
+    if socket is not None:
+        connection.use_socket(socket)
+    connection.feed(opened.trailing)
 
 
 async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:

@@ -7,8 +7,9 @@ import weakref
 import pytest
 import uvloop
 from tests.conftest import TEXT, frame
+from tests.faults.conftest import accept
 
-from wsclient import Conflate, ws_connect
+from wsclient import Conflate, TCPConnector, ws_connect
 from wsclient._core import Protocol, WebSocketBase
 
 from .linked import deliver, gone, linked, threaded
@@ -67,6 +68,42 @@ async def test_keys_that_cannot_be_compared_lose_nothing(scripted):
         await deliver(wire, *texts("a", "b", "c"))
         assert await received(ws) == ["a", "b", "c"]
     assert [type(context["exception"]) for context in reported] == [LookupError] * 2
+
+
+class Interrupt(KeyboardInterrupt):
+    """One that is the test's own."""
+
+
+@pytest.mark.parametrize("kind", [Interrupt, ValueError])
+async def test_a_key_that_raises_over_what_came_with_the_handshake(kind):
+    """An interrupt comes out of the opening, which leaves nothing open and warns of nothing."""
+
+    def key(_):
+        raise kind("now")
+
+    async def serve(reader, writer):
+        writer.write(accept(await reader.readuntil(b"\r\n\r\n")) + b"".join(texts("a")))
+        await reader.read()
+        writer.close()
+
+    connector = TCPConnector(limit=1)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    told = []
+    asyncio.get_running_loop().set_exception_handler(lambda _, context: told.append(context))
+    async with asyncio.timeout(30), server:
+        opening = ws_connect(url, connector=connector, queue=Conflate(key), timeout=0.1)
+        if kind is Interrupt:
+            with pytest.raises(Interrupt):
+                await opening
+        else:
+            async with opening as ws:
+                assert (await ws.receive()).data == "a"
+        gc.collect()
+        # Its place is free.
+        async with ws_connect(url, connector=connector, timeout=0.1):
+            pass
+    assert len(told) == (kind is ValueError)
 
 
 @pytest.mark.parametrize("loop_factory", [asyncio.new_event_loop, uvloop.new_event_loop])
