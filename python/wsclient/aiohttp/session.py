@@ -158,6 +158,9 @@ class _Opening:
             assert self._connection is not None  # noqa: S101
             hand_over(self._response, self._connection, self._tap.data)
         except BaseException:
+            if self._connection is not None:
+                # Of the WebSocket, if it was made, nobody will hear.
+                self._connection.abort()
             if self._response is not None:
                 self._response.close()
             raise
