@@ -258,7 +258,7 @@ impl Sent {
         sent.bind(py).borrow_mut().frame = Frame::Due(Box::new(Due {
             response: response.clone().unbind(),
             opcode,
-            payload: payload.to_vec(),
+            payload: memory::copy(py, payload)?,
             compress: compress.map(|compress| compress.clone().unbind()),
         }));
         Ok(sent)
@@ -387,7 +387,12 @@ impl Sent {
     }
 
     fn __repr__(&self) -> &'static str {
-        if self.protocol.is_none() { "<Sent: written>" } else { "<Sent: written, waits for room>" }
+        match &self.frame {
+            Frame::Due(_) => "<Sent: to be written when it is awaited>",
+            Frame::Dropped => "<Sent: not written>",
+            Frame::Written if self.protocol.is_none() => "<Sent: written>",
+            Frame::Written => "<Sent: written, waits for room>",
+        }
     }
 
     #[getter]

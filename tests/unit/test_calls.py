@@ -122,8 +122,10 @@ async def test_nothing_happens_before_the_loop_runs_it(scripted):
         received = await asyncio.to_thread(ws.receive)
         await deliver(wire, frame(TEXT, b"a"))
         assert ws.stats.messages_sent == 0
+        assert repr(sent) == "<Sent: to be written when it is awaited>"
         assert ws.receive_nowait().data == "a"
         await sent
+        assert repr(sent).startswith("<Sent: written")
         await sent
         assert (await wire.receive()).payload == b"late"
         await wire.send(frame(TEXT, b"b"))
@@ -192,6 +194,7 @@ async def test_closed_before_it_is_sent_it_is_never_sent(scripted):
     async with linked(scripted) as (ws, wire):
         sent = await asyncio.to_thread(ws.send_str, "x")
         sent.close()
+        assert repr(sent) == "<Sent: not written>"
         with pytest.raises(RuntimeError, match="cannot reuse"):
             await sent
         task = asyncio.create_task(await asyncio.to_thread(ws.send_str, "x"))
