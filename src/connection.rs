@@ -8,6 +8,7 @@ use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
 use crate::frame::{self, Header, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
 use crate::mask::Key;
+use crate::memory;
 
 /// A message size that no limit was set for; frame lengths stay below 2^63 anyway (§5.2).
 pub const UNLIMITED: u64 = u64::MAX >> 1;
@@ -374,9 +375,7 @@ impl Connection {
             if remaining > 0 {
                 return Ok(None);
             }
-            let mut whole = Vec::new();
-            whole.try_reserve_exact(self.control.len)?;
-            whole.extend_from_slice(self.control.filled());
+            let whole = memory::copied(self.control.filled())?;
             self.control.len = 0;
             Cow::Owned(whole)
         };

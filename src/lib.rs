@@ -14,6 +14,7 @@ pub mod error;
 pub mod frame;
 pub mod histogram;
 pub mod mask;
+pub mod memory;
 #[cfg(feature = "python")]
 mod python;
 pub mod transcode;

@@ -21,7 +21,7 @@ def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
     """Whether a loop watches sockets for others.
 
     Args:
-        loop: An event loop; Windows' default one inherits what raises `NotImplementedError`.
+        loop: An event loop. Windows' default one does not.
     """
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 

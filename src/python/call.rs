@@ -228,6 +228,7 @@ pub fn item<'py>(
         (found, _) => Ok(found),
     }
 }
+
 /// `dict[key] = value`
 pub fn set_item(
     dict: &Bound<'_, PyDict>,

@@ -92,7 +92,7 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let mut me = slf.borrow_mut();
         // What comes is for the parent, if the child of a fork lets the loop run on.
         let socket = me.flow.socket.filter(|_| !me.is_copy())?;
-        me.restart_idle_time(py);
+        me.reads.note(py);
         Some(me.read(py, socket, buffer))
     })?;
     let Some(received) = received else {

@@ -12,6 +12,7 @@ use super::socket::Socket;
 use super::{call, closing, future, names};
 use crate::close::State;
 use crate::frame::Opcode;
+use crate::memory;
 
 /// Reasons to pause reading; it goes on when none is left.
 pub mod pause {
@@ -106,10 +107,7 @@ impl Flow {
     /// # Errors
     /// There is no memory for it.
     pub fn owe_pong(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
-        let mut owed = Vec::new();
-        owed.try_reserve_exact(payload.len())?;
-        owed.extend_from_slice(payload);
-        self.owed_pong = Some(owed);
+        self.owed_pong = Some(memory::copied(payload)?);
         Ok(())
     }
 
@@ -175,7 +173,7 @@ fn tell(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let resume = if wanted {
             None
         } else {
-            me.restart_idle_time(py);
+            me.reads.note(py);
             me.flow.resume_reading.as_ref().map(|resume| resume.clone_ref(py))
         };
         (resume, me.transport.as_ref().map(|transport| transport.clone_ref(py)))

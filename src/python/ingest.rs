@@ -121,7 +121,7 @@ impl Protocol {
     fn push_data(&mut self, py: Python<'_>, kind: Kind, data: Py<PyAny>, size: usize) {
         self.counts.received(size);
         let mut item = Item::new(kind, data);
-        item.extra = self.read_at.as_ref().map(|read_at| read_at.clone_ref(py));
+        item.extra = self.reads.at.as_ref().map(|at| at.clone_ref(py));
         if self.inbox.push(item, size).is_err() {
             self.run_out_of_memory();
         }

@@ -61,10 +61,7 @@ pub fn dict(py: Python<'_>) -> PyResult<Bound<'_, PyDict>> {
 
 /// A copy of `content`.
 pub fn copy(py: Python<'_>, content: &[u8]) -> PyResult<Vec<u8>> {
-    let mut copy = Vec::new();
-    copy.try_reserve_exact(content.len()).map_err(|_| exhausted(py))?;
-    copy.extend_from_slice(content);
-    Ok(copy)
+    crate::memory::copied(content).map_err(|_| exhausted(py))
 }
 
 /// As many zeros.

@@ -30,6 +30,7 @@ mod policy;
 mod process;
 mod protocol;
 mod reader;
+mod reads;
 mod receive;
 mod recycle;
 mod response;

@@ -4,6 +4,7 @@ use std::collections::{TryReserveError, VecDeque};
 use std::time::{Duration, Instant};
 
 use crate::histogram::Histogram;
+use crate::memory;
 
 /// Pings remembered at most; an older one counts as unanswered.
 const REMEMBERED: usize = 16;
@@ -23,9 +24,7 @@ impl Pings {
     /// # Errors
     /// There is no memory for that.
     pub fn sent(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
-        let mut copy = Vec::new();
-        copy.try_reserve_exact(payload.len())?;
-        copy.extend_from_slice(payload);
+        let copy = memory::copied(payload)?;
         self.sent.try_reserve(1)?;
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();

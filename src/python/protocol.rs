@@ -12,7 +12,6 @@
 //! [`Ending::replaced`], which [`settle`] empties.
 
 use std::mem;
-use std::time::Instant;
 
 use pyo3::exceptions::PyValueError;
 use pyo3::intern;
@@ -29,6 +28,7 @@ use super::gathering::Gathering;
 use super::inbox::Inbox;
 use super::pings::Pings;
 use super::policy::Policy;
+use super::reads::Reads;
 use super::receive::Receive;
 use super::send::Sent;
 use super::settle::settle;
@@ -85,12 +85,7 @@ pub struct Protocol {
     pub(super) owed: Vec<u8>,
     /// The process, as [`process::forks`] tells it.
     forks: usize,
-    watch_reads: bool,
-    last_read: Option<Instant>,
-    /// Python's `time.monotonic`, if messages are to say when they were read.
-    clock: Option<Py<PyAny>>,
-    /// When the last read was, by that clock.
-    pub(super) read_at: Option<Py<PyAny>>,
+    pub(super) reads: Reads,
 }
 
 impl Protocol {
@@ -112,22 +107,6 @@ impl Protocol {
             Some((code, _)) => Some(*code),
             None => self.ending.lost.then_some(close::code::ABNORMAL),
         }
-    }
-
-    /// Bytes were read, or time in which this side did not want to read is over.
-    #[inline]
-    pub(super) fn restart_idle_time(&mut self, py: Python<'_>) {
-        if self.watch_reads {
-            self.last_read = Some(Instant::now());
-            #[expect(clippy::disallowed_methods, reason = "it runs no Python code")]
-            let read_at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
-            self.read_at = read_at;
-        }
-    }
-
-    /// Seconds since the last read, for a connection that watches its reads.
-    fn idle(&self) -> Option<f64> {
-        self.last_read.map(|read| read.elapsed().as_secs_f64())
     }
 }
 
@@ -179,10 +158,7 @@ impl Protocol {
             totals: None,
             owed: Vec::new(),
             forks: process::forks(),
-            watch_reads,
-            last_read: watch_reads.then(Instant::now),
-            clock: None,
-            read_at: None,
+            reads: Reads::watched(watch_reads),
         })
     }
 
@@ -233,8 +209,7 @@ impl Protocol {
     /// Args:
     ///     clock: `time.monotonic`; a function that runs no Python code.
     fn take_times(&mut self, clock: Py<PyAny>) {
-        self.watch_reads = true;
-        self.clock = Some(clock);
+        self.reads.take_times(clock);
     }
 
     /// Add the counts to these when the connection is gone.
@@ -313,7 +288,7 @@ impl Protocol {
         let py = slf.py();
         scratch::with(py, |buffer| {
             let mut me = slf.borrow_mut();
-            me.restart_idle_time(py);
+            me.reads.note(py);
             me.ingest(py, &buffer[..nbytes.min(buffer.len())]);
         })?;
         settle(slf)
@@ -355,7 +330,7 @@ impl Protocol {
     /// Seconds since bytes were last read; `None` unless `watch_reads`.
     #[getter]
     fn idle_time(&self) -> Option<f64> {
-        self.idle()
+        self.reads.idle()
     }
 
     /// Whether neither side has ended the connection, so that a ping can be sent and may be answered.
