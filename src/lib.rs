@@ -3,8 +3,9 @@
 //! Bytes go in, events come out: [`connection::Connection`] is the way in. Below it stand the parts
 //! that each keep one section of the RFC: [`frame`] (§5.2), [`mask`] (§5.3), [`assembler`] (§5.4),
 //! [`close`] (§7) and [`utf8`] (§8.1), and [`deflate`] RFC 7692; [`transcode`] makes text of what is
-//! UTF-8, and [`histogram`] counts round trips. Nothing here knows of sockets, clocks or Python; the binding that does is in `python`,
-//! behind the feature of that name.
+//! UTF-8, [`histogram`] counts round trips, and [`memory`] copies where memory may not be there. Nothing
+//! here knows of sockets, clocks or Python; the binding that does is in `python`, behind the feature of
+//! that name.
 
 pub mod assembler;
 pub mod close;

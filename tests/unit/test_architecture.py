@@ -49,7 +49,7 @@ PURE_PYTHON = {
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
 RUST_LAYERS = (
-    {"error", "histogram"},
+    {"error", "histogram", "memory"},
     {"frame", "mask", "utf8", "transcode"},
     {"assembler", "deflate", "close"},
     {"connection"},
