@@ -11,6 +11,7 @@ from netrc import netrc as read_netrc
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
+from .arguments import read_type
 from .fields import basic_authorization
 
 if TYPE_CHECKING:
@@ -50,8 +51,7 @@ class BasicAuth(_Fields):
     def __new__(cls, login: str, password: str = "", encoding: str = "latin1") -> Self:
         """Check the three; see the class."""
         for name, value in (("login", login), ("password", password)):
-            if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
-                raise TypeError(f"{name} must be str, got {type(value).__name__}")
+            read_type(name, value, str, "str")
             try:
                 value.encode(encoding)
             except UnicodeEncodeError:

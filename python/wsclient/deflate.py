@@ -9,7 +9,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .arguments import read_flag
+from .arguments import kind_of, read_flag
 from .fields import SHOWN, parse_extensions
 
 if TYPE_CHECKING:
@@ -170,8 +170,7 @@ def read_compress(compress: int | PerMessageDeflate) -> PerMessageDeflate | None
     if isinstance(compress, PerMessageDeflate):
         return compress
     if not isinstance(compress, int):  # pyright: ignore[reportUnnecessaryIsInstance]
-        kind = type(compress).__name__
-        raise TypeError(f"compress must be int or PerMessageDeflate, got {kind}")
+        raise TypeError(f"compress must be int or PerMessageDeflate, got {kind_of(compress)}")
     # To many a library True says yes; here it would be one bit of window.
     known = not isinstance(compress, bool)
     if not (known and (compress == 0 or _MIN_CLIENT_BITS <= compress <= _MAX_BITS)):
@@ -237,6 +236,6 @@ def _read_answer(params: Sequence[tuple[str, str | None]]) -> dict[str, int | No
 
 def _check(name: str, value: object, low: int, high: int) -> None:
     if not isinstance(value, int):
-        raise TypeError(f"{name} must be int, got {type(value).__name__}")
+        raise TypeError(f"{name} must be int, got {kind_of(value)}")
     if isinstance(value, bool) or not low <= value <= high:
         raise ValueError(f"{name} is {value}, expected {low} to {high}")

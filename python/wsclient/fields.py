@@ -208,7 +208,7 @@ def check_value(name: str, value: object) -> str:
         ValueError: It holds CR, LF, NUL or another control character.
     """
     if not isinstance(value, str):
-        raise TypeError(f"header {name} must be str, got {type(value).__name__}")
+        raise TypeError(f"header {name} must be str, got {kind_of(value)}")
     if _ILLEGAL_IN_VALUE.search(value):
         raise ValueError(f"header {name} contains a control character (RFC 9110 §5.5)")
     return value

@@ -11,7 +11,7 @@ from functools import partial
 from typing import TYPE_CHECKING
 
 from ._core import Protocol, WebSocketBase
-from .arguments import read_flag, read_seconds
+from .arguments import read_callable, read_flag, read_seconds
 from .exceptions import ServerTimeoutError
 
 if TYPE_CHECKING:
@@ -66,9 +66,8 @@ class Heartbeat:
         if isinstance(self.payload, bytes):
             if len(self.payload) > _MAX_PAYLOAD:
                 raise ValueError(f"payload has {len(self.payload)} bytes, expected at most 125")
-        elif self.payload is not None and not callable(self.payload):
-            kind = type(self.payload).__name__
-            raise TypeError(f"payload must be bytes, got {kind}, or a function that returns them")
+        elif self.payload is not None:
+            read_callable("payload", self.payload, "bytes or a function that returns them")
 
     @property
     def patience(self) -> float:

@@ -15,6 +15,7 @@ import h11
 from multidict import CIMultiDict
 from yarl import URL
 
+from .arguments import read_type
 from .auth import BasicAuth
 from .exceptions import ClientHttpProxyError, InvalidURL
 from .fields import SHOWN, TLS_ALERT, check_headers
@@ -101,10 +102,9 @@ def parse_proxy(
         InvalidURL: The URL cannot name a proxy.
         ValueError: A header holds what must not be sent, or SOCKS cannot carry the credentials.
     """
-    if not isinstance(proxy, (str, URL)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"proxy must be str or yarl.URL, got {type(proxy).__name__}")
-    if auth is not None and not isinstance(auth, BasicAuth):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"proxy_auth must be BasicAuth, got {type(auth).__name__}")
+    read_type("proxy", proxy, (str, URL), "str or yarl.URL")
+    if auth is not None:
+        read_type("proxy_auth", auth, BasicAuth, "BasicAuth")
     if "://" not in str(proxy):
         # What else may stand there, as in "host:port:user:password", is not to be shown.
         bare = _BARE.search(str(proxy))

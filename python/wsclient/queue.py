@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, TypeAlias
 
-from .arguments import read_count
+from .arguments import read_callable, read_count
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Hashable
@@ -67,8 +67,7 @@ class Conflate:
     max_size: int = 10_000
 
     def __post_init__(self) -> None:
-        if not callable(self.key):
-            raise TypeError(f"key must be a function, got {type(self.key).__name__}")
+        read_callable("key", self.key, "a function")
         read_count("max_size", self.max_size, 1)
 
 

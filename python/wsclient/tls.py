@@ -18,6 +18,8 @@ from ssl import (
 )
 from typing import Any, TypeAlias, TypeGuard
 
+from .arguments import kind_of, read_type
+
 __all__ = [
     "Fingerprint",
     "SSLSetting",
@@ -46,9 +48,8 @@ class Fingerprint:
     """
 
     def __init__(self, fingerprint: bytes) -> None:
-        if not isinstance(fingerprint, (bytes, bytearray, memoryview)):  # pyright: ignore[reportUnnecessaryIsInstance]
-            kind = type(fingerprint).__name__
-            raise TypeError(f"fingerprint must be bytes, as of bytes.fromhex(...), got {kind}")
+        kinds = (bytes, bytearray, memoryview)
+        read_type("fingerprint", fingerprint, kinds, "bytes, as of bytes.fromhex(...)")
         if len(fingerprint) != hashlib.sha256().digest_size:
             raise ValueError(
                 f"fingerprint has {len(fingerprint)} bytes, expected the 32 bytes of a SHA-256"
@@ -81,9 +82,8 @@ def check_ssl(ssl: object, name: str = "ssl") -> SSLSetting:
         TypeError: It is no `SSLSetting`.
     """
     if not isinstance(ssl, (bool, SSLContext, Fingerprint)):
-        raise TypeError(
-            f"{name} must be bool, ssl.SSLContext or Fingerprint, got {type(ssl).__name__}"
-        )
+        expected = "bool, ssl.SSLContext or Fingerprint"
+        raise TypeError(f"{name} must be {expected}, got {kind_of(ssl)}")
     return ssl
 
 

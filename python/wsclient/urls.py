@@ -7,6 +7,7 @@ from ipaddress import IPv6Address
 
 from yarl import URL
 
+from .arguments import read_type
 from .exceptions import InvalidURL, hide_query
 from .types import without_credentials
 
@@ -87,8 +88,7 @@ def parse_url(url: str | URL) -> URL:
         TypeError: `url` is neither `str` nor `yarl.URL`.
         InvalidURL: It cannot be parsed or cannot name a WebSocket.
     """
-    if not isinstance(url, (str, URL)):  # pyright: ignore[reportUnnecessaryIsInstance]
-        raise TypeError(f"url must be str or yarl.URL, got {type(url).__name__}")
+    read_type("url", url, (str, URL), "str or yarl.URL")
     text = str(url)
     try:
         parsed = read_url(url)
