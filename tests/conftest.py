@@ -81,18 +81,23 @@ class Wire:
         return self._writer.transport
 
 
+def accept(request, *extra, **replace):
+    """Make the 101 that answers a request; keyword arguments replace its fields."""
+    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
+    fields = {
+        "Upgrade": "websocket",
+        "Connection": "Upgrade",
+        "Sec-WebSocket-Accept": base64.b64encode(hashlib.sha1(key + GUID).digest()).decode(),
+    }
+    fields.update({name.replace("_", "-"): value for name, value in replace.items()})
+    lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
+    head = ["HTTP/1.1 101 Switching Protocols", *lines, *extra, "", ""]
+    return "\r\n".join(head).encode()
+
+
 async def _handshake(reader, writer, extensions=None):
     request = await reader.readuntil(b"\r\n\r\n")
-    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
-    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-    writer.write(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: "
-        + accept
-        + b"\r\n"
-        + (b"Sec-WebSocket-Extensions: " + extensions.encode() + b"\r\n" if extensions else b"")
-        + b"\r\n"
-    )
+    writer.write(accept(request, Sec_WebSocket_Extensions=extensions))
     return request
 
 

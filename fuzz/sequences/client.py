@@ -78,14 +78,20 @@ class Client:
         ]
         if rng.random() < 0.1:
             actors.append(loop.create_task(self.close(rng.choice(DELAYS) * 3)))
-        _, pending = await asyncio.wait(actors, timeout=3 * BOUND)
+        await self._see_out(actors, 3 * BOUND)
+
+    async def _see_out(
+        self, tasks: list[asyncio.Task[Any]], seconds: float, where: str = ""
+    ) -> None:
+        """Wait for tasks, of which none may take longer, and complain of what they raise."""
+        _, pending = await asyncio.wait(tasks, timeout=seconds)
         for task in pending:
             self.hangs(task)
             task.cancel()
-        await asyncio.wait(actors)
-        for task in actors:
+        await asyncio.wait(tasks)
+        for task in tasks:
             if not task.cancelled() and (error := task.exception()) is not None:
-                self.world.complain("raised", error)
+                self.world.complain("raised", error, where)
 
     def places(self) -> int:
         """Count the places of the connector's limit that are taken."""
@@ -216,15 +222,7 @@ class Client:
             steps = Steps(self.world, f"{name}.{number}", ws, self.world.random(name, number))
             count = rng.choice([0, 1, 5, 20, 60])
             ws.tasks.append(loop.create_task(_steps(steps, count)))
-        tasks = ws.tasks
-        _, pending = await asyncio.wait(tasks, timeout=BOUND)
-        for task in pending:
-            self.hangs(task)
-            task.cancel()
-        await asyncio.wait(tasks)
-        for task in tasks:
-            if not task.cancelled() and (error := task.exception()) is not None:
-                self.world.complain("raised", error, f"{name}: ")
+        await self._see_out(ws.tasks, BOUND, f"{name}: ")
         self.world.armed.clear()
         how = rng.choices(["drain", "close", "abort", "forget"], [60, 15, 10, 15])[0]
         self.world.note(name, f"at last: {how}")

@@ -1,11 +1,8 @@
 """Raw servers that do as they are told, on asyncio and on uvloop."""
 
 import asyncio
-import base64
 import contextlib
-import hashlib
 import inspect
-import re
 import ssl
 from pathlib import Path
 
@@ -19,25 +16,10 @@ from wsclient.transport import resume_reading
 from wsclient.urls import parse_url
 
 FRAMES = b"\x81\x05hello\x82\x7e\x01\x00" + bytes(range(256))
-GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 
 def pytest_asyncio_loop_factories(config, item):
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
-
-
-def accept(request, *extra, **replace):
-    """Make the 101 that answers a request; keyword arguments replace its fields."""
-    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
-    fields = {
-        "Upgrade": "websocket",
-        "Connection": "Upgrade",
-        "Sec-WebSocket-Accept": base64.b64encode(hashlib.sha1(key + GUID).digest()).decode(),
-    }
-    fields.update({name.replace("_", "-"): value for name, value in replace.items()})
-    lines = [f"{name}: {value}" for name, value in fields.items() if value is not None]
-    head = ["HTTP/1.1 101 Switching Protocols", *lines, *extra, "", ""]
-    return "\r\n".join(head).encode()
 
 
 class Exchange:

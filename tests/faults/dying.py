@@ -5,9 +5,9 @@ import contextlib
 import itertools
 import ssl
 
-from wsclient import ClientWebSocketResponse, framing, reconnect
+from tests.conftest import accept
 
-from .conftest import accept
+from wsclient import ClientWebSocketResponse, framing, reconnect
 
 HELLO = framing.encode_frame(1, b"hello", mask=False)
 CLOSE = framing.encode_frame(8, b"\x03\xe9", mask=False)

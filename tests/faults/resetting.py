@@ -11,11 +11,10 @@ import time
 
 import aiohttp
 import pytest
+from tests.conftest import TEXT, accept, frame
 
 import wsclient.aiohttp
 from wsclient import ClientError, MsgType, ws_connect
-
-from .conftest import accept
 
 
 def reset(sock):
@@ -89,6 +88,25 @@ class Resetting:
 
     def wait(self):
         assert self.go.wait(30)
+
+
+class Greeting(Resetting):
+    """Such a server that says hello, and when it may go on, these last words.
+
+    Then it closes, with RST if it `resets`.
+    """
+
+    def __init__(self, tls=None, last=b"", *, resets=False):
+        super().__init__(self.greet, tls)
+        self.last = last
+        self.resets = resets
+
+    def greet(self, sock, head):
+        sock.sendall(head + frame(TEXT, b"hello"))
+        self.wait()
+        sock.sendall(self.last)
+        if self.resets:
+            reset(sock)
 
 
 @pytest.fixture(params=["ws", "wss"])

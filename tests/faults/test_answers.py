@@ -4,6 +4,7 @@ import asyncio
 import socket
 
 import pytest
+from tests.conftest import accept
 from yarl import URL
 
 from wsclient.connector import TCPConnector
@@ -13,7 +14,7 @@ from wsclient.exceptions import (
     WSServerHandshakeError,
 )
 
-from .conftest import FRAMES, accept, failure, opening, take_over
+from .conftest import FRAMES, failure, opening, take_over
 
 
 @pytest.mark.parametrize("status", [200, 401, 403, 404, 500])

@@ -14,7 +14,7 @@ import sys
 
 import pytest
 import trustme
-from tests.conftest import TEXT, frame
+from tests.conftest import TEXT, accept, frame
 
 from wsclient import (
     BasicAuth,
@@ -31,7 +31,7 @@ from wsclient.deflate import PerMessageDeflate
 from wsclient.fields import parse_extensions
 from wsclient.handshake import MAX_HEAD
 
-from .conftest import accept, failure
+from .conftest import failure
 
 HELLO = frame(TEXT, b"hello")
 

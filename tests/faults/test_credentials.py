@@ -4,6 +4,7 @@ import re
 from http.cookiejar import CookieJar
 
 import pytest
+from tests.conftest import accept
 
 from wsclient import (
     BasicAuth,
@@ -14,8 +15,6 @@ from wsclient import (
     WSServerHandshakeError,
     ws_connect,
 )
-
-from .conftest import accept
 
 ME, YOU = "Basic bWU6c2VjcmV0", "Basic eW91Om90aGVy"
 

@@ -9,7 +9,7 @@ import weakref
 
 import aiohttp
 import pytest
-from tests.conftest import BINARY, CLOSE, TEXT, frame
+from tests.conftest import BINARY, CLOSE, TEXT, accept, frame
 
 from wsclient import (
     ClientConnectionResetError,
@@ -20,8 +20,7 @@ from wsclient import (
     ws_connect,
 )
 
-from .conftest import accept
-from .resetting import Resetting, adapted, connect, lost, rest, tls
+from .resetting import Greeting, adapted, connect, lost, rest, tls
 
 __all__ = ["connect", "tls"]
 
@@ -33,10 +32,7 @@ async def test_a_loop_of_sends_ends_when_the_server_has_left(request, connect, t
     if "uvloop-adapter-wss" in request.node.name:
         pytest.skip("uvloop's own TLS transport says so only when the loop has had a turn")
 
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-
-    with Resetting(script, tls[0]) as server:
+    with Greeting(tls[0]) as server:
         async with connect(server.url) as ws:
             await ws.receive()
             server.together()
@@ -55,10 +51,7 @@ async def test_sends_that_nobody_awaits_end_too(request, connect, tls):
     if "uvloop-adapter-wss" in request.node.name:
         pytest.skip("as above")
 
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-
-    with Resetting(script, tls[0]) as server:
+    with Greeting(tls[0]) as server:
         async with connect(server.url) as ws:
             await ws.receive()
             server.together()
@@ -76,12 +69,7 @@ def opens(request):
 @pytest.mark.parametrize("paused", [False, True])
 @pytest.mark.parametrize("words", [1, 20_000])
 async def test_last_words_outlive_a_send_that_fails(opens, words, paused):
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-        sock.sendall(frame(TEXT, b"") * words + GOODBYE)
-
-    with Resetting(script) as server:
+    with Greeting(last=frame(TEXT, b"") * words + GOODBYE) as server:
         async with opens(server.url) as ws:
             await ws.receive()
             if paused:
@@ -97,12 +85,7 @@ async def test_last_words_outlive_a_send_that_fails(opens, words, paused):
 
 
 async def test_last_words_outlive_a_backlog_that_cannot_be_sent(opens):
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-        sock.sendall(GOODBYE)
-
-    with Resetting(script) as server:
+    with Greeting(last=GOODBYE) as server:
         async with opens(server.url) as ws:
             await ws.receive()
             ws.pause_reading()
@@ -252,12 +235,8 @@ class Node:
 @pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")
 @pytest.mark.parametrize("sends", [False, True])
 async def test_one_forgotten_in_a_cycle_while_reading_is_paused(tls, sends, no_leak):
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-
     options = {"ssl": tls[1]} if tls[1] else {}
-    with Resetting(script, tls[0]) as server:
+    with Greeting(tls[0]) as server:
         connector = TCPConnector(limit=1)
         gc.collect()
         for _ in range(3):

@@ -10,6 +10,7 @@ import warnings
 import aiohttp.web
 import pytest
 import websockets
+from tests.conftest import accept
 from websockets.asyncio.server import serve as serve_websockets
 from yarl import URL
 
@@ -26,7 +27,7 @@ from wsclient.exceptions import (
 from wsclient.opening import Opened
 from wsclient.transport import resume_reading
 
-from .conftest import FRAMES, Collect, accept, failure, opening, take_over
+from .conftest import FRAMES, Collect, failure, opening, take_over
 
 # --- a connection that opens
 

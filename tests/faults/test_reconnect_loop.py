@@ -6,6 +6,7 @@ import itertools
 from math import inf
 
 import pytest
+from tests.conftest import accept
 
 from wsclient import (
     ClientSession,
@@ -16,7 +17,6 @@ from wsclient import (
     reconnect,
 )
 
-from .conftest import accept
 from .dying import (
     CLOSE,
     HELLO,

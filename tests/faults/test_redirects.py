@@ -3,6 +3,7 @@
 import re
 
 import pytest
+from tests.conftest import accept
 from yarl import URL
 
 from wsclient.connector import TCPConnector
@@ -13,8 +14,6 @@ from wsclient.exceptions import (
 )
 from wsclient.opening import open_websocket
 from wsclient.urls import parse_url
-
-from .conftest import accept
 
 PRIVATE = {
     "Authorization": "Bearer secret",

@@ -12,7 +12,7 @@ from tests.conftest import TEXT, frame
 
 from wsclient import ClientError, reconnect, ws_connect
 
-from .resetting import Resetting, adapted, connect, lost, reset, rest, tls
+from .resetting import Greeting, Resetting, adapted, connect, lost, reset, rest, tls
 
 __all__ = ["connect", "tls"]
 
@@ -54,13 +54,7 @@ COUNTS = pytest.mark.parametrize("count", [FEW, MANY])
 async def test_data_and_reset_that_come_together(connect, tls, count, waits):
     texts = numbered(count)
 
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-        sock.sendall(frames(texts))
-        reset(sock)
-
-    with Resetting(script, tls[0]) as server:
+    with Greeting(tls[0], frames(texts), resets=True) as server:
         async with connect(server.url) as ws:
             assert (await ws.receive()).data == "hello"
             reader = asyncio.ensure_future(rest(ws)) if waits else None
@@ -74,13 +68,7 @@ async def test_data_and_reset_that_come_together(connect, tls, count, waits):
 async def test_data_and_reset_while_reading_is_paused(connect, tls, count):
     texts = numbered(count)
 
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-        sock.sendall(frames(texts))
-        reset(sock)
-
-    with Resetting(script, tls[0]) as server:
+    with Greeting(tls[0], frames(texts), resets=True) as server:
         async with connect(server.url) as ws:
             assert (await ws.receive()).data == "hello"
             ws.pause_reading()
@@ -95,13 +83,8 @@ async def test_data_and_reset_while_reading_is_paused(connect, tls, count):
 
 
 async def test_a_reset_after_bytes_that_the_server_has_not_read(connect, tls):
-    def script(sock, head):
-        sock.sendall(head + frame(TEXT, b"hello"))
-        server.wait()
-        sock.sendall(frames(["last", "words"]))
-        # Closing with something unread resets.
-
-    with Resetting(script, tls[0]) as server:
+    # Closing with something unread resets.
+    with Greeting(tls[0], frames(["last", "words"])) as server:
         async with connect(server.url) as ws:
             assert (await ws.receive()).data == "hello"
             await ws.send_str("never read")

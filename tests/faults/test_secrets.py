@@ -11,6 +11,7 @@ import traceback
 import warnings
 
 import pytest
+from tests.conftest import accept
 from yarl import URL
 
 import wsclient
@@ -36,8 +37,6 @@ from wsclient import (
 )
 from wsclient.exceptions import hide_query
 from wsclient.urls import shown_url
-
-from .conftest import accept
 
 KEY = "5ecret-Of/A+Feed"  # in a query
 NAME, PASSWORD = "n4me-of-me", "pa55word"

@@ -5,7 +5,7 @@ import logging
 import re
 
 import pytest
-from tests.conftest import CLOSE, TEXT, frame
+from tests.conftest import CLOSE, TEXT, accept, frame
 
 from wsclient import (
     BasicAuth,
@@ -19,8 +19,6 @@ from wsclient import (
     reconnect,
     ws_connect,
 )
-
-from .conftest import accept
 
 SECRET = "Pa55w0rd"
 

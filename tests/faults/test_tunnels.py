@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 
 import pytest
+from tests.conftest import accept
 
 from wsclient import (
     ClientConnectionError,
@@ -16,8 +17,6 @@ from wsclient import (
     WSServerHandshakeError,
     ws_connect,
 )
-
-from .conftest import accept
 
 OPENED = b"HTTP/1.1 200 Connection established\r\n\r\n"
 # SOCKS5: no authentication wanted; connected, from 0.0.0.0:0.

@@ -7,12 +7,10 @@ import gc
 
 import aiohttp
 import pytest
-from tests.conftest import TEXT, frame
+from tests.conftest import TEXT, accept, frame
 
 import wsclient
 import wsclient.aiohttp
-
-from .conftest import accept
 
 ERRORS = [OSError(errno.ENOSPC, "no space for another watch"), MemoryError("no space")]
 

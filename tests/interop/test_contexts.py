@@ -10,8 +10,7 @@ import sys
 import threading
 
 import pytest
-from tests.conftest import BINARY, TEXT, frame
-from tests.faults.conftest import accept
+from tests.conftest import BINARY, TEXT, accept, frame
 from websockets.asyncio.server import serve
 
 from wsclient import ClientConnectorError, ws_connect

@@ -1,15 +1,12 @@
 """Both ends of one WebSocket, for tests that take turns between them."""
 
 import asyncio
-import base64
 import contextlib
-import hashlib
-import re
 import socket
 import sys
 import threading
 
-from tests.conftest import GUID, PING, PONG, frame
+from tests.conftest import PING, PONG, accept, frame
 
 from wsclient import ws_connect
 
@@ -78,16 +75,7 @@ def shake_hands(sock, extensions=None):
     request = b""
     while b"\r\n\r\n" not in request:
         request += sock.recv(65536)
-    key = re.search(rb"(?i)^sec-websocket-key: *(\S+)", request, re.MULTILINE)[1]
-    accept = base64.b64encode(hashlib.sha1(key + GUID).digest())
-    sock.sendall(
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\n"
-        b"Connection: Upgrade\r\nSec-WebSocket-Accept: "
-        + accept
-        + b"\r\n"
-        + (f"Sec-WebSocket-Extensions: {extensions}\r\n".encode() if extensions else b"")
-        + b"\r\n"
-    )
+    sock.sendall(accept(request, Sec_WebSocket_Extensions=extensions))
 
 
 @contextlib.contextmanager

@@ -1,29 +1,15 @@
 """`busy_poll`: what `receive` does before it suspends, beside a server in another thread."""
 
 import asyncio
-import base64
-import hashlib
-import re
 import socket
 import threading
 
 import pytest
-from tests.conftest import BINARY, CLOSE, TEXT, frame
+from tests.conftest import BINARY, CLOSE, TEXT, accept, frame
 
 from wsclient import MsgType, framing, ws_connect
 
 LONGEST = 1
-
-
-def answer(request):
-    """The 101 that a request asks for."""
-    key = re.search(rb"Sec-WebSocket-Key: (\S+)", request)[1]
-    guid = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-    accept = base64.b64encode(hashlib.sha1(key + guid).digest())
-    return (
-        b"HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        b"Sec-WebSocket-Accept: " + accept + b"\r\n\r\n"
-    )
 
 
 @pytest.fixture
@@ -39,7 +25,7 @@ def threaded():
             try:
                 with listener, listener.accept()[0] as connection:
                     connection.settimeout(20)
-                    connection.sendall(answer(connection.recv(65536)))
+                    connection.sendall(accept(connection.recv(65536)))
                     script(connection)
             except Exception as error:  # noqa: BLE001 - raised by the fixture below
                 failures.append(error)

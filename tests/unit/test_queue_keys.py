@@ -6,8 +6,7 @@ import weakref
 
 import pytest
 import uvloop
-from tests.conftest import TEXT, frame
-from tests.faults.conftest import accept
+from tests.conftest import TEXT, accept, frame
 
 from wsclient import Conflate, TCPConnector, ws_connect
 from wsclient._core import Protocol, WebSocketBase
