@@ -349,7 +349,11 @@ async def test_a_connection_that_is_ending_is_not_pinged(scripted, periodic):
         ({"interval": 1, "periodic": 1}, TypeError, "periodic must be True or False, got int"),
         ({"interval": 1, "timeout": -1}, ValueError, "timeout is -1"),
         ({"interval": 1, "payload": bytes(126)}, ValueError, "payload has 126 bytes"),
-        ({"interval": 1, "payload": "text"}, TypeError, "payload must be bytes, got str"),
+        (
+            {"interval": 1, "payload": "text"},
+            TypeError,
+            "payload must be bytes or a function that returns them, got str",
+        ),
     ],
 )
 def test_wrong_settings(arguments, kind, said):
