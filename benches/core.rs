@@ -8,8 +8,9 @@ use criterion::{BatchSize, BenchmarkId, Criterion, Throughput, criterion_group, 
 use wsclient::assembler::Assembler;
 use wsclient::connection::{Connection, UNLIMITED};
 use wsclient::deflate::{Deflater, Inflater};
-use wsclient::frame::{self, Header, Opcode};
-use wsclient::{mask, utf8};
+use wsclient::frame::{self, Header};
+use wsclient::registry::Opcode;
+use wsclient::{keys, mask, utf8};
 
 const KEY: mask::Key = [0x37, 0xfa, 0x21, 0x3d];
 /// A tick, a small order book, a snapshot, a download.
@@ -169,7 +170,7 @@ fn encoding(c: &mut Criterion) {
             b.iter(|| frame::write_frame(&header, black_box(&payload), black_box(&mut out)));
         });
     }
-    let mut keys = mask::Keys::new();
+    let mut keys = keys::Keys::new();
     group.throughput(Throughput::Elements(1));
     group.bench_function("masking key", |b| b.iter(|| keys.draw()));
 }

@@ -2,7 +2,8 @@
 
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
-use crate::frame::{Header, Opcode};
+use crate::frame::Header;
+use crate::registry::Opcode;
 use crate::utf8::{self, InvalidUtf8, Utf8Validator};
 
 /// How much a header's promise alone may allocate; beyond it, memory follows the bytes.

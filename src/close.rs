@@ -8,22 +8,6 @@ use crate::frame::MAX_CONTROL_PAYLOAD;
 /// The longest reason: what a control frame holds beside the code.
 pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
 
-/// Close codes by their names (§7.4.1).
-pub mod code {
-    /// The purpose of the connection has been fulfilled.
-    pub const NORMAL: u16 = 1000;
-    /// A frame broke the protocol.
-    pub const PROTOCOL_ERROR: u16 = 1002;
-    /// Reported for a close frame without a code; never sent.
-    pub const NO_STATUS: u16 = 1005;
-    /// Reported for a connection that ended without a close frame; never sent.
-    pub const ABNORMAL: u16 = 1006;
-    /// Text that is not UTF-8.
-    pub const INVALID_TEXT: u16 = 1007;
-    /// A message larger than the receiver takes.
-    pub const MESSAGE_TOO_BIG: u16 = 1009;
-}
-
 /// Whether a close frame may carry this code, from either side: the codes of §7.4.1, those that
 /// IANA registered since (1012 to 1014), and the ranges for libraries and applications (§7.4.2).
 #[must_use]

@@ -6,9 +6,10 @@ use crate::assembler::Assembler;
 use crate::close::{CloseFrame, State, Step};
 use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
-use crate::frame::{self, Header, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, MAX_HEADER, Opcode};
+use crate::frame::{self, Header, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::mask::Key;
 use crate::memory;
+use crate::registry::Opcode;
 
 /// A message size that no limit was set for; frame lengths stay below 2^63 anyway (§5.2).
 pub const UNLIMITED: u64 = u64::MAX >> 1;
@@ -219,8 +220,7 @@ impl Connection {
         if self.deaf {
             *input = &[];
         }
-        let wanted = self.frame.map_or(0, |frame| frame.remaining);
-        let wanted = usize::try_from(wanted).map_or(input.len(), |wanted| wanted.min(input.len()));
+        let wanted = usize::try_from(self.missing()).map_or(input.len(), |wanted| wanted.min(input.len()));
         let (piece, rest) = input.split_at(wanted);
         *input = rest;
         self.gathered(piece.len());
@@ -237,6 +237,13 @@ impl Connection {
                 self.assembler.gathered();
             }
         }
+    }
+
+    /// How many bytes of that message are still to come.
+    #[must_use]
+    #[inline]
+    pub fn missing(&self) -> u64 {
+        self.frame.map_or(0, |frame| frame.remaining)
     }
 
     #[inline(never)] // So that `next_event` is inlined.

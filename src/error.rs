@@ -4,8 +4,7 @@
 use std::collections::TryReserveError;
 use std::fmt;
 
-use crate::close::code;
-use crate::frame::Opcode;
+use crate::registry::{Opcode, code};
 
 /// Why a connection reads nothing more: a breach of RFC 6455 by the peer, or [`Self::OutOfMemory`].
 #[derive(Debug, Clone, PartialEq, Eq)]

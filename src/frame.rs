@@ -1,9 +1,8 @@
 //! The base framing protocol: one frame's header, parsed and built (RFC 6455 §5.2).
 
-use std::fmt;
-
 use crate::error::ProtocolError;
 use crate::mask::{self, Key};
+use crate::registry::Opcode;
 
 /// The largest payload of a control frame (§5.5).
 pub const MAX_CONTROL_PAYLOAD: usize = 125;
@@ -18,59 +17,6 @@ pub const MAX_HEADER: usize = 14;
 const TWO_BYTES: u8 = 126;
 /// In place of a length: it follows in eight bytes.
 const EIGHT_BYTES: u8 = 127;
-
-/// What a frame is (§11.8).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-#[repr(u8)]
-pub enum Opcode {
-    /// A further fragment of the message under way.
-    Continuation = 0x0,
-    /// A UTF-8 message, or its first fragment.
-    Text = 0x1,
-    /// A binary message, or its first fragment.
-    Binary = 0x2,
-    /// The closing handshake.
-    Close = 0x8,
-    /// A request for a pong.
-    Ping = 0x9,
-    /// The answer to a ping, or an unasked-for heartbeat.
-    Pong = 0xA,
-}
-
-impl Opcode {
-    /// The opcode with this number, if RFC 6455 defines one.
-    #[must_use]
-    pub const fn from_u8(number: u8) -> Option<Self> {
-        Some(match number {
-            0x0 => Self::Continuation,
-            0x1 => Self::Text,
-            0x2 => Self::Binary,
-            0x8 => Self::Close,
-            0x9 => Self::Ping,
-            0xA => Self::Pong,
-            _ => return None,
-        })
-    }
-
-    /// Whether this is close, ping or pong (§5.5).
-    #[must_use]
-    pub const fn is_control(self) -> bool {
-        self as u8 & 0x8 != 0
-    }
-}
-
-impl fmt::Display for Opcode {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(match self {
-            Self::Continuation => "continuation",
-            Self::Text => "text",
-            Self::Binary => "binary",
-            Self::Close => "close",
-            Self::Ping => "ping",
-            Self::Pong => "pong",
-        })
-    }
-}
 
 /// Everything of a frame but its payload.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

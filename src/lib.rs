@@ -11,12 +11,14 @@ pub mod assembler;
 pub mod close;
 pub mod connection;
 pub mod deflate;
+pub mod endpoint;
 pub mod error;
 pub mod frame;
-pub mod histogram;
+pub mod keys;
 pub mod mask;
 pub mod memory;
 #[cfg(feature = "python")]
 mod python;
+pub mod registry;
 pub mod transcode;
 pub mod utf8;

@@ -63,56 +63,11 @@ fn widen([a, b, c, d]: Key) -> u64 {
     u64::from_ne_bytes([a, b, c, d, a, b, c, d])
 }
 
-/// How many keys one call for entropy yields.
-const BLOCK: usize = 256;
-
-/// A supply of masking keys that no peer or script can predict (§10.3): operating-system entropy,
-/// drawn in blocks because a system call for each frame would cost more than the frame.
-pub struct Keys {
-    block: [Key; BLOCK],
-    next: usize,
-}
-
-impl Keys {
-    /// An empty supply; the first key draws a block.
-    #[must_use]
-    pub const fn new() -> Self {
-        Self { block: [[0; 4]; BLOCK], next: BLOCK }
-    }
-
-    /// Forget the keys in stock, so that a forked child does not use its parent's.
-    pub fn discard(&mut self) {
-        self.next = BLOCK;
-    }
-
-    /// The next key, never handed out before.
-    ///
-    /// # Errors
-    /// When the operating system has no entropy to give.
-    #[inline]
-    pub fn draw(&mut self) -> Result<Key, getrandom::Error> {
-        if self.next == BLOCK {
-            getrandom::fill(self.block.as_flattened_mut())?;
-            self.next = 0;
-        }
-        let key = self.block[self.next];
-        self.next += 1;
-        Ok(key)
-    }
-}
-
-impl Default for Keys {
-    fn default() -> Self {
-        Self::new()
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
     use proptest::collection::vec;
     use proptest::prelude::*;
-    use std::collections::HashSet;
 
     fn naive(data: &[u8], key: Key) -> Vec<u8> {
         data.iter().enumerate().map(|(i, byte)| byte ^ key[i % 4]).collect()
@@ -135,28 +90,5 @@ mod tests {
             in_place(&mut masked, key);
             prop_assert_eq!(masked, data);
         }
-    }
-
-    #[test]
-    fn keys_do_not_repeat() -> Result<(), getrandom::Error> {
-        let mut keys = Keys::new();
-        let mut seen = HashSet::new();
-        for _ in 0..4 * BLOCK {
-            seen.insert(keys.draw()?);
-        }
-        // 1,024 draws from 2^32: two equal ones are likely once in 8,000 runs, three pairs never.
-        assert!(seen.len() > 4 * BLOCK - 3);
-        Ok(())
-    }
-
-    #[test]
-    fn discarded_keys_are_not_used() -> Result<(), getrandom::Error> {
-        let mut keys = Keys::new();
-        keys.draw()?;
-        let stock = keys.block;
-        keys.discard();
-        keys.draw()?;
-        assert_ne!(stock, keys.block);
-        Ok(())
     }
 }

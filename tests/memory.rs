@@ -8,7 +8,8 @@ use wsclient::close::CloseFrame;
 use wsclient::connection::{Connection, Event, UNLIMITED};
 use wsclient::deflate::{Deflater, Inflater, RSV1};
 use wsclient::error::ProtocolError;
-use wsclient::frame::{self, Header, Opcode};
+use wsclient::frame::{self, Header};
+use wsclient::registry::Opcode;
 
 /// The system's allocator, but for a thread that has none left.
 struct Rationed;

@@ -3,8 +3,9 @@
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wsclient::frame::{self, Header, Opcode};
+use wsclient::frame::{self, Header};
 use wsclient::mask;
+use wsclient::registry::Opcode;
 
 fuzz_target!(|input: ([u8; 4], u8, &[u8])| {
     let (key, skip, payload) = input;

@@ -5,7 +5,8 @@
 use arbitrary::Arbitrary;
 use libfuzzer_sys::fuzz_target;
 use wsclient::deflate::Deflater;
-use wsclient::frame::{self, Header, Opcode};
+use wsclient::frame::{self, Header};
+use wsclient::registry::Opcode;
 use wsclient_fuzz::{Settings, cut, run};
 
 #[derive(Debug, Arbitrary)]

@@ -2,13 +2,12 @@
 
 use std::collections::{TryReserveError, VecDeque};
 
-use pyo3::{PyTraverseError, PyVisit};
-
-use super::message::Item;
-use super::policy::Policy;
+use super::due::Due;
+use super::item::Item;
+use super::queue::Queue;
 
 /// Above this many bytes, reading pauses.
-const HIGH_WATER: usize = 512 * 1024;
+pub const HIGH_WATER: usize = 512 * 1024;
 /// At or below this many bytes, reading goes on.
 const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be
@@ -21,33 +20,43 @@ const KEPT: usize = 1024;
 const OVERHEAD: usize = 64;
 
 /// A queue that knows how much memory it holds.
-pub struct Inbox {
+#[derive(Debug)]
+pub struct Inbox<M> {
     /// With a policy, those that it may drop or replace.
-    items: VecDeque<(Item, usize)>,
+    items: VecDeque<(Item<M>, usize)>,
     /// INVARIANT: the sum of the sizes of what waits.
     bytes: usize,
     /// The most bytes that there have been.
     high_water: usize,
-    /// Above this many bytes, messages are to be dropped.
+    /// Above this many bytes, nothing more is kept.
     end: usize,
+    /// Messages that nobody will get.
+    pub dropped: u64,
     /// Instead of backpressure.
-    pub policy: Option<Box<Policy>>,
+    pub policy: Option<Box<Queue<M>>>,
 }
 
-impl Default for Inbox {
+impl<M> Default for Inbox<M> {
     fn default() -> Self {
-        Self { items: VecDeque::new(), bytes: 0, high_water: 0, end: usize::MAX, policy: None }
+        Self {
+            items: VecDeque::new(),
+            bytes: 0,
+            high_water: 0,
+            end: usize::MAX,
+            dropped: 0,
+            policy: None,
+        }
     }
 }
 
-impl Inbox {
-    /// Add a message with a payload of `size` bytes.
+impl<M> Inbox<M> {
+    /// Add a message with a payload of `size` bytes; returns what is due for it.
     ///
     /// # Errors
     /// There is no memory for it.
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
-    pub fn push(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
+    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<Due, TryReserveError> {
         if self.policy.is_some() {
             return self.push_by_policy(item, size);
         }
@@ -56,7 +65,7 @@ impl Inbox {
         }
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
-        Ok(())
+        Ok(Due::WAKE)
     }
 
     #[cold]
@@ -66,15 +75,16 @@ impl Inbox {
 
     /// Add a message behind all others, whatever the policy.
     #[cold]
-    pub fn append(&mut self, item: Item, size: usize) -> Result<(), TryReserveError> {
+    pub fn append(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
         self.grow()?;
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
         Ok(())
     }
 
+    /// Take the next message.
     #[inline]
-    pub fn pop(&mut self) -> Option<Item> {
+    pub fn pop(&mut self) -> Option<Item<M>> {
         if self.policy.is_some()
             && let Some((item, size)) = self.pop_kept()
         {
@@ -84,8 +94,9 @@ impl Inbox {
         self.pop_item()
     }
 
+    /// Take the next message of those that a policy may drop.
     #[inline]
-    pub fn pop_item(&mut self) -> Option<Item> {
+    pub fn pop_item(&mut self) -> Option<Item<M>> {
         let (item, size) = self.items.pop_front()?;
         self.bytes -= size;
         if self.items.is_empty() && self.items.capacity() > 64 {
@@ -99,14 +110,14 @@ impl Inbox {
     /// # Errors
     /// There is no memory for it.
     #[cold]
-    pub fn put_back(&mut self, item: Item) -> Result<(), TryReserveError> {
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
         if self.policy.is_some() {
             return self.put_back_by_policy(item);
         }
         self.put_back_item(item)
     }
 
-    pub fn put_back_item(&mut self, item: Item) -> Result<(), TryReserveError> {
+    pub fn put_back_item(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
         self.items.try_reserve(1)?;
         // Its size was forgotten, and no longer matters.
         self.bytes += OVERHEAD;
@@ -114,7 +125,7 @@ impl Inbox {
         Ok(())
     }
 
-    /// Add a message that the policy keeps.
+    /// Take note of a message that the policy keeps.
     pub fn count(&mut self, size: usize) {
         self.bytes += size + OVERHEAD;
     }
@@ -131,14 +142,9 @@ impl Inbox {
         self.policy.as_ref().map_or(0, |policy| policy.kept())
     }
 
-    /// Whether the policy has something to do.
-    #[inline]
-    pub fn has_fresh(&self) -> bool {
-        self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
-    }
-
+    /// Whether nothing waits, not even for its key.
     pub fn is_empty(&self) -> bool {
-        !self.is_ready() && !self.has_fresh()
+        !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
     }
 
     /// Note how full it is; to be called when it has been filled, and before it is emptied.
@@ -158,7 +164,7 @@ impl Inbox {
     }
 
     /// Put a message in the place of another of `items`.
-    pub fn exchange(&mut self, index: usize, item: Item, size: usize) {
+    pub fn exchange(&mut self, index: usize, item: Item<M>, size: usize) {
         let new = (item, size + OVERHEAD);
         self.bytes = self.bytes + new.1 - self.items[index].1;
         self.items[index] = new;
@@ -177,18 +183,8 @@ impl Inbox {
     /// What is decompressed from one read may be large; pings that are not answered for the user
     /// are not dropped.
     #[cold]
-    fn is_full_despite(&self, policy: &Policy) -> bool {
+    fn is_full_despite(&self, policy: &Queue<M>) -> bool {
         policy.fresh_bytes() > HIGH_WATER || policy.kept() > KEPT
-    }
-
-    /// Take no more than `END` bytes from now on.
-    pub fn set_end(&mut self) {
-        self.end = self.end.min(self.bytes + END);
-    }
-
-    #[inline]
-    pub fn is_overfull(&self) -> bool {
-        self.bytes > self.end
     }
 
     pub fn is_low(&self) -> bool {
@@ -198,12 +194,20 @@ impl Inbox {
         }
     }
 
-    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+    /// Keep no more than `END` bytes more from now on.
+    pub fn set_end(&mut self) {
+        self.end = self.end.min(self.bytes + END);
+    }
+
+    /// Whether the next message is one too many.
+    #[inline]
+    pub fn is_overfull(&self) -> bool {
+        self.bytes > self.end
+    }
+
+    /// All that waits, in no order.
+    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
         let others = self.policy.iter().flat_map(|policy| policy.items());
-        for item in self.items.iter().map(|(item, _)| item).chain(others) {
-            visit.call(&item.data)?;
-            visit.call(&item.extra)?;
-        }
-        self.policy.as_ref().map_or(Ok(()), |policy| policy.traverse(visit))
+        self.items.iter().map(|(item, _)| item).chain(others)
     }
 }

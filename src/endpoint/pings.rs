@@ -3,16 +3,17 @@
 use std::collections::{TryReserveError, VecDeque};
 use std::time::{Duration, Instant};
 
-use crate::histogram::Histogram;
+use super::histogram::Histogram;
 use crate::memory;
 
 /// Pings remembered at most; an older one counts as unanswered.
 const REMEMBERED: usize = 16;
 
 /// The pings under way, the last round trip, and how many took how long.
-#[derive(Default)]
+#[derive(Debug, Default)]
 pub struct Pings {
     sent: VecDeque<(Vec<u8>, Instant)>,
+    /// The last round trip.
     pub latency: Option<Duration>,
     /// One at most, when there has been a round trip.
     histogram: Vec<Histogram>,
@@ -23,21 +24,21 @@ impl Pings {
     ///
     /// # Errors
     /// There is no memory for that.
-    pub fn sent(&mut self, payload: &[u8]) -> Result<(), TryReserveError> {
+    pub fn sent(&mut self, payload: &[u8], now: Instant) -> Result<(), TryReserveError> {
         let copy = memory::copied(payload)?;
         self.sent.try_reserve(1)?;
         if self.sent.len() == REMEMBERED {
             self.sent.pop_front();
         }
-        self.sent.push_back((copy, Instant::now()));
+        self.sent.push_back((copy, now));
         Ok(())
     }
 
     /// §5.5.3: a pong carries its ping's payload, and may stand for earlier pings too. One that
     /// matches no ping was not asked for, and says nothing.
-    pub fn answered(&mut self, payload: &[u8]) {
+    pub fn answered(&mut self, payload: &[u8], now: impl FnOnce() -> Instant) {
         if let Some(index) = self.sent.iter().position(|(sent, _)| sent == payload) {
-            let latency = self.sent[index].1.elapsed();
+            let latency = now().saturating_duration_since(self.sent[index].1);
             self.latency = Some(latency);
             if self.histogram.is_empty() && self.histogram.try_reserve_exact(1).is_ok() {
                 self.histogram.push(Histogram::default());

@@ -1,0 +1,65 @@
+//! What leaves: whether a frame may, and what waits while the transport has no room.
+
+use std::collections::TryReserveError;
+use std::time::Instant;
+
+use super::Endpoint;
+use super::due::Due;
+use super::flow::Writing;
+use super::item::Make;
+use crate::close::State;
+use crate::registry::Opcode;
+
+impl<M> Endpoint<M> {
+    /// Whether a frame can be sent.
+    #[must_use]
+    #[inline]
+    pub fn is_open(&self) -> bool {
+        self.ending.phase.is_open()
+    }
+
+    /// Ask to send a frame with `size` bytes of payload, which is counted; the caller then writes it,
+    /// before anything else happens. `false` if none can be sent any more.
+    #[must_use]
+    #[inline]
+    pub fn permit(&mut self, opcode: Opcode, size: usize) -> bool {
+        let open = self.is_open();
+        if open {
+            self.counts.sent(opcode.is_control(), size);
+        }
+        open
+    }
+
+    /// Take note of a ping that is about to be sent, to measure its round trip.
+    ///
+    /// # Errors
+    /// There is no memory for that.
+    pub fn pinging(&mut self, payload: &[u8], now: Instant) -> Result<(), TryReserveError> {
+        self.pings.sent(payload, now)
+    }
+
+    /// The transport has more to write than it wants to hold.
+    pub fn pause_writing(&mut self) {
+        if !self.flow.is_writing_paused() {
+            self.flow.writing = Writing::Paused(None);
+        }
+    }
+
+    /// The transport has room again: the newest ping is answered, and senders go on.
+    pub fn resume_writing<K: Make<Content = M>>(&mut self, make: &mut K) {
+        let writing = std::mem::take(&mut self.flow.writing);
+        if let Writing::Paused(Some(payload)) = writing
+            && self.core.close_state() == State::Open
+        {
+            self.owe_pong(&payload, make);
+        }
+        self.owe_thing(Due::ROOM);
+    }
+
+    /// Whether who sends should wait.
+    #[must_use]
+    #[inline]
+    pub fn is_writing_paused(&self) -> bool {
+        self.flow.is_writing_paused()
+    }
+}
