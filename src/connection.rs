@@ -220,7 +220,8 @@ impl Connection {
         if self.deaf {
             *input = &[];
         }
-        let wanted = usize::try_from(self.missing()).map_or(input.len(), |wanted| wanted.min(input.len()));
+        let wanted =
+            usize::try_from(self.missing()).map_or(input.len(), |wanted| wanted.min(input.len()));
         let (piece, rest) = input.split_at(wanted);
         *input = rest;
         self.gathered(piece.len());

@@ -1,9 +1,9 @@
 //! What ends a connection, and what is done about it.
 
+use super::Endpoint;
 use super::due::Due;
 use super::ending::{Event, Fate, Phase};
 use super::item::{Item, Kind, Make};
-use super::Endpoint;
 use crate::close::{CloseFrame, State};
 use crate::keys;
 use crate::registry::code;
@@ -85,9 +85,8 @@ impl<M> Endpoint<M> {
         if failed && !self.ending.called {
             let item = Item { kind: Kind::Error, content: make.notice() };
             // Without memory for it, the fate still says it.
-            if let Ok(due) = self.inbox.push(item, 0) {
-                self.owe_thing(due);
-            }
+            let _ = self.inbox.push(item, 0);
+            self.owe_thing(self.inbox.due());
         }
     }
 

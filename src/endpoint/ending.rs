@@ -136,7 +136,10 @@ impl Fate {
 
 /// What is known of the end.
 #[derive(Debug, Default)]
-#[expect(clippy::struct_excessive_bools, reason = "facts beside the phase, true in several of them")]
+#[expect(
+    clippy::struct_excessive_bools,
+    reason = "facts beside the phase, true in several of them"
+)]
 pub struct Ending {
     pub phase: Phase,
     /// The close frame that the peer has coming.

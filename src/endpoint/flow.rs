@@ -66,13 +66,6 @@ impl Reading {
     pub const fn heeds_inbox(self) -> bool {
         !matches!(self, Self::ToTheEnd)
     }
-
-    /// Whether what arrives is held back, as something was before it.
-    #[must_use]
-    #[inline]
-    pub const fn holds_back(self) -> bool {
-        matches!(self, Self::Full | Self::FullByUser)
-    }
 }
 
 /// Whether frames can be written at once.

@@ -13,9 +13,6 @@ const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be
 /// parsed is less by far, but if it is compressed, it can become a thousand times as much.
 const END: usize = 16 * 1024 * 1024;
-/// Above this many messages beside those that a policy bounds, reading pauses; at or below a quarter
-/// it goes on.
-const KEPT: usize = 1024;
 /// What a message costs beside its payload, so that empty ones fill the inbox too.
 const OVERHEAD: usize = 64;
 
@@ -50,13 +47,13 @@ impl<M> Default for Inbox<M> {
 }
 
 impl<M> Inbox<M> {
-    /// Add a message with a payload of `size` bytes; returns what is due for it.
+    /// Add a message with a payload of `size` bytes.
     ///
     /// # Errors
     /// There is no memory for it.
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
-    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<Due, TryReserveError> {
+    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
         if self.policy.is_some() {
             return self.push_by_policy(item, size);
         }
@@ -65,7 +62,7 @@ impl<M> Inbox<M> {
         }
         self.bytes += size + OVERHEAD;
         self.items.push_back((item, size + OVERHEAD));
-        Ok(Due::WAKE)
+        Ok(())
     }
 
     #[cold]
@@ -136,6 +133,16 @@ impl<M> Inbox<M> {
         !self.items.is_empty() || self.kept() > 0
     }
 
+    /// What is due for what waits.
+    #[inline]
+    pub fn due(&self) -> Due {
+        let wake = if self.is_ready() { Due::WAKE } else { Due::NOTHING };
+        match &self.policy {
+            Some(policy) if policy.has_fresh() => wake.and(Due::KEYS),
+            _ => wake,
+        }
+    }
+
     /// Messages beside `items`.
     #[inline]
     fn kept(&self) -> usize {
@@ -170,27 +177,25 @@ impl<M> Inbox<M> {
         self.items[index] = new;
     }
 
+    /// Whether [`is_full`](Self::is_full) is worth asking.
+    #[inline]
+    pub fn may_be_full(&self) -> bool {
+        self.bytes > HIGH_WATER || self.policy.is_some()
+    }
+
     /// A single message never fills it: pausing for each message of more than `HIGH_WATER` would
     /// cost a reader that keeps up two system calls a message.
-    #[inline]
     pub fn is_full(&self) -> bool {
         match &self.policy {
             None => self.bytes > HIGH_WATER && self.items.len() > 1,
-            Some(policy) => self.is_full_despite(policy),
+            Some(policy) => policy.is_full(),
         }
-    }
-
-    /// What is decompressed from one read may be large; pings that are not answered for the user
-    /// are not dropped.
-    #[cold]
-    fn is_full_despite(&self, policy: &Queue<M>) -> bool {
-        policy.fresh_bytes() > HIGH_WATER || policy.kept() > KEPT
     }
 
     pub fn is_low(&self) -> bool {
         match &self.policy {
             None => self.bytes <= LOW_WATER || self.items.len() <= 1,
-            Some(policy) => policy.kept() <= KEPT / 4,
+            Some(policy) => policy.is_low(),
         }
     }
 
@@ -200,9 +205,9 @@ impl<M> Inbox<M> {
     }
 
     /// Whether the next message is one too many.
-    #[inline]
     pub fn is_overfull(&self) -> bool {
-        self.bytes > self.end
+        let fresh = self.policy.as_ref().map_or(0, |policy| policy.fresh_bytes());
+        self.bytes + fresh > self.end
     }
 
     /// All that waits, in no order.

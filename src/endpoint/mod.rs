@@ -60,6 +60,7 @@ mod pings;
 mod queue;
 mod receive;
 mod send;
+mod take;
 
 pub use compress::Compression;
 pub use counts::{Row, add};

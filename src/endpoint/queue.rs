@@ -3,10 +3,12 @@
 use std::collections::{TryReserveError, VecDeque};
 use std::mem;
 
-use super::due::Due;
-use super::inbox::Inbox;
+use super::inbox::{HIGH_WATER, Inbox};
 use super::item::Item;
 
+/// Above this many messages beside those that a policy bounds, reading pauses; at or below a quarter
+/// it goes on.
+const KEPT: usize = 1024;
 /// A message and its size in bytes.
 pub type Sized<M> = (Item<M>, usize);
 
@@ -60,6 +62,18 @@ impl<M> Queue<M> {
         self.kept.len()
     }
 
+    /// Whether reading is to pause: what is decompressed from one read may be large, and pings that are
+    /// not answered for the user are not dropped.
+    #[cold]
+    pub fn is_full(&self) -> bool {
+        self.fresh_bytes > HIGH_WATER || self.kept.len() > KEPT
+    }
+
+    /// Whether it can go on.
+    pub fn is_low(&self) -> bool {
+        self.kept.len() <= KEPT / 4
+    }
+
     /// What waits here and not in the inbox.
     pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
         let kept = self.kept.iter().map(|(_, sized)| sized);
@@ -75,15 +89,15 @@ impl<M> Inbox<M> {
 
     /// Add a message where there is a policy.
     #[cold]
-    pub fn push_by_policy(&mut self, item: Item<M>, size: usize) -> Result<Due, TryReserveError> {
+    pub fn push_by_policy(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
         match &mut self.policy {
             Some(policy) if policy.keyed => {
                 policy.fresh.try_reserve(1)?;
                 policy.fresh_bytes += size;
                 policy.fresh.push((item, size));
-                Ok(Due::KEYS)
+                Ok(())
             }
-            _ => self.push_bounded((item, size)).map(|_| Due::WAKE),
+            _ => self.push_bounded((item, size)).map(drop),
         }
     }
 

@@ -6,7 +6,6 @@ use super::due::Due;
 use super::ending::Phase;
 use super::flow::{Turn, Writing};
 use super::item::{Item, Kind, Make};
-use super::queue::Sized;
 use super::{Endpoint, Fate};
 use crate::close::{CloseFrame, State};
 use crate::connection::Event;
@@ -23,7 +22,15 @@ impl<M> Endpoint<M> {
         if !rest.is_empty() {
             self.hold(rest, make);
         }
+        self.announce();
+    }
+
+    /// Messages have been added: note how many, and let those be told who wait for them. Once for all,
+    /// as it would cost each of many in one read four instructions.
+    #[inline]
+    fn announce(&mut self) {
         self.inbox.mark();
+        self.owe_thing(self.inbox.due());
     }
 
     /// Whether a message is arriving that [`Make`] has the place of.
@@ -40,6 +47,7 @@ impl<M> Endpoint<M> {
         if self.gathering.is_some() {
             self.core.gathered(length);
             self.finish_gathering(make);
+            self.announce();
         }
     }
 
@@ -49,7 +57,7 @@ impl<M> Endpoint<M> {
         self.turn(Turn::Drain);
         let mut held = mem::take(&mut self.flow.held);
         let rest = self.parse(&held, make).len();
-        self.inbox.mark();
+        self.announce();
         if rest > 0 {
             held.drain(..held.len() - rest);
             self.flow.held = held;
@@ -68,7 +76,8 @@ impl<M> Endpoint<M> {
                 self.finish_gathering(make);
                 continue;
             }
-            if self.has_no_room() {
+            let crowded = self.inbox.may_be_full() || !self.flow.held.is_empty();
+            if crowded && self.has_no_room() {
                 return input;
             }
             match self.core.next_event(&mut input) {
@@ -83,11 +92,19 @@ impl<M> Endpoint<M> {
         &[]
     }
 
-    /// Whether what comes next has to be held back.
-    #[inline]
-    fn has_no_room(&self) -> bool {
-        let reading = self.flow.reading;
-        reading.holds_back() || self.inbox.is_full() && reading.heeds_inbox()
+    /// Whether what comes next has to be held back. To the end nothing is, but what is too much: it is
+    /// discarded with all that follows, which would come after a hole.
+    #[cold]
+    fn has_no_room(&mut self) -> bool {
+        if !self.flow.held.is_empty() {
+            return true;
+        }
+        if !self.inbox.is_full() {
+            return false;
+        }
+        let holds = self.flow.reading.heeds_inbox();
+        self.ending.discards |= !holds && self.inbox.is_overfull();
+        holds
     }
 
     /// Keep `rest` until the inbox has room. Without memory for that it has to be parsed now, and is
@@ -141,16 +158,29 @@ impl<M> Endpoint<M> {
     #[inline]
     fn handle<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
         match event {
-            Event::Close(frame) => self.peer_closed(frame, make),
-            _ if self.ending.discards => self.discard(&event),
             Event::Text(payload) => {
+                if self.ending.discards {
+                    return self.discard();
+                }
                 let content = make.text(&payload);
                 self.push_data(Kind::Text, content, payload.len(), make);
             }
             Event::Binary(payload) => {
+                if self.ending.discards {
+                    return self.discard();
+                }
                 let content = make.bytes(Kind::Binary, &payload);
                 self.push_data(Kind::Binary, content, payload.len(), make);
             }
+            other => self.handle_rare(other, make),
+        }
+    }
+
+    #[inline(never)] // What is in it would take the registers of what every message needs.
+    fn handle_rare<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
+        match event {
+            Event::Close(frame) => self.peer_closed(frame, make),
+            _ if self.ending.discards => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
             Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
@@ -160,14 +190,14 @@ impl<M> Endpoint<M> {
                     self.push_bytes(Kind::Pong, &payload, make);
                 }
             }
+            Event::Text(_) | Event::Binary(_) => {}
         }
     }
 
     /// Messages that come after this side closes are for nobody; those that are too many are missed.
     #[cold]
-    fn discard(&mut self, event: &Event<'_>) {
-        let missed = matches!(event, Event::Text(_) | Event::Binary(_) | Event::Large(_));
-        self.inbox.dropped += u64::from(missed && !self.ending.called);
+    fn discard(&mut self) {
+        self.inbox.dropped += u64::from(!self.ending.called);
     }
 
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
@@ -183,13 +213,8 @@ impl<M> Endpoint<M> {
             return self.run_out_of_memory(make);
         };
         self.counts.received(size);
-        match self.inbox.push(Item { kind, content }, size) {
-            Ok(due) => self.owe_thing(due),
-            Err(_) => self.run_out_of_memory(make),
-        }
-        if self.inbox.is_overfull() {
-            // What came after it would come after a hole.
-            self.ending.discards = true;
+        if self.inbox.push(Item { kind, content }, size).is_err() {
+            self.run_out_of_memory(make);
         }
     }
 
@@ -208,9 +233,10 @@ impl<M> Endpoint<M> {
         make: &mut K,
     ) {
         let pushed = content.map(|content| self.inbox.push(Item { kind, content }, size));
-        match pushed {
-            Some(Ok(due)) => self.owe_thing(due),
-            Some(Err(_)) | None => self.run_out_of_memory(make),
+        if let Some(Ok(())) = pushed {
+            self.owe_thing(self.inbox.due());
+        } else {
+            self.run_out_of_memory(make);
         }
     }
 
@@ -270,113 +296,5 @@ impl<M> Endpoint<M> {
         self.core.ignore_input();
         self.gathering = None;
         make.forget();
-    }
-
-    /// Whether a message can be taken, or the end be told.
-    #[must_use]
-    #[inline]
-    pub fn has_message(&self) -> bool {
-        self.inbox.is_ready() || self.ending.phase == Phase::Gone
-    }
-
-    /// The next message; `None` if there is none, after which nothing waits for the end any more.
-    #[inline]
-    pub fn take(&mut self) -> Option<Item<M>> {
-        let item = self.take_queued();
-        if item.as_ref().is_none_or(|item| item.kind.is_end()) {
-            self.taken_to_the_end(item.as_ref());
-        }
-        item
-    }
-
-    /// The same, for a batch: an error in it is not the end before the batch is answered.
-    #[inline]
-    pub fn take_queued(&mut self) -> Option<Item<M>> {
-        let item = self.inbox.pop();
-        if self.flow.reading.holds_back() && self.inbox.is_low() {
-            self.owe_thing(Due::PARSE);
-        }
-        item
-    }
-
-    /// Let a message that was taken be the first again.
-    #[cold]
-    pub fn put_back<K: Make<Content = M>>(&mut self, item: Item<M>, make: &mut K) {
-        match self.inbox.put_back(item) {
-            Ok(()) => self.owe_thing(Due::WAKE),
-            Err(_) => self.run_out_of_memory(make),
-        }
-    }
-
-    /// Whether nothing that arrived is left to take.
-    #[must_use]
-    pub fn is_empty(&self) -> bool {
-        self.inbox.is_empty() && self.flow.held.is_empty()
-    }
-
-    /// All that waits to be taken, in no order.
-    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
-        self.inbox.items()
-    }
-
-    /// Messages that wait for their keys, if nobody asks for keys already ([`Due::KEYS`]). Each is to
-    /// be given its [`place`](Self::place), and then [`end_asking`](Self::end_asking) to be called.
-    pub fn take_fresh(&mut self) -> Option<Vec<Sized<M>>> {
-        self.inbox.take_fresh()
-    }
-
-    /// Put a message in the place of the one with the number `instead`, if that still waits, or behind
-    /// all others; returns its own number then, or an error if there was no memory for it.
-    pub fn place<K: Make<Content = M>>(
-        &mut self,
-        sized: Sized<M>,
-        instead: Option<u64>,
-        make: &mut K,
-    ) -> Result<Option<u64>, ProtocolError> {
-        let placed = self.inbox.place(sized, instead);
-        if placed.is_err() {
-            self.run_out_of_memory(make);
-        }
-        self.owe_thing(Due::WAKE);
-        Ok(placed?)
-    }
-
-    /// All that [`take_fresh`](Self::take_fresh) gave has its place.
-    pub fn end_asking(&mut self) {
-        self.inbox.end_asking();
-        if !self.flow.held.is_empty() {
-            self.owe_thing(Due::PARSE);
-        }
-    }
-
-    /// The number of the first message that has one and waits, and how many do.
-    #[must_use]
-    pub fn numbers(&self) -> (u64, usize) {
-        (self.inbox.first_number(), self.inbox.len())
-    }
-
-    /// The user wants reading to pause, or to go on.
-    pub fn pause_reading(&mut self, pause: bool) {
-        self.turn(if pause { Turn::Pause } else { Turn::Resume });
-    }
-
-    /// Whether reading is paused from this side, by backpressure or by the user.
-    #[must_use]
-    pub fn is_reading_paused(&self) -> bool {
-        self.flow.reading.is_paused()
-    }
-
-    /// Whether what arrives can still yield messages.
-    #[must_use]
-    pub fn is_reading(&self) -> bool {
-        self.core.is_reading()
-    }
-
-    /// Whether reading is to pause, if the transport is to be told ([`Due::READING`]).
-    pub fn take_reading(&mut self) -> Option<bool> {
-        let due = self.take_due(Due::READING) && self.ending.phase != Phase::Gone;
-        let paused = if due { self.flow.tell() } else { None };
-        self.counts.pauses += u64::from(paused == Some(true));
-        paused
     }
 }

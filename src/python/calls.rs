@@ -1,101 +1,129 @@
 //! What a call of a WebSocket's method comes to: where the caller is decides.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::receive::{Receive, Wanted};
-use super::response::WebSocketBase;
-use super::send::{self, Sent};
-use super::thread::{self, Place};
-use super::{compress, error};
-use crate::frame::Opcode;
+use super::event_loop::send;
+use super::event_loop::sent::Sent;
+use super::event_loop::state::{Protocol, Receive, Wanted};
+use super::event_loop::thread::{self, Home, Place};
+use super::values::payload;
+use crate::registry::Opcode;
 
-impl WebSocketBase {
-    /// Refuse another thread than the event loop's, and a closed loop.
-    pub(super) fn check_thread(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
-        self.home.check(py, doing)
+/// What a WebSocket knows of its connection without looking into it.
+pub struct Handle {
+    pub connection: Py<Protocol>,
+    pub home: Arc<Home>,
+    /// Seconds; for calls of `receive()` that give none.
+    receive_timeout: Option<f64>,
+    /// Whether permessage-deflate has to be thought of.
+    compresses: bool,
+    /// Whether messages and errors are made by a `Dialect`.
+    pub dialect: bool,
+}
+
+impl Handle {
+    pub fn new(
+        py: Python<'_>,
+        connection: Py<Protocol>,
+        receive_timeout: Option<f64>,
+    ) -> PyResult<Self> {
+        let receive_timeout =
+            receive_timeout.map_or(Ok(None), |seconds| limit("receive_timeout", seconds))?;
+        let (home, compresses, dialect) = {
+            let me = connection.bind(py).borrow();
+            (me.home.clone(), me.endpoint.compression().is_some(), me.maker.dialect.is_some())
+        };
+        Ok(Self { connection, home, receive_timeout, compresses, dialect })
     }
 
-    /// Send a data message.
+    /// Send a data message of the WebSocket `owner`, which is kept until that is done.
     #[inline]
-    pub(super) fn send_data(
-        slf: &Bound<'_, Self>,
+    pub fn send_data(
+        &self,
+        owner: &Bound<'_, PyAny>,
         opcode: Opcode,
         payload: &[u8],
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<Sent>> {
-        let me = slf.get();
-        if !me.home.is_awake()
-            && let Some(later) = Self::send_later(slf, opcode, payload, compress)?
+        if !self.home.is_awake()
+            && let Some(later) = self.send_later(owner, opcode, payload, compress)?
         {
             return Ok(later);
         }
-        let connection = me.connection.bind(slf.py());
-        if me.compresses || compress.is_some() {
-            compress::send(connection, opcode, payload, compress)
+        let connection = self.connection.bind(owner.py());
+        if self.compresses || compress.is_some() {
+            let wanted = compress.map(payload::is_compression_wanted).transpose()?;
+            send::send_compressed(connection, opcode, payload, wanted)?;
         } else {
-            send::send(connection, opcode, payload)
+            send::send(connection, opcode, payload)?;
         }
+        Sent::after_write(connection)
     }
 
     /// Send a ping or pong whose payload is checked.
-    pub(super) fn send_control(
-        slf: &Bound<'_, Self>,
+    pub fn send_control(
+        &self,
+        owner: &Bound<'_, PyAny>,
         opcode: Opcode,
         payload: &[u8],
     ) -> PyResult<Py<Sent>> {
-        match Self::send_later(slf, opcode, payload, None)? {
-            Some(later) => Ok(later),
-            None => send::control(slf.get().connection.bind(slf.py()), opcode, payload),
+        if let Some(later) = self.send_later(owner, opcode, payload, None)? {
+            return Ok(later);
         }
+        let connection = self.connection.bind(owner.py());
+        send::send_control(connection, opcode, payload)?;
+        Sent::after_write(connection)
     }
 
     /// What sends the frame later, if the caller is in another thread than the event loop's.
     fn send_later(
-        slf: &Bound<'_, Self>,
+        &self,
+        owner: &Bound<'_, PyAny>,
         opcode: Opcode,
         payload: &[u8],
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Option<Py<Sent>>> {
-        let me = slf.get();
-        match me.home.place(slf.py())? {
+        match self.home.place(owner.py())? {
             Place::Here => Ok(None),
             Place::Elsewhere => {
-                compress.map(compress::is_wanted).transpose()?;
-                Sent::elsewhere(slf, &me.connection, opcode, payload, compress).map(Some)
+                let wanted = compress.map(payload::is_compression_wanted).transpose()?;
+                Sent::elsewhere(owner, &self.connection, opcode, payload, wanted).map(Some)
             }
-            Place::LoopClosed => {
-                let dialect = me.connection.bind(slf.py()).borrow().dialect(slf.py());
-                Err(error::loop_closed(slf.py(), opcode, dialect.as_ref()))
-            }
+            Place::LoopClosed => Err(send::loop_closed(self.connection.bind(owner.py()), opcode)),
         }
     }
 
     /// What `receive()` and its like return.
-    pub(super) fn receive_as(
-        slf: &Bound<'_, Self>,
+    #[inline]
+    pub fn receive(
+        &self,
+        owner: &Bound<'_, PyAny>,
         wanted: Wanted,
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
-        let me = slf.get();
-        let connection = me.connection.bind(slf.py());
+        let connection = self.connection.bind(owner.py());
         let timeout = match timeout {
             Some(seconds) => limit("timeout", seconds)?,
-            None => me.receive_timeout,
+            None => self.receive_timeout,
         };
-        if !me.home.is_awake() {
-            match me.home.place(slf.py())? {
+        if !self.home.is_awake() {
+            match self.home.place(owner.py())? {
                 Place::Here => {}
-                Place::Elsewhere => return Receive::elsewhere(slf, connection, wanted, timeout),
+                Place::Elsewhere => {
+                    return Receive::elsewhere(owner, connection, wanted, timeout, self.dialect);
+                }
                 Place::LoopClosed => return Err(thread::loop_closed("receive")),
             }
         }
-        Receive::of(slf, connection, wanted, timeout)
+        Receive::of(owner, connection, wanted, timeout, self.dialect)
     }
 }
 
 /// How many seconds to wait; `None` for no limit.
-pub fn limit(name: &str, seconds: f64) -> PyResult<Option<f64>> {
+fn limit(name: &str, seconds: f64) -> PyResult<Option<f64>> {
     if seconds.is_nan() {
         return Err(PyValueError::new_err(format!("{name} is nan, expected a number of seconds")));
     }

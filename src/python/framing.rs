@@ -4,13 +4,16 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyList};
 
-use super::error::web_socket_error;
-use super::{keys, memory, send};
+use super::cpython::memory;
+use super::values::errors::{no_entropy, web_socket_error};
+use super::values::payload;
 use crate::close::{self, CloseFrame};
 use crate::connection::{Connection, Event};
 use crate::deflate::Inflater;
-use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD, Opcode};
+use crate::frame::{self, Header, MAX_CONTROL_PAYLOAD};
+use crate::keys;
 use crate::mask::{self, Key};
+use crate::registry::Opcode;
 use crate::utf8;
 
 /// One frame (RFC 6455 §5.2), its payload unmasked.
@@ -63,7 +66,7 @@ pub fn parse_frame(
     max_size: Option<u64>,
 ) -> PyResult<Option<(Frame, usize)>> {
     let py = data.py();
-    let data = send::binary(data)?;
+    let data = payload::binary(data)?;
     let Some((header, start)) =
         Header::parse(&data).map_err(|error| web_socket_error(py, &error))?
     else {
@@ -133,7 +136,7 @@ pub fn encode_frame<'py>(
         .filter(|rsv| *rsv <= 7)
         .ok_or_else(|| PyValueError::new_err(format!("rsv is {rsv}, expected 0 to 7")))?;
     let payload = match payload {
-        Some(payload) => send::binary(payload)?,
+        Some(payload) => payload::binary(payload)?,
         None => (&[]).into(),
     };
     if kind.is_control() && (!fin || payload.len() > MAX_CONTROL_PAYLOAD) {
@@ -142,9 +145,9 @@ pub fn encode_frame<'py>(
         )));
     }
     let key = match mask {
-        None => Some(keys::draw()?),
+        None => Some(keys::draw().map_err(no_entropy)?),
         Some(mask) => match mask.extract::<bool>() {
-            Ok(true) => Some(keys::draw()?),
+            Ok(true) => Some(keys::draw().map_err(no_entropy)?),
             Ok(false) => None,
             Err(_) => Some(masking_key(mask)?),
         },
@@ -157,7 +160,7 @@ pub fn encode_frame<'py>(
 }
 
 fn masking_key(key: &Bound<'_, PyAny>) -> PyResult<Key> {
-    let key = send::binary(key)?;
+    let key = payload::binary(key)?;
     key.as_ref().try_into().map_err(|_| {
         PyValueError::new_err(format!("masking key is {} bytes long, expected 4", key.len()))
     })
@@ -180,7 +183,7 @@ pub fn apply_mask<'py>(
     key: &Bound<'py, PyAny>,
 ) -> PyResult<Bound<'py, PyBytes>> {
     let key = masking_key(key)?;
-    let payload = send::binary(data)?;
+    let payload = payload::binary(data)?;
     PyBytes::new_with(data.py(), payload.len(), |out| {
         mask::copy(out, &payload, key);
         Ok(())
@@ -190,7 +193,7 @@ pub fn apply_mask<'py>(
 /// Whether `data` is UTF-8 (RFC 6455 §8.1).
 #[pyfunction]
 pub fn is_utf8(data: &Bound<'_, PyAny>) -> PyResult<bool> {
-    Ok(utf8::validate(&send::binary(data)?).is_ok())
+    Ok(utf8::validate(&payload::binary(data)?).is_ok())
 }
 
 /// Checks a text that comes in pieces, which may break a character anywhere (RFC 6455 §8.1).
@@ -213,7 +216,7 @@ impl Utf8Validator {
     /// Returns:
     ///     Whether the text so far can be the start of UTF-8.
     fn feed(&mut self, data: &Bound<'_, PyAny>) -> PyResult<bool> {
-        Ok(self.0.feed(&send::binary(data)?).is_ok())
+        Ok(self.0.feed(&payload::binary(data)?).is_ok())
     }
 
     /// Whether the text so far ends with a whole character.
@@ -237,7 +240,7 @@ impl Utf8Validator {
 #[pyo3(signature = (code, reason = ""))]
 pub fn encode_close<'py>(code: &Bound<'py, PyAny>, reason: &str) -> PyResult<Bound<'py, PyBytes>> {
     let py = code.py();
-    let frame = CloseFrame { code: Some(send::close_code(code)?), reason: reason.to_owned() };
+    let frame = CloseFrame { code: Some(payload::close_code(code)?), reason: reason.to_owned() };
     close::check(&frame).map_err(PyValueError::new_err)?;
     memory::bytes(py, &frame.payload().map_err(|error| web_socket_error(py, &error))?)
 }
@@ -255,8 +258,8 @@ pub fn encode_close<'py>(code: &Bound<'py, PyAny>, reason: &str) -> PyResult<Bou
 #[pyfunction]
 pub fn parse_close(payload: &Bound<'_, PyAny>) -> PyResult<(Option<u16>, String)> {
     let py = payload.py();
-    let frame =
-        CloseFrame::parse(&send::binary(payload)?).map_err(|error| web_socket_error(py, &error))?;
+    let frame = CloseFrame::parse(&payload::binary(payload)?)
+        .map_err(|error| web_socket_error(py, &error))?;
     Ok((frame.code, frame.reason))
 }
 
@@ -305,7 +308,7 @@ impl MessageParser {
     ///         returned what came before the error, or at once if nothing did.
     fn feed<'py>(&mut self, data: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyList>> {
         let py = data.py();
-        let data = send::binary(data)?;
+        let data = payload::binary(data)?;
         let messages = PyList::empty(py);
         let mut input: &[u8] = &data;
         while self.error.is_none() {

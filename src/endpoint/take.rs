@@ -1,0 +1,136 @@
+//! What waits: taken one by one or all at once, given its place by its key, held back by a pause.
+
+use super::Endpoint;
+use super::due::Due;
+use super::ending::Phase;
+use super::flow::Turn;
+use super::item::{Item, Make};
+use super::queue::Sized;
+use crate::error::ProtocolError;
+
+impl<M> Endpoint<M> {
+    /// Whether a message can be taken, or the end be told.
+    #[must_use]
+    #[inline]
+    pub fn has_message(&self) -> bool {
+        self.inbox.is_ready() || self.ending.phase == Phase::Gone
+    }
+
+    /// Whether a message can be taken.
+    #[must_use]
+    #[inline]
+    pub fn is_ready(&self) -> bool {
+        self.inbox.is_ready()
+    }
+
+    /// The next message; `None` if there is none, after which nothing waits for the end any more.
+    #[inline]
+    pub fn take(&mut self) -> Option<Item<M>> {
+        let item = self.inbox.pop();
+        if !self.flow.held.is_empty() && self.inbox.is_low() {
+            self.owe_thing(Due::PARSE);
+        }
+        if item.as_ref().is_none_or(|item| item.kind.is_end()) {
+            self.taken_to_the_end(item.as_ref());
+        }
+        item
+    }
+
+    /// The same, for a batch that goes on until there is none: an error in it is not the end before the
+    /// batch is answered.
+    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
+    #[inline(always)]
+    pub fn take_queued(&mut self) -> Option<Item<M>> {
+        let item = self.inbox.pop();
+        if item.is_none() && !self.flow.held.is_empty() {
+            self.owe_thing(Due::PARSE);
+        }
+        item
+    }
+
+    /// Let a message that was taken be the first again; returns whether there was memory for that.
+    #[cold]
+    pub fn put_back<K: Make<Content = M>>(&mut self, item: Item<M>, make: &mut K) -> bool {
+        let kept = self.inbox.put_back(item).is_ok();
+        if !kept {
+            self.run_out_of_memory(make);
+        }
+        self.owe_thing(self.inbox.due());
+        kept
+    }
+
+    /// Whether nothing that arrived is left to take.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.inbox.is_empty() && self.flow.held.is_empty()
+    }
+
+    /// All that waits to be taken, in no order.
+    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
+        self.inbox.items()
+    }
+
+    /// Messages that wait for their keys, if nobody asks for keys already ([`Due::KEYS`]). Each is to
+    /// be given its [`place`](Self::place), and then [`end_asking`](Self::end_asking) to be called.
+    pub fn take_fresh(&mut self) -> Option<Vec<Sized<M>>> {
+        self.inbox.take_fresh()
+    }
+
+    /// Put a message in the place of the one with the number `instead`, if that still waits, or behind
+    /// all others; returns its own number then.
+    ///
+    /// # Errors
+    /// There was no memory for it: the connection has failed.
+    pub fn place<K: Make<Content = M>>(
+        &mut self,
+        sized: Sized<M>,
+        instead: Option<u64>,
+        make: &mut K,
+    ) -> Result<Option<u64>, ProtocolError> {
+        let placed = self.inbox.place(sized, instead);
+        if placed.is_err() {
+            self.run_out_of_memory(make);
+        }
+        self.owe_thing(self.inbox.due());
+        Ok(placed?)
+    }
+
+    /// All that [`take_fresh`](Self::take_fresh) gave has its place.
+    pub fn end_asking(&mut self) {
+        self.inbox.end_asking();
+        if !self.flow.held.is_empty() {
+            self.owe_thing(Due::PARSE);
+        }
+    }
+
+    /// The number of the first message that has one and waits, and how many do.
+    #[must_use]
+    pub fn numbers(&self) -> (u64, usize) {
+        (self.inbox.first_number(), self.inbox.len())
+    }
+
+    /// The user wants reading to pause, or to go on.
+    pub fn pause_reading(&mut self, pause: bool) {
+        self.turn(if pause { Turn::Pause } else { Turn::Resume });
+    }
+
+    /// Whether reading is paused from this side, by backpressure or by the user.
+    #[must_use]
+    pub fn is_reading_paused(&self) -> bool {
+        self.flow.reading.is_paused()
+    }
+
+    /// Whether what arrives can still yield messages.
+    #[must_use]
+    pub fn is_reading(&self) -> bool {
+        self.core.is_reading()
+    }
+
+    /// Whether reading is to pause, if the transport is to be told ([`Due::READING`]).
+    pub fn take_reading(&mut self) -> Option<bool> {
+        let due = self.take_due(Due::READING) && self.ending.phase != Phase::Gone;
+        let paused = if due { self.flow.tell() } else { None };
+        self.counts.pauses += u64::from(paused == Some(true));
+        paused
+    }
+}

@@ -1,0 +1,27 @@
+//! Names of Python's methods, made when the module is loaded: made where they are used, they would
+//! cost a string each time, and a panic where there is no memory for it.
+
+use pyo3::prelude::*;
+use pyo3::types::PyString;
+
+macro_rules! names {
+    ($($name:ident)*) => {
+        $(
+            #[inline]
+            pub fn $name(py: Python<'_>) -> &Bound<'_, PyString> {
+                pyo3::intern!(py, stringify!($name))
+            }
+        )*
+
+        /// Make all of them.
+        pub fn install(py: Python<'_>) {
+            $($name(py);)*
+        }
+    };
+}
+
+names! {
+    _expire _expired abort call_exception_handler call_later cancel cancelled close create_future done
+    exception get_debug get_extra_info get_write_buffer_size is_closing message pause_reading protocol
+    os set_result strerror tobytes write
+}

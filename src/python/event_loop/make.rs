@@ -1,0 +1,100 @@
+//! Messages of bytes, as Python knows them.
+
+use std::time::Instant;
+
+use pyo3::prelude::*;
+
+use super::reads::Reads;
+use crate::close::CloseFrame;
+use crate::endpoint::{Kind, Make};
+use crate::python::cpython::{memory, text};
+use crate::python::socket::gathering::Gathering;
+use crate::python::values::dialect::Dialect;
+use crate::python::values::message::Content;
+use crate::registry::code;
+
+/// What of a connection is needed to make its messages.
+pub struct Maker {
+    /// Text as `str`, else as `bytes`.
+    pub decode_text: bool,
+    pub dialect: Option<Py<Dialect>>,
+    pub reads: Reads,
+    /// A large message that is arriving.
+    pub gathering: Option<Gathering>,
+}
+
+/// The same, attached to the interpreter. It runs no Python code.
+pub struct Making<'a, 'py> {
+    py: Python<'py>,
+    maker: &'a mut Maker,
+}
+
+impl Maker {
+    pub fn attached<'a, 'py>(&'a mut self, py: Python<'py>) -> Making<'a, 'py> {
+        Making { py, maker: self }
+    }
+}
+
+impl Making<'_, '_> {
+    /// What the peer's application has sent, with the time if that is wanted.
+    #[inline]
+    fn timed(&self, data: Py<PyAny>) -> Content {
+        let at = self.maker.reads.at.as_ref();
+        Content { data, extra: at.map(|at| at.clone_ref(self.py)) }
+    }
+}
+
+impl Make for Making<'_, '_> {
+    type Content = Content;
+
+    #[inline]
+    fn text(&mut self, payload: &[u8]) -> Option<Content> {
+        let made = if self.maker.decode_text {
+            // SAFETY: the endpoint's promise: the core has validated it.
+            text::string(self.py, unsafe { str::from_utf8_unchecked(payload) })
+        } else {
+            memory::bytes(self.py, payload).map(Bound::into_any)
+        };
+        made.ok().map(|data| self.timed(data.unbind()))
+    }
+
+    #[inline]
+    fn bytes(&mut self, kind: Kind, payload: &[u8]) -> Option<Content> {
+        let data = memory::bytes(self.py, payload).ok()?.into_any().unbind();
+        Some(if kind.is_data() { self.timed(data) } else { Content { data, extra: None } })
+    }
+
+    fn close(&mut self, frame: &CloseFrame) -> Option<Content> {
+        // aiohttp's code for none is 0.
+        let none = if self.maker.dialect.is_some() { 0 } else { code::NO_STATUS };
+        Content::close(self.py, frame.code.unwrap_or(none), &frame.reason).ok()
+    }
+
+    fn notice(&mut self) -> Content {
+        Content { data: self.py.None(), extra: None }
+    }
+
+    fn begin(&mut self, size: usize) -> bool {
+        self.maker.gathering = Gathering::new(self.py, size);
+        self.maker.gathering.is_some()
+    }
+
+    fn append(&mut self, piece: &[u8]) {
+        if let Some(gathering) = &mut self.maker.gathering {
+            gathering.append(piece);
+        }
+    }
+
+    fn finish(&mut self) -> Content {
+        let whole = self.maker.gathering.take().map(Gathering::finish);
+        self.timed(whole.unwrap_or_else(|| self.py.None()))
+    }
+
+    fn forget(&mut self) {
+        self.maker.gathering = None;
+    }
+
+    fn now(&mut self) -> Instant {
+        Instant::now()
+    }
+}

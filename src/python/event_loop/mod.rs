@@ -1,0 +1,35 @@
+//! On asyncio: an endpoint between a transport and tasks.
+//!
+//! Every function here keeps to one order: borrow the connection, change its state, release the borrow,
+//! and only then call Python. The code that is called may be a woken task that receives, sends, closes
+//! or drops the connection.
+//!
+//! Python code also runs where nobody calls it: when the last reference to an object goes that has a
+//! finalizer, or refers to one that has, and (before CPython 3.12) when an object is made that the
+//! garbage collector knows of. So while a connection is borrowed, nothing is made but strings, bytes,
+//! numbers and messages' contents, and exceptions, futures, awaitables and functions are moved out of it,
+//! to be dropped after the borrow.
+
+mod anchor;
+pub mod awaitable;
+mod busy;
+pub mod failure;
+pub mod future;
+mod keys;
+mod make;
+mod prepare;
+pub mod protocol;
+mod reading;
+mod reads;
+pub mod receive;
+pub mod send;
+pub mod sent;
+pub mod settle;
+pub mod state;
+pub mod take;
+pub mod tasks;
+pub mod thread;
+mod transport;
+mod unawaited;
+mod wake;
+mod waking;

@@ -1,0 +1,312 @@
+//! `Protocol`, as the event loop and this package's Python code see it.
+
+use std::mem;
+
+use pyo3::exceptions::PyValueError;
+use pyo3::intern;
+use pyo3::prelude::*;
+
+use super::make::Maker;
+use super::prepare::prepare;
+use super::reads::Reads;
+use super::settle::settle;
+use super::state::{Keys, Protocol};
+use super::thread::Home;
+use super::{anchor, failure, reading, transport};
+use crate::close::{self, CloseFrame};
+use crate::connection::UNLIMITED;
+use crate::deflate::{Deflater, Inflater};
+use crate::endpoint::{Compression, Settings};
+use crate::python::cpython::call;
+use crate::python::socket::{Socket, scratch};
+use crate::python::values::dialect::Dialect;
+use crate::python::values::payload;
+use crate::python::values::totals::Totals;
+
+#[pymethods]
+impl Protocol {
+    #[new]
+    #[expect(clippy::fn_params_excessive_bools, reason = "aiohttp's parameters")]
+    #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
+    #[pyo3(signature = (
+        r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
+        watch_reads = false, dialect = None
+    ))]
+    fn new(
+        py: Python<'_>,
+        r#loop: Py<PyAny>,
+        resume_reading: Py<PyAny>,
+        max_msg_size: u64,
+        autoclose: bool,
+        autoping: bool,
+        decode_text: bool,
+        watch_reads: bool,
+        dialect: Option<Py<Dialect>>,
+    ) -> PyResult<Self> {
+        prepare(r#loop.bind(py))?;
+        let settings = Settings {
+            max_message_size: if max_msg_size == 0 { UNLIMITED } else { max_msg_size },
+            autoclose,
+            autoping,
+            shows_close: dialect.is_some(),
+        };
+        let reads = Reads::watched(watch_reads);
+        let maker = Maker { decode_text, dialect, reads, gathering: None };
+        Ok(Self::with(Home::here(r#loop), maker, settings, resume_reading))
+    }
+
+    /// Use permessage-deflate from now on, as it was negotiated (RFC 7692 §7.1).
+    ///
+    /// Args:
+    ///     level: Of the compressor, 0 to 9.
+    ///     min_size: Messages of fewer bytes are sent as they are.
+    ///     client_max_window_bits: The window to compress with; messages are sent as they are if
+    ///         zlib cannot compress with it.
+    ///     client_no_context_takeover: Whether sent messages refer to no earlier ones.
+    ///     server_no_context_takeover: Whether received messages refer to no earlier ones.
+    #[pyo3(signature = (
+        *, level, min_size, client_max_window_bits, client_no_context_takeover,
+        server_no_context_takeover
+    ))]
+    fn use_deflate(
+        &mut self,
+        level: u32,
+        min_size: usize,
+        client_max_window_bits: u8,
+        client_no_context_takeover: bool,
+        server_no_context_takeover: bool,
+    ) {
+        let deflater = Deflater::new(level, client_max_window_bits, !client_no_context_takeover);
+        let compression = deflater.map(|deflater| Compression { deflater, min_size });
+        self.endpoint.use_deflate(Inflater::new(!server_no_context_takeover), compression);
+    }
+
+    /// Take over an open transport (`asyncio.BaseProtocol.connection_made`), whose reading is paused
+    /// until `feed` is called.
+    fn connection_made(slf: &Bound<'_, Self>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+        transport::connect(slf, transport)?;
+        anchor::hold(slf)
+    }
+
+    /// Let messages say when they were read, in their `extra`.
+    ///
+    /// Args:
+    ///     clock: `time.monotonic`; a function that runs no Python code.
+    fn take_times(&mut self, clock: Py<PyAny>) {
+        self.maker.reads.take_times(clock);
+    }
+
+    /// Add the counts to these when the connection is gone.
+    fn count_in(&mut self, totals: &Totals) {
+        self.totals = Some(totals.clone());
+    }
+
+    /// What the connection has done, in the order of the fields of `wsclient.Stats`.
+    fn counts(slf: &Bound<'_, Self>) -> Vec<u64> {
+        slf.borrow().endpoint.row().to_vec()
+    }
+
+    /// The close code and what went wrong, as the WebSocket has them.
+    fn outcome(slf: &Bound<'_, Self>) -> (Option<u16>, Option<Py<PyAny>>) {
+        let code = slf.borrow().endpoint.close_code();
+        (code, failure::exception(slf))
+    }
+
+    /// Keep the newest messages instead of pausing reading.
+    ///
+    /// Args:
+    ///     max_size: How many to keep; beyond that, the oldest is dropped.
+    ///     key: Called with each text and binary `Message`. One with the same key takes the place
+    ///         of the one before, unless that was taken or the key is `None`.
+    #[pyo3(signature = (max_size, key = None))]
+    fn keep_newest(slf: &Bound<'_, Self>, max_size: usize, key: Option<Py<PyAny>>) {
+        let keys = key.map(|key| Box::new(Keys::new(slf.py(), key)));
+        let earlier = {
+            let mut me = slf.borrow_mut();
+            me.endpoint.keep_newest(max_size, keys.is_some());
+            mem::replace(&mut me.keys, keys)
+        };
+        drop(earlier);
+    }
+
+    /// Use the socket past the transport where that is possible; see `event_loop/reading.rs`.
+    ///
+    /// Args:
+    ///     socket: The transport's TCP socket, not blocking, without TLS. The transport does not close
+    ///         it before it has called `connection_lost`.
+    fn use_socket(&mut self, socket: &Bound<'_, PyAny>) -> PyResult<()> {
+        let descriptor = call::method(socket, intern!(socket.py(), "fileno"), [])?;
+        self.transport.pass_by(Socket::of(descriptor.extract()?), socket.clone().unbind());
+        Ok(())
+    }
+
+    /// Let `receive()` ask the socket again and again before it suspends; see `use_socket`.
+    ///
+    /// Args:
+    ///     seconds: For how long, before the event loop gets a turn.
+    ///
+    /// Raises:
+    ///     ValueError: It is no such number.
+    fn poll_busily(&mut self, seconds: f64) -> PyResult<()> {
+        self.busy.set_limit(seconds).ok_or_else(|| {
+            PyValueError::new_err(format!("busy_poll is {seconds}, expected 0 to 1 second"))
+        })
+    }
+
+    /// Take bytes that were read before the transport was handed over, and read on.
+    fn feed(slf: &Bound<'_, Self>, data: &[u8]) -> PyResult<()> {
+        reading::feed(slf, data)
+    }
+
+    /// A buffer to read into (`asyncio.BufferedProtocol.get_buffer`).
+    #[pyo3(signature = (sizehint, /))]
+    fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyAny>> {
+        let _ = sizehint;
+        scratch::view(slf.py()).map(Py::into_any)
+    }
+
+    /// Parse what was read (`asyncio.BufferedProtocol.buffer_updated`).
+    #[pyo3(signature = (nbytes, /))]
+    fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+        reading::buffer_updated(slf, nbytes)
+    }
+
+    /// The event loop's callback, if the transport leaves reading to its protocol: the socket has
+    /// something to read.
+    fn _read_ready(slf: &Bound<'_, Self>) -> PyResult<()> {
+        reading::read_ready(slf)
+    }
+
+    /// The peer sends nothing more (`asyncio.Protocol.eof_received`).
+    fn eof_received(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        reading::end_of_file(slf)?;
+        Ok(false)
+    }
+
+    /// The transport is gone (`asyncio.BaseProtocol.connection_lost`).
+    fn connection_lost(slf: &Bound<'_, Self>, exc: Option<Py<PyAny>>) -> PyResult<()> {
+        reading::connection_lost(slf, exc)
+    }
+
+    /// The transport's buffer is full (`asyncio.BaseProtocol.pause_writing`).
+    fn pause_writing(&mut self) {
+        self.endpoint.pause_writing();
+    }
+
+    /// The transport's buffer has room (`asyncio.BaseProtocol.resume_writing`).
+    fn resume_writing(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut me = slf.borrow_mut();
+            let (endpoint, mut making) = me.at_work(slf.py());
+            endpoint.resume_writing(&mut making);
+        }
+        settle(slf)
+    }
+
+    /// Whether reading is paused from this side, by backpressure or by the user.
+    #[getter]
+    fn reading_paused(&self) -> bool {
+        self.endpoint.is_reading_paused()
+    }
+
+    /// Seconds since bytes were last read; `None` unless `watch_reads`.
+    #[getter]
+    fn idle_time(&self) -> Option<f64> {
+        self.maker.reads.idle()
+    }
+
+    /// Whether neither side has ended the connection, so that a ping can be sent and may be answered.
+    #[getter]
+    fn alive(&self) -> bool {
+        self.endpoint.is_alive()
+    }
+
+    /// Whether the connection comes to its end without anybody's doing more.
+    #[getter]
+    fn ending(&self) -> bool {
+        self.endpoint.is_ending()
+    }
+
+    /// Whether the transport is gone.
+    #[getter]
+    fn lost(&self) -> bool {
+        self.is_lost()
+    }
+
+    /// Fail the connection at once, with no closing handshake: one `error` message, then `closed`.
+    ///
+    /// Args:
+    ///     exception: What the user is told.
+    fn fail_with(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+        let reason = exception.str()?.to_string();
+        failure::fail(slf, exception.clone().unbind(), reason);
+        settle(slf)
+    }
+
+    /// Begin the closing handshake (§7.1.2), or finish the one that the peer began.
+    ///
+    /// Args:
+    ///     code: The close code to send.
+    ///     message: The reason to send.
+    ///
+    /// Returns:
+    ///     Whether a close frame was sent: `False` if one was before, or the connection is gone.
+    ///
+    /// Raises:
+    ///     ValueError: The code must not be sent, or the reason is longer than 123 bytes or not
+    ///         UTF-8.
+    fn start_close(
+        slf: &Bound<'_, Self>,
+        code: &Bound<'_, PyAny>,
+        message: &Bound<'_, PyAny>,
+    ) -> PyResult<bool> {
+        let code = payload::close_code(code)?;
+        let reason = payload::control_payload(message)?;
+        let reason = str::from_utf8(&reason)
+            .map_err(|_| PyValueError::new_err("close message is not UTF-8"))?
+            .to_owned();
+        let frame = CloseFrame { code: Some(code), reason };
+        close::check(&frame).map_err(PyValueError::new_err)?;
+        let sent = {
+            let mut me = slf.borrow_mut();
+            let waits = me.reader.is_some();
+            let (endpoint, mut making) = me.at_work(slf.py());
+            endpoint.close(&frame, waits, &mut making)
+        };
+        settle(slf)?;
+        Ok(sent)
+    }
+
+    /// The timer's callback: a step of the ending has taken long enough.
+    fn _expired(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().endpoint.expired();
+        settle(slf)
+    }
+
+    /// A future that is done when the transport is gone, or `None` if it is.
+    fn wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        transport::wait_lost(slf)
+    }
+
+    /// Drop the connection, and what is not written yet, at once.
+    ///
+    /// Args:
+    ///     exception: Why, if there is more to say than that this side wanted it.
+    #[pyo3(signature = (exception = None))]
+    fn abort(slf: &Bound<'_, Self>, exception: Option<Py<PyAny>>) -> PyResult<()> {
+        if let Some(exception) = exception {
+            failure::set_known(slf, exception);
+        }
+        slf.borrow_mut().endpoint.abort();
+        settle(slf)
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        self.traverse(&visit)
+    }
+
+    fn __clear__(slf: &Bound<'_, Self>) {
+        let held = slf.borrow_mut().clear();
+        drop(held);
+    }
+}

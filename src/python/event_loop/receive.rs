@@ -1,0 +1,364 @@
+//! `Receive`: what `receive()` returns, an awaitable for the next message.
+//!
+//! When it has to wait, it yields the connection's future to the task. The message stays in the
+//! inbox until the awaitable is resumed and takes it, so a cancellation that comes between the
+//! wake-up and the resumption loses nothing.
+
+use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
+use pyo3::prelude::*;
+
+use super::awaitable::{Awaitable, awaitable};
+use super::settle::settle;
+use super::state::{Awaited as State, Protocol, Receive, Wanted};
+use super::take::take;
+use super::{busy, future, unawaited, waking};
+use crate::endpoint::Due;
+use crate::python::cpython::slots::{self, Poll};
+use crate::python::cpython::{call, interpreter, memory, names};
+
+impl Receive {
+    /// A new awaitable, or the connection's last one if nobody else holds it any more. Out of the
+    /// connection's hands it warns at once if it is dropped unawaited.
+    #[inline]
+    pub fn of(
+        response: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, Protocol>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        dialect: bool,
+    ) -> PyResult<Py<Self>> {
+        let py = protocol.py();
+        let spare =
+            protocol.borrow_mut().spare.take_if(|spare| interpreter::is_only_reference(spare));
+        let receive = match spare {
+            Some(spare) => spare,
+            None => Self::blank(protocol)?,
+        };
+        let mut me = receive.bind(py).borrow_mut();
+        me.begin(response, wanted, timeout, State::New);
+        me.dialect = dialect;
+        drop(me);
+        Ok(receive)
+    }
+
+    /// What `receive()` returns in another thread than the event loop's: it looks at the connection
+    /// only when the loop runs it.
+    #[cold]
+    pub fn elsewhere(
+        response: &Bound<'_, PyAny>,
+        protocol: &Bound<'_, Protocol>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        dialect: bool,
+    ) -> PyResult<Py<Self>> {
+        let receive = Self::blank(protocol)?;
+        let mut me = receive.bind(protocol.py()).borrow_mut();
+        me.begin(response, wanted, timeout, State::Elsewhere);
+        me.dialect = dialect;
+        drop(me);
+        Ok(receive)
+    }
+
+    fn blank(protocol: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
+        let blank = Self {
+            protocol: protocol.clone().unbind(),
+            response: None,
+            wanted: Wanted::One,
+            dialect: false,
+            timeout: None,
+            state: State::Done,
+            timer: None,
+        };
+        Py::new(protocol.py(), blank)
+    }
+
+    fn begin(
+        &mut self,
+        response: &Bound<'_, PyAny>,
+        wanted: Wanted,
+        timeout: Option<f64>,
+        state: State,
+    ) {
+        self.response = Some(response.clone().unbind());
+        self.wanted = wanted;
+        self.timeout = timeout;
+        self.state = state;
+    }
+
+    fn is_new(&self) -> bool {
+        matches!(self.state, State::New | State::Elsewhere)
+    }
+
+    /// Be done. What is returned is to be dropped when no borrow is held: it may be the last
+    /// reference to the response.
+    fn finish(&mut self) -> Option<Py<PyAny>> {
+        self.state = State::Done;
+        self.response.take()
+    }
+
+    /// Return what is wanted, or else go to sleep as the protocol's reader and return the future
+    /// to wait for. Nothing can fail any more when it has become the reader.
+    fn step(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+        let py = slf.py();
+        let mut me = slf.borrow_mut();
+        let state = me.state;
+        match state {
+            State::Done => {
+                return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
+            }
+            State::Waiting => return Err(concurrent()),
+            State::Elsewhere => {
+                drop(me);
+                Self::arrive(slf)?;
+                return Self::step(slf);
+            }
+            State::New | State::Polled | State::Woken | State::Expired => {}
+        }
+        // Bound: a reference that is not asks, when it is dropped, whether it may be.
+        let protocol = &me.protocol.clone_ref(py).into_bound(py);
+        let mut connection = protocol.borrow_mut();
+        if connection.reader.is_some() && matches!(state, State::New | State::Polled) {
+            drop((me, connection));
+            if has_reader(protocol)? {
+                return Err(concurrent());
+            }
+            return Self::step(slf);
+        }
+        if connection.endpoint.has_message() {
+            let reader = connection.reader.take().map(|reader| reader.into_bound(py));
+            if connection.spare.is_none() && !connection.is_lost() {
+                connection.spare = Some(slf.clone().unbind());
+            }
+            let (wanted, dialect) = (me.wanted, me.dialect);
+            let (timer, response) = (me.timer.take(), me.finish().map(|held| held.into_bound(py)));
+            drop((me, connection));
+            drop(reader);
+            cancel_timer(py, timer)?;
+            let taken = take(protocol, wanted, dialect).map(Poll::Ready);
+            drop(response);
+            return taken;
+        }
+        if state == State::Expired {
+            let seconds = me.timeout.unwrap_or_default();
+            return Err(PyTimeoutError::new_err(format!("no message within {seconds} s")));
+        }
+        if connection.endpoint.wants_asking() {
+            connection.endpoint.ask();
+            drop((me, connection));
+            settle(protocol)?;
+            return Self::step(slf);
+        }
+        if connection.endpoint.due().has(Due::ABORT) {
+            // It failed before.
+            drop((me, connection));
+            settle(protocol)?;
+            return Self::step(slf);
+        }
+        if state == State::New && connection.busy.is_on() {
+            me.state = State::Polled;
+            let timeout = me.timeout;
+            drop((me, connection));
+            busy::poll(protocol, timeout)?;
+            return Self::step(slf);
+        }
+        let Some(future) = connection.future.as_ref().filter(|_| !me.needs_timer()) else {
+            drop((me, connection));
+            Self::prepare(slf, protocol)?;
+            return Self::step(slf);
+        };
+        let future = future.clone_ref(py).into_bound(py);
+        future::set_blocking(&future)?;
+        connection.busy.give_way();
+        connection.reader = Some(slf.clone().unbind());
+        me.state = State::Waiting;
+        Ok(Poll::Pending(future.unbind()))
+    }
+
+    /// Raise `error`, and wait no longer. Not if it is another task that waits, whom it does not
+    /// concern.
+    #[cold]
+    fn fail(slf: &Bound<'_, Self>, error: PyErr) -> PyErr {
+        if slf.borrow().state == State::Waiting {
+            return error;
+        }
+        // A timer that cannot be cancelled will find nobody waiting.
+        let _ = Self::leave(slf);
+        error
+    }
+
+    /// The loop runs what was made in another thread.
+    #[cold]
+    fn arrive(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let home = slf.borrow().protocol.bind(py).borrow().home.clone();
+        home.check(py, "receive")?;
+        slf.borrow_mut().state = State::New;
+        Ok(())
+    }
+
+    /// Make the future to wait for, unless the connection has it, and the timer. What they call may
+    /// change anything.
+    #[cold]
+    fn prepare(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
+        let py = slf.py();
+        let event_loop = protocol.borrow().event_loop(py);
+        if protocol.borrow().future.is_none() {
+            let future = future::new(&event_loop)?;
+            let earlier = protocol.borrow_mut().future.replace(future.unbind());
+            drop(earlier);
+        }
+        if !slf.borrow().needs_timer() {
+            return Ok(());
+        }
+        let seconds = slf.borrow().timeout.unwrap_or_default();
+        let (delay, expire) = (memory::float(py, seconds)?, slf.getattr(names::_expire(py))?);
+        let timer = call::method(&event_loop, names::call_later(py), [&delay, &expire])?;
+        slf.borrow_mut().timer = Some(timer.unbind());
+        Ok(())
+    }
+
+    /// Whether it may not wait before it has a timer.
+    fn needs_timer(&self) -> bool {
+        let begins = matches!(self.state, State::New | State::Polled);
+        begins && self.timeout.is_some() && self.timer.is_none()
+    }
+}
+
+impl slots::Awaitable for Receive {
+    #[inline]
+    fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
+        Self::step(slf).map_err(|error| Self::fail(slf, error))
+    }
+}
+
+impl Awaitable for Receive {
+    /// What arrives is for another `receive()`.
+    fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (protocol, timer, response) = {
+            let mut me = slf.borrow_mut();
+            // One that was not awaited may be in another thread.
+            let protocol = (!me.is_new()).then(|| me.protocol.clone_ref(py));
+            (protocol, me.timer.take(), me.finish())
+        };
+        if let Some(protocol) = protocol {
+            stop_reading(protocol.bind(py), slf);
+        }
+        drop(response);
+        cancel_timer(py, timer)
+    }
+
+    fn is_unawaited(slf: &Bound<'_, Self>) -> bool {
+        slf.borrow().is_new()
+    }
+
+    fn method(&self) -> &'static str {
+        match self.wanted {
+            Wanted::One => "receive",
+            Wanted::Next => "__anext__",
+            Wanted::All => "receive_many",
+        }
+    }
+}
+
+fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
+    timer.map_or(Ok(()), |timer| cancel(py, &timer))
+}
+
+#[cold]
+fn cancel(py: Python<'_>, timer: &Py<PyAny>) -> PyResult<()> {
+    call::method(timer.bind(py), names::cancel(py), []).map(drop)
+}
+
+/// The error for a second reader.
+pub fn concurrent() -> PyErr {
+    PyRuntimeError::new_err("another task is already waiting in receive()")
+}
+
+/// Whether a task waits to receive. One that is cancelled, but has not run since, does not.
+#[cold]
+pub fn has_reader(protocol: &Bound<'_, Protocol>) -> PyResult<bool> {
+    let py = protocol.py();
+    let future = {
+        let me = protocol.borrow();
+        let future = me.future.as_ref().map(|future| future.clone_ref(py));
+        match (&me.reader, future) {
+            (Some(_), Some(future)) => future,
+            (reader, _) => return Ok(reader.is_some()),
+        }
+    };
+    let gone = call::method(future.bind(py), names::cancelled(py), [])?.is_truthy()?;
+    if gone {
+        let left = {
+            let mut me = protocol.borrow_mut();
+            (me.reader.take(), me.future.take())
+        };
+        drop(left);
+    }
+    Ok(!gone)
+}
+
+/// `reader` waits no longer.
+fn stop_reading(protocol: &Bound<'_, Protocol>, reader: &Bound<'_, Receive>) {
+    let left = {
+        let mut me = protocol.borrow_mut();
+        if !me.reader.as_ref().is_some_and(|current| current.is(reader)) {
+            return;
+        }
+        // The future is cancelled, or belongs to a task that will not come back.
+        (me.reader.take(), me.future.take())
+    };
+    drop(left);
+}
+
+awaitable!(impl Receive {
+    /// The timer's callback.
+    fn _expire(slf: Bound<'_, Self>) -> PyResult<()> {
+        let (timer, protocol) = {
+            let mut me = slf.borrow_mut();
+            (me.timer.take(), me.protocol.clone_ref(slf.py()))
+        };
+        drop(timer);
+        let reads = {
+            let connection = protocol.bind(slf.py()).borrow();
+            connection.reader.as_ref().is_some_and(|reader| reader.is(&slf))
+        };
+        // One that is cancelled has been replaced already, if another task receives.
+        if reads { waking::go_on(slf, State::Expired) } else { Ok(()) }
+    }
+
+    fn __repr__(&self) -> String {
+        let state = match self.state {
+            State::New | State::Elsewhere | State::Polled => "not awaited",
+            State::Waiting => "waiting",
+            State::Woken | State::Expired => "woken",
+            State::Done => "done",
+        };
+        let timeout = self.timeout.map_or_else(String::new, |limit| format!(", timeout {limit} s"));
+        format!("<Receive: {state}{timeout}>")
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        visit.call(&self.protocol)?;
+        visit.call(&self.response)?;
+        visit.call(&self.timer)
+    }
+
+    fn __clear__(&mut self) {
+        self.response = None;
+        self.timer = None;
+        if !self.is_new() {
+            self.state = State::Done;
+        }
+    }
+});
+
+impl Drop for Receive {
+    fn drop(&mut self) {
+        match self.state {
+            State::New => unawaited::warn(self.method(), false),
+            State::Elsewhere => unawaited::warn(self.method(), true),
+            _ => {}
+        }
+    }
+}

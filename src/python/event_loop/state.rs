@@ -1,0 +1,295 @@
+//! What an open WebSocket holds on asyncio.
+
+use std::mem;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use pyo3::prelude::*;
+use pyo3::types::PyDict;
+use pyo3::{PyTraverseError, PyVisit};
+
+use super::make::{Maker, Making};
+use super::thread::Home;
+use crate::endpoint::{Endpoint, Phase, Settings};
+use crate::python::socket::Socket;
+use crate::python::values::dialect::Dialect;
+use crate::python::values::message::Content;
+use crate::python::values::totals::Totals;
+
+/// The asyncio protocol of an open WebSocket.
+///
+/// Args:
+///     loop: The event loop of the transport.
+///     resume_reading: Called with the transport to let it read again after `pause_reading()`.
+///     max_msg_size: The largest message to take, in bytes; 0 for no limit.
+///     autoclose: Answer the peer's close frame.
+///     autoping: Answer pings, and keep pongs to oneself.
+///     decode_text: Text messages as `str`, else as `bytes`.
+///     watch_reads: Take the time of each read, for `idle_time`.
+///     dialect: What makes messages and errors; `None` makes this package's own.
+#[pyclass(subclass, module = "wsclient._core")]
+pub struct Protocol {
+    pub endpoint: Endpoint<Content>,
+    pub maker: Maker,
+    pub transport: Transport,
+    pub home: Arc<Home>,
+    /// The `receive()` that waits.
+    pub reader: Option<Py<Receive>>,
+    /// What the reader waits for; used again and again unless it gets finished or cancelled.
+    pub future: Option<Py<PyAny>>,
+    /// The last `receive()`, to be used again.
+    pub spare: Option<Py<Receive>>,
+    /// Asks for the keys of messages, if the queue has such.
+    pub keys: Option<Box<Keys>>,
+    pub busy: Busy,
+    pub failures: Failures,
+    /// Where the counts go in the end.
+    pub totals: Option<Totals>,
+}
+
+/// What an awaitable is to return.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Wanted {
+    /// The next message.
+    One,
+    /// The next message, or the end of an `async for`.
+    Next,
+    /// All messages that are there, at least one.
+    All,
+}
+
+/// How far an awaitable for a message has come.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Awaited {
+    /// Not awaited yet.
+    New,
+    /// The same, and made in another thread than the event loop's.
+    Elsewhere,
+    /// The same, but the socket has been polled.
+    Polled,
+    /// The protocol's reader; the task sleeps.
+    Waiting,
+    /// The task has been told to go on.
+    Woken,
+    /// The same, but what it finds may be that time is up.
+    Expired,
+    /// Has returned or raised.
+    Done,
+}
+
+/// An awaitable for the next message.
+#[pyclass(module = "wsclient._core", weakref)]
+pub struct Receive {
+    pub protocol: Py<Protocol>,
+    /// The WebSocket, kept from being dropped while this is awaited.
+    pub response: Option<Py<PyAny>>,
+    pub wanted: Wanted,
+    /// Whether the connection has a `Dialect`.
+    pub dialect: bool,
+    /// Seconds.
+    pub timeout: Option<f64>,
+    pub state: Awaited,
+    pub timer: Option<Py<PyAny>>,
+}
+
+/// What went wrong, as exceptions.
+#[derive(Default)]
+pub struct Failures {
+    /// What this side or the transport knows of.
+    pub known: Option<Py<PyAny>>,
+    /// How the peer broke the protocol, made when somebody wants to know.
+    pub violation: Option<Py<PyAny>>,
+}
+
+/// What a connection knows of its transport.
+#[derive(Default)]
+pub struct Transport {
+    /// `None` before there is one.
+    pub object: Option<Py<PyAny>>,
+    /// What lets a transport read again: their own `resume_reading` is not always enough.
+    pub resume_reading: Option<Py<PyAny>>,
+    /// The transport's bound `write`, `None` when it is gone.
+    pub write: Option<Py<PyAny>>,
+    /// The bound `is_closing` of the transport that meets the socket, likewise.
+    pub is_closing: Option<Py<PyAny>>,
+    /// The socket of a transport that can be passed by.
+    pub socket: Option<Socket>,
+    /// What has that socket, as long as `socket` is used. Not shown to the garbage collector, which
+    /// would finalize the socket of a forgotten connection, and with it free its number for another,
+    /// before the connection is told.
+    holder: Option<Py<PyAny>>,
+    /// The transport may have something queued that has to go out first.
+    pub queued: bool,
+    /// The `TimerHandle` of the ending's step under way.
+    pub timer: Option<Py<PyAny>>,
+    /// Futures of those who wait for room to write.
+    pub senders: Vec<Py<PyAny>>,
+    /// Futures of those who wait for its end.
+    pub closers: Vec<Py<PyAny>>,
+}
+
+impl Transport {
+    pub fn new(resume_reading: Py<PyAny>) -> Self {
+        Self { resume_reading: Some(resume_reading), ..Self::default() }
+    }
+
+    /// Use its socket past it.
+    pub fn pass_by(&mut self, socket: Option<Socket>, holder: Py<PyAny>) {
+        self.socket = socket;
+        self.holder = Some(holder);
+        // It may still have a part of the request.
+        self.queued = true;
+    }
+
+    /// The transport is gone; what it was is to be dropped when the connection is not borrowed.
+    pub fn end(&mut self) -> impl Sized + use<> {
+        self.socket = None;
+        (self.holder.take(), self.write.take(), self.is_closing.take())
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.object)?;
+        visit.call(&self.resume_reading)?;
+        visit.call(&self.write)?;
+        visit.call(&self.is_closing)?;
+        visit.call(&self.timer)?;
+        self.senders.iter().chain(&self.closers).try_for_each(|waiter| visit.call(waiter))
+    }
+}
+
+/// The user's function for the keys of messages, and what it has said.
+pub struct Keys {
+    pub function: Py<PyAny>,
+    /// By key, the number of the last message that had it.
+    pub latest: Py<PyDict>,
+}
+
+impl Keys {
+    pub fn new(py: Python<'_>, function: Py<PyAny>) -> Self {
+        Self { function, latest: PyDict::new(py).unbind() }
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.function)?;
+        visit.call(&self.latest)
+    }
+}
+
+/// The event loop cannot wait longer, nor can Ctrl-C.
+const LONGEST: Duration = Duration::from_secs(1);
+
+/// The time that a connection may poll for.
+#[derive(Default)]
+pub struct Busy {
+    /// For this long in a row, before the event loop gets its turn.
+    limit: Duration,
+    /// When it began, if the event loop has not had a turn since.
+    since: Option<Instant>,
+}
+
+impl Busy {
+    /// Set how many seconds it polls; `None` if they are no such number, or too many.
+    pub fn set_limit(&mut self, seconds: f64) -> Option<()> {
+        self.limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| *limit <= LONGEST)?;
+        Some(())
+    }
+
+    /// Whether it polls at all.
+    #[inline]
+    pub fn is_on(&self) -> bool {
+        !self.limit.is_zero()
+    }
+
+    /// The event loop gets its turn.
+    #[inline]
+    pub fn give_way(&mut self) {
+        self.since = None;
+    }
+
+    /// When it is to give way, at the latest.
+    pub fn deadline(&mut self, now: Instant) -> Instant {
+        *self.since.get_or_insert(now) + self.limit
+    }
+}
+
+impl Protocol {
+    pub fn with(home: Home, maker: Maker, settings: Settings, resume_reading: Py<PyAny>) -> Self {
+        Self {
+            endpoint: Endpoint::new(settings),
+            maker,
+            transport: Transport::new(resume_reading),
+            home: Arc::new(home),
+            reader: None,
+            future: None,
+            spare: None,
+            keys: None,
+            busy: Busy::default(),
+            failures: Failures::default(),
+            totals: None,
+        }
+    }
+
+    /// Its endpoint, and what makes messages for that.
+    #[inline]
+    pub fn at_work<'a, 'py>(
+        &'a mut self,
+        py: Python<'py>,
+    ) -> (&'a mut Endpoint<Content>, Making<'a, 'py>) {
+        (&mut self.endpoint, self.maker.attached(py))
+    }
+
+    #[inline]
+    pub fn event_loop<'py>(&self, py: Python<'py>) -> Bound<'py, PyAny> {
+        self.home.event_loop(py)
+    }
+
+    /// What makes this connection's messages, if not this package.
+    #[inline]
+    pub fn dialect(&self, py: Python<'_>) -> Option<Py<Dialect>> {
+        self.maker.dialect.as_ref().map(|dialect| dialect.clone_ref(py))
+    }
+
+    /// Whether the transport is gone.
+    #[inline]
+    pub fn is_lost(&self) -> bool {
+        self.endpoint.phase() == Phase::Gone
+    }
+
+    /// Whether anything is known of how it ended.
+    pub fn is_explained(&self) -> bool {
+        self.endpoint.fate().is_some() || self.failures.known.is_some()
+    }
+
+    pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        self.home.traverse(visit)?;
+        visit.call(&self.maker.dialect)?;
+        for item in self.endpoint.items() {
+            visit.call(&item.content.data)?;
+            visit.call(&item.content.extra)?;
+        }
+        visit.call(&self.reader)?;
+        visit.call(&self.future)?;
+        visit.call(&self.spare)?;
+        visit.call(&self.failures.known)?;
+        visit.call(&self.failures.violation)?;
+        self.keys.as_ref().map_or(Ok(()), |keys| keys.traverse(visit))?;
+        self.transport.traverse(visit)
+    }
+
+    /// Let go of all that may be part of a cycle; it is dropped when the connection is not borrowed.
+    pub fn clear(&mut self) -> impl Sized + use<> {
+        (
+            (self.reader.take(), self.future.take(), self.spare.take(), self.keys.take()),
+            mem::replace(&mut self.endpoint, Endpoint::new(Settings::default())),
+            (mem::take(&mut self.transport), mem::take(&mut self.failures)),
+        )
+    }
+}
+
+impl Drop for Protocol {
+    fn drop(&mut self) {
+        if let Some(totals) = &self.totals {
+            totals.add(&self.endpoint.row());
+        }
+    }
+}

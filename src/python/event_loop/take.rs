@@ -1,0 +1,182 @@
+//! Messages that are there are taken, and handed out.
+
+use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
+use pyo3::prelude::*;
+use pyo3::types::PyList;
+
+use super::failure;
+use super::settle::settle;
+use super::state::{Protocol, Wanted};
+use crate::endpoint::{Due, Kind};
+use crate::python::cpython::memory;
+use crate::python::values::message::{Content, Item};
+use crate::registry::code;
+
+/// Take what is wanted; there is at least one message. What cannot be handed out waits again.
+///
+/// `dialect` is whether the connection has one.
+#[inline]
+pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
+    if wanted == Wanted::All {
+        return take_all(protocol, dialect);
+    }
+    let (item, is_due) = {
+        let endpoint = &mut protocol.borrow_mut().endpoint;
+        (endpoint.take(), endpoint.due() != Due::NOTHING)
+    };
+    let item = match item {
+        Some(item) => item,
+        None => closed(protocol)?.ok_or_else(taken)?,
+    };
+    // What taking a message made possible: to answer the peer's end, or to read on.
+    if is_due && let Err(error) = settle(protocol) {
+        return Err(put_back(protocol, (error, item)));
+    }
+    if wanted == Wanted::Next && item.kind.ends_iteration() {
+        return Err(PyStopAsyncIteration::new_err(()));
+    }
+    make(protocol, item, dialect)
+}
+
+/// The message of an item, which waits again if there is no memory for that.
+#[expect(clippy::inline_always, reason = "its callers have every message")]
+#[inline(always)]
+fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
+    let made = if dialect || item.kind == Kind::Error {
+        make_other(protocol, item)
+    } else {
+        item.into_message(protocol.py())
+    };
+    made.map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// The same for an error, or for users of another library. Not inlined, so that other messages do not pay
+/// for it.
+#[inline(never)]
+fn make_other(protocol: &Bound<'_, Protocol>, mut item: Item) -> Result<Py<PyAny>, (PyErr, Item)> {
+    let py = protocol.py();
+    if item.kind == Kind::Error {
+        item.content.data = failure::exception(protocol).unwrap_or(item.content.data);
+    }
+    let dialect = protocol.borrow().dialect(py);
+    match dialect {
+        Some(dialect) => dialect.get().message(py, item),
+        None if item.kind == Kind::Error => item.into_tracked(py),
+        None => item.into_message(py),
+    }
+}
+
+/// What there is for ever when the transport is gone and there is nothing else.
+#[cold]
+fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
+    let me = protocol.borrow();
+    if !me.is_lost() {
+        return Ok(None);
+    }
+    let (code, reason) = match me.endpoint.fate() {
+        Some(fate) => (fate.code(), fate.reason()),
+        None => (code::ABNORMAL, String::new()),
+    };
+    let content = Content::close(protocol.py(), code, &reason)?;
+    Ok(Some(Item { kind: Kind::Closed, content }))
+}
+
+#[cold]
+fn taken() -> PyErr {
+    PyRuntimeError::new_err("the message was taken by another reader")
+}
+
+/// Take all messages that are there, at least one.
+#[inline(never)]
+fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
+    let messages = memory::list(protocol.py())?;
+    loop {
+        let Some(item) = protocol.borrow_mut().endpoint.take_queued() else {
+            // What waited for room comes in.
+            if let Err(error) = settle(protocol) {
+                return Err(put_all_back(protocol, &messages, error));
+            }
+            if protocol.borrow().endpoint.is_ready() {
+                continue;
+            }
+            break;
+        };
+        let message = match make(protocol, item, dialect) {
+            // Bound: a reference that is not asks, when it is dropped, whether it may be.
+            Ok(message) => message.into_bound(protocol.py()),
+            // Without memory for more, these are all.
+            Err(_) if !messages.is_empty() => break,
+            Err(error) => return Err(error),
+        };
+        if let Err(error) = messages.append(&message) {
+            let error = put_message_back(protocol, &message, error);
+            return Err(put_all_back(protocol, &messages, error));
+        }
+    }
+    if messages.is_empty()
+        && let Some(message) = take_one(protocol)?
+    {
+        messages.append(message)?;
+    }
+    Ok(messages.into_any().unbind())
+}
+
+/// Take the next message, if there is one.
+pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let item = protocol.borrow_mut().endpoint.take();
+    let item = match item {
+        None => closed(protocol)?,
+        some => some,
+    };
+    match (settle(protocol), item) {
+        (Ok(()), Some(item)) => make(protocol, item, true).map(Some),
+        (Ok(()), None) => Ok(None),
+        (Err(error), Some(item)) => Err(put_back(protocol, (error, item))),
+        (Err(error), None) => Err(error),
+    }
+}
+
+/// The message of an item that was taken could not be handed out: let it wait again.
+#[cold]
+fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyErr {
+    // What comes for ever need not wait.
+    let kept = item.kind == Kind::Closed || {
+        let mut me = protocol.borrow_mut();
+        let (endpoint, mut making) = me.at_work(protocol.py());
+        endpoint.put_back(item, &mut making)
+    };
+    let settled = if kept { Ok(()) } else { settle(protocol) };
+    settled.err().unwrap_or(error)
+}
+
+#[cold]
+fn put_message_back(
+    protocol: &Bound<'_, Protocol>,
+    message: &Bound<'_, PyAny>,
+    error: PyErr,
+) -> PyErr {
+    let dialect = protocol.borrow().dialect(protocol.py());
+    let item = match dialect {
+        Some(dialect) => dialect.get().item_of(message),
+        None => Item::of_message(message),
+    };
+    match item {
+        Ok(item) => put_back(protocol, (error, item)),
+        Err(other) => other,
+    }
+}
+
+#[cold]
+fn put_all_back(
+    protocol: &Bound<'_, Protocol>,
+    messages: &Bound<'_, PyList>,
+    mut error: PyErr,
+) -> PyErr {
+    for index in (0..messages.len()).rev() {
+        match messages.get_item(index) {
+            Ok(message) => error = put_message_back(protocol, &message, error),
+            Err(other) => return other,
+        }
+    }
+    error
+}

@@ -1,0 +1,139 @@
+//! What is asked and told of the transport below a connection, and who waits for it.
+
+use std::mem;
+
+use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
+
+use super::future;
+use super::state::{Protocol, Transport};
+use crate::python::cpython::{call, names};
+
+/// The transport that meets the socket: asyncio's own with TLS does not say when that one closes.
+fn lowest<'py>(transport: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
+    let below = transport.getattr("_ssl_protocol").and_then(|ssl| ssl.getattr("_transport"));
+    below.ok().filter(|below| !below.is_none()).unwrap_or_else(|| transport.clone())
+}
+
+/// Take over an open transport, whose reading is paused.
+pub fn connect(slf: &Bound<'_, Protocol>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
+    let write = transport.getattr(names::write(slf.py()))?.unbind();
+    let is_closing = lowest(transport).getattr(names::is_closing(slf.py()))?.unbind();
+    let mut me = slf.borrow_mut();
+    me.transport.write = Some(write);
+    me.transport.is_closing = Some(is_closing);
+    me.transport.object = Some(transport.clone().unbind());
+    me.endpoint.begin_paused();
+    Ok(())
+}
+
+/// Call a method of the transport without arguments; with no transport, nothing.
+pub fn tell(slf: &Bound<'_, Protocol>, method: &Bound<'_, PyString>) -> PyResult<()> {
+    let transport = slf.borrow().transport.object.as_ref().map(|t| t.clone_ref(slf.py()));
+    match transport {
+        Some(transport) => call::method(transport.bind(slf.py()), method, []).map(drop),
+        None => Ok(()),
+    }
+}
+
+/// Tell the transport to pause reading, or to go on.
+pub fn pause_reading(slf: &Bound<'_, Protocol>, pause: bool) -> PyResult<()> {
+    let py = slf.py();
+    if pause {
+        return tell(slf, names::pause_reading(py));
+    }
+    let (resume, transport) = {
+        let me = &mut *slf.borrow_mut();
+        me.maker.reads.note(py);
+        let resume = me.transport.resume_reading.as_ref().map(|resume| resume.clone_ref(py));
+        (resume, me.transport.object.as_ref().map(|transport| transport.clone_ref(py)))
+    };
+    match (resume, transport) {
+        (Some(resume), Some(transport)) => {
+            call::function(resume.bind(py), [transport.bind(py)]).map(drop)
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Give whole frames to the transport; with none, they are dropped. An error may mean that a part has
+/// left.
+pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
+    let py = slf.py();
+    let write = {
+        let mut me = slf.borrow_mut();
+        me.transport.queued = true;
+        me.transport.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
+    };
+    write.map_or(Ok(()), |write| call::function(&write, [frames]).map(drop))
+}
+
+/// Whether the transport has found that it cannot write any more.
+pub fn is_severed(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
+    let py = slf.py();
+    let ask = slf.borrow().transport.is_closing.as_ref().map(|ask| ask.clone_ref(py));
+    ask.map_or(Ok(false), |ask| call::builtin(ask.bind(py), None)?.is_truthy())
+}
+
+/// Whether the transport has nothing queued.
+#[inline]
+pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
+    if !slf.borrow().transport.queued {
+        return Ok(true);
+    }
+    let transport = slf.borrow().transport.object.as_ref().map(|t| t.clone_ref(slf.py()));
+    let Some(transport) = transport else {
+        return Ok(false);
+    };
+    let py = slf.py();
+    let size = call::method(transport.bind(py), names::get_write_buffer_size(py), [])?;
+    let drained = !size.is_truthy()?;
+    slf.borrow_mut().transport.queued = !drained;
+    Ok(drained)
+}
+
+/// A future of the connection's event loop, which is done when [`release`] gets it.
+fn waiter(
+    slf: &Bound<'_, Protocol>,
+    waiters: fn(&mut Transport) -> &mut Vec<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
+    let py = slf.py();
+    let event_loop = slf.borrow().event_loop(py);
+    let waiter = call::method(&event_loop, names::create_future(py), [])?.unbind();
+    waiters(&mut slf.borrow_mut().transport).push(waiter.clone_ref(py));
+    Ok(waiter)
+}
+
+/// A future that is done when the transport has room or is gone; `None` if it has.
+pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    let waits = {
+        let me = slf.borrow();
+        me.endpoint.is_writing_paused() && !me.is_lost()
+    };
+    if waits { waiter(slf, |transport| &mut transport.senders).map(Some) } else { Ok(None) }
+}
+
+/// A future that is done when the transport is gone, or `None` if it is.
+pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    if slf.borrow().is_lost() {
+        return Ok(None);
+    }
+    waiter(slf, |transport| &mut transport.closers).map(Some)
+}
+
+/// Let those go on who wait for room.
+pub fn release_senders(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let senders = mem::take(&mut slf.borrow_mut().transport.senders);
+    release(slf.py(), &senders)
+}
+
+/// Let those go on who wait for the end.
+pub fn release_closers(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let closers = mem::take(&mut slf.borrow_mut().transport.closers);
+    release(slf.py(), &closers)
+}
+
+/// Finish futures that nobody has finished or cancelled yet.
+fn release(py: Python<'_>, futures: &[Py<PyAny>]) -> PyResult<()> {
+    futures.iter().try_for_each(|future| future::finish(future.bind(py)))
+}

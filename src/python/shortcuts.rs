@@ -1,0 +1,18 @@
+//! The short ways into the methods of a WebSocket that every message takes.
+
+use pyo3::prelude::*;
+
+use super::cpython::fastcall::{short, shorten};
+use super::websocket::WebSocketBase;
+
+short!(receive, RECEIVE, |slf, []| WebSocketBase::receive(slf, None));
+short!(send_bytes, SEND_BYTES, |slf, [data]| WebSocketBase::send_bytes(slf, data, None));
+short!(send_str, SEND_STR, |slf, [data]| WebSocketBase::send_str(slf, data, None));
+
+/// Put them in front; called before the class has instances.
+pub fn install(py: Python<'_>) -> PyResult<()> {
+    let class = py.get_type::<WebSocketBase>();
+    shorten(&class, "receive", receive, &RECEIVE)?;
+    shorten(&class, "send_bytes", send_bytes, &SEND_BYTES)?;
+    shorten(&class, "send_str", send_str, &SEND_STR)
+}

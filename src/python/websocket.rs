@@ -1,0 +1,402 @@
+//! `WebSocketBase`: what `ClientWebSocketResponse` inherits, so that receiving and sending run no
+//! Python frame of this package.
+
+use pyo3::prelude::*;
+use pyo3::types::{PyDict, PyString, PyTuple};
+
+use super::calls::Handle;
+use super::cpython::{call, names};
+use super::event_loop::receive;
+use super::event_loop::sent::Sent;
+use super::event_loop::state::{Protocol, Receive, Wanted};
+use super::event_loop::take;
+use super::event_loop::thread::Place;
+use super::event_loop::{failure, settle};
+use super::values::payload;
+use crate::endpoint::Fate;
+use crate::registry::{Opcode, code};
+
+/// The part of `ClientWebSocketResponse` on the path of every message.
+#[pyclass(subclass, frozen, module = "wsclient._core")]
+pub struct WebSocketBase(Handle);
+
+impl WebSocketBase {
+    /// The connection, to look at.
+    fn look<'py>(&self, py: Python<'py>) -> PyResult<PyRef<'py, Protocol>> {
+        self.0.home.check_without_gil(py)?;
+        Ok(self.0.connection.bind(py).borrow())
+    }
+}
+
+#[pymethods]
+impl WebSocketBase {
+    /// Subclasses may take further arguments in `__init__`.
+    #[new]
+    #[pyo3(signature = (connection, *args, receive_timeout = None, **kwargs))]
+    fn new(
+        connection: Py<Protocol>,
+        args: &Bound<'_, PyTuple>,
+        receive_timeout: Option<f64>,
+        kwargs: Option<&Bound<'_, PyDict>>,
+    ) -> PyResult<Self> {
+        let _ = kwargs;
+        Handle::new(args.py(), connection, receive_timeout).map(Self)
+    }
+
+    /// Wait for the next message and return it.
+    ///
+    /// Pings, pongs and the closing handshake are handled without being returned, unless
+    /// `autoping` or `autoclose` is false. After the connection has ended, each call returns
+    /// `Message(closed, code, reason)`. Only one task may wait here at a time. A cancelled or
+    /// timed-out call loses no message.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, infinity for no limit; `receive_timeout` of the connection if
+    ///         `None`.
+    ///
+    /// Returns:
+    ///     A `Message` whose `tp` is text, binary, closing, closed or error (and close, ping, pong
+    ///     if asked for).
+    ///
+    /// Raises:
+    ///     TimeoutError: No message came in time.
+    ///     ValueError: `timeout` is not a number.
+    ///     RuntimeError: Another task is already waiting, or the event loop is closed.
+    ///
+    /// Example:
+    ///     >>> msg = await ws.receive()
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.receive`.
+    #[pyo3(signature = (timeout = None))]
+    pub(super) fn receive(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        // aiohttp's 0 is no limit.
+        let handle = &slf.get().0;
+        let timeout = timeout.filter(|seconds| !(*seconds <= 0.0 && handle.dialect));
+        handle.receive(slf, Wanted::One, timeout)
+    }
+
+    /// Wait for a message and return all that have arrived, in order.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, infinity for no limit; `receive_timeout` of the connection if
+    ///         `None`.
+    ///
+    /// Returns:
+    ///     A list of at least one `Message`.
+    ///
+    /// Raises:
+    ///     TimeoutError: No message came in time.
+    ///     ValueError: `timeout` is not a number.
+    ///     RuntimeError: Another task is already waiting, or the event loop is closed.
+    ///
+    /// Example:
+    ///     >>> latest = (await ws.receive_many())[-1]
+    #[pyo3(signature = (timeout = None))]
+    fn receive_many(slf: &Bound<'_, Self>, timeout: Option<f64>) -> PyResult<Py<Receive>> {
+        slf.get().0.receive(slf, Wanted::All, timeout)
+    }
+
+    /// Return the next message if it has arrived already.
+    ///
+    /// Returns:
+    ///     A `Message`, or `None` if there is none yet.
+    ///
+    /// Raises:
+    ///     RuntimeError: A task is waiting in `receive()`.
+    fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.0.home.check(py, "receive")?;
+        let connection = self.0.connection.bind(py);
+        if receive::has_reader(connection)? {
+            return Err(receive::concurrent());
+        }
+        take::take_one(connection)
+    }
+
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// The next message; close, closing and closed end the iteration.
+    fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Py<Receive>> {
+        slf.get().0.receive(slf, Wanted::Next, None)
+    }
+
+    /// Send a text message.
+    ///
+    /// The frame is written when this is called. Awaiting the result waits, if need be, until the
+    /// transport has room for more. In another thread than the event loop's nothing is written
+    /// before the loop runs the result: `asyncio.run_coroutine_threadsafe(ws.send_str(data), loop)`.
+    ///
+    /// Args:
+    ///     data: The text.
+    ///     compress: `None` compresses the message if the connection does; 0 sends it as it is;
+    ///         9 to 15 compresses it though it is small, with the connection's window.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited in the event loop's thread.
+    ///
+    /// Raises:
+    ///     TypeError: `data` is not `str`.
+    ///     ValueError: `compress` is another number.
+    ///     UnicodeEncodeError: `data` has lone surrogates.
+    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
+    ///
+    /// Example:
+    ///     >>> await ws.send_str("hello")
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
+    #[pyo3(signature = (data, compress = None))]
+    pub(super) fn send_str(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Sent>> {
+        let text = payload::text(data)?;
+        slf.get().0.send_data(slf, Opcode::Text, text.as_bytes(), compress)
+    }
+
+    /// Send a binary message.
+    ///
+    /// Args:
+    ///     data: `bytes`, `bytearray` or `memoryview`.
+    ///     compress: As for `send_str`.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError: `data` is none of these.
+    ///     ValueError: `compress` is neither 0 nor 9 to 15.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
+    #[pyo3(signature = (data, compress = None))]
+    pub(super) fn send_bytes(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<Sent>> {
+        let payload = payload::binary(data)?;
+        slf.get().0.send_data(slf, Opcode::Binary, &payload, compress)
+    }
+
+    /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
+    ///
+    /// Args:
+    ///     message: At most 125 bytes, or text of at most 125 bytes of UTF-8.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError: `message` is neither text nor bytes.
+    ///     ValueError: `message` is too long.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
+    #[pyo3(signature = (message = None))]
+    fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        let payload = payload::ping_payload(Opcode::Ping, message)?;
+        slf.get().0.send_control(slf, Opcode::Ping, &payload)
+    }
+
+    /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
+    ///
+    /// Args:
+    ///     message: As for `ping`.
+    ///
+    /// Returns:
+    ///     An awaitable that need not be awaited, as for `send_str`.
+    ///
+    /// Raises:
+    ///     TypeError, ValueError, ClientConnectionResetError: As for `ping`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
+    #[pyo3(signature = (message = None))]
+    fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
+        let payload = payload::ping_payload(Opcode::Pong, message)?;
+        slf.get().0.send_control(slf, Opcode::Pong, &payload)
+    }
+
+    /// Read no more from the server until `resume_reading()`; what has arrived can still be
+    /// received. TCP then slows the server down.
+    fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.home.check(py, "pause reading")?;
+        let connection = self.0.connection.bind(py);
+        connection.borrow_mut().endpoint.pause_reading(true);
+        settle::settle(connection)
+    }
+
+    /// Undo `pause_reading()`.
+    fn resume_reading(&self, py: Python<'_>) -> PyResult<()> {
+        self.0.home.check(py, "resume reading")?;
+        let connection = self.0.connection.bind(py);
+        connection.borrow_mut().endpoint.pause_reading(false);
+        settle::settle(connection)
+    }
+
+    /// `True` if `close()` has been called or the connection has ended, and nothing that arrived
+    /// before is left to receive; or if its event loop is closed, and in the child of a fork, whose
+    /// parent has the connection.
+    #[getter]
+    fn closed(&self, py: Python<'_>) -> PyResult<bool> {
+        if self.0.home.is_copy() {
+            return Ok(true);
+        }
+        let closed = self.look(py)?.endpoint.is_closed();
+        Ok(closed || self.0.home.is_closed(py)?)
+    }
+
+    /// The close code (RFC 6455 §7.1.5): the peer's, 1005 if it sent none, 1006 if the connection
+    /// was lost, the code of the error if it was failed. `None` while it is open.
+    #[getter]
+    fn close_code(&self, py: Python<'_>) -> PyResult<Option<u16>> {
+        let known = self.look(py)?.endpoint.close_code();
+        let lost = known.is_none() && self.0.home.is_closed(py)?;
+        Ok(if lost { Some(code::ABNORMAL) } else { known })
+    }
+
+    /// The peer's close reason (RFC 6455 §7.1.6), or what went wrong; `None` while it is open.
+    #[getter]
+    fn close_reason(&self, py: Python<'_>) -> PyResult<Option<String>> {
+        let reason = self.look(py)?.endpoint.fate().map(Fate::reason);
+        let lost = reason.is_none() && self.close_code(py)?.is_some();
+        Ok(if lost { Some(String::new()) } else { reason })
+    }
+
+    /// What went wrong, or `None`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.exception`.
+    fn exception(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
+        self.0.home.check_without_gil(py)?;
+        Ok(failure::exception(self.0.connection.bind(py)))
+    }
+
+    /// The window that messages are compressed with, in bits, 9 to 15; 0 if they are sent as they
+    /// are.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.compress`.
+    #[getter]
+    fn compress(&self, py: Python<'_>) -> PyResult<u8> {
+        let connection = self.look(py)?;
+        let compression = connection.endpoint.compression();
+        Ok(compression.map_or(0, |compression| compression.deflater.window_bits()))
+    }
+
+    /// Whether each message is compressed by itself, without reference to earlier ones.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.client_notakeover`.
+    #[getter]
+    fn client_notakeover(&self, py: Python<'_>) -> PyResult<bool> {
+        let connection = self.look(py)?;
+        let compression = connection.endpoint.compression();
+        Ok(compression.is_some_and(|compression| !compression.deflater.takeover()))
+    }
+
+    /// The round trip of the last ping that was answered, in seconds; `None` before the first.
+    ///
+    /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
+    #[getter]
+    fn latency(&self, py: Python<'_>) -> PyResult<Option<f64>> {
+        Ok(self.look(py)?.endpoint.pings().latency.map(|latency| latency.as_secs_f64()))
+    }
+
+    /// How many pings have been answered within how many seconds: upper bounds, each a fifth above
+    /// the one before, with the number of round trips between the two.
+    ///
+    /// Example:
+    ///     >>> ws.latency_histogram
+    ///     {0.000224: 1, 0.000256: 17, 0.00032: 2}
+    #[getter]
+    fn latency_histogram<'py>(&self, py: Python<'py>) -> PyResult<Bound<'py, PyDict>> {
+        let histogram = PyDict::new(py);
+        for (bound, count) in self.look(py)?.endpoint.pings().ranges() {
+            histogram.set_item(bound, count)?;
+        }
+        Ok(histogram)
+    }
+
+    /// Messages that nobody will get, because the queue's policy dropped them for newer ones, or more
+    /// came before the connection's end than are kept.
+    #[getter]
+    fn dropped(&self, py: Python<'_>) -> PyResult<u64> {
+        Ok(self.look(py)?.endpoint.dropped())
+    }
+
+    /// Bytes that were sent and that the transport has not yet handed to the system.
+    #[getter]
+    fn buffered_amount(&self, py: Python<'_>) -> PyResult<usize> {
+        let transport = {
+            let connection = self.look(py)?;
+            match &connection.transport.object {
+                Some(transport) if !connection.is_lost() => transport.clone_ref(py),
+                _ => return Ok(0),
+            }
+        };
+        call::method(transport.bind(py), names::get_write_buffer_size(py), [])?.extract()
+    }
+
+    /// Information about the transport, such as `peername` or `ssl_object`.
+    ///
+    /// Args:
+    ///     name: What to look up.
+    ///     default: What to return if the transport does not know it.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.get_extra_info`.
+    #[pyo3(signature = (name, default = None))]
+    fn get_extra_info(
+        &self,
+        py: Python<'_>,
+        name: &str,
+        default: Option<Py<PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let transport = self.look(py)?.transport.object.as_ref().map(|t| t.clone_ref(py));
+        let default = default.unwrap_or_else(|| py.None());
+        match transport {
+            Some(transport) => {
+                let (name, default) = (PyString::new(py, name), default.bind(py));
+                call::method(transport.bind(py), names::get_extra_info(py), [&name, default])
+                    .map(Bound::unbind)
+            }
+            None => Ok(default),
+        }
+    }
+
+    /// The asyncio protocol below.
+    #[getter]
+    fn _connection(&self, py: Python<'_>) -> PyResult<Py<Protocol>> {
+        self.0.home.check_without_gil(py)?;
+        Ok(self.0.connection.clone_ref(py))
+    }
+
+    /// Refuse another thread than the event loop's, and a closed loop.
+    ///
+    /// Args:
+    ///     doing: What the error names.
+    ///
+    /// Raises:
+    ///     RuntimeError: The caller is in another thread, or the loop is closed.
+    fn _check_thread(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
+        self.0.home.check(py, doing)
+    }
+
+    /// Whether this is a copy of the parent process's WebSocket, in the child of a fork.
+    #[getter]
+    fn _is_copy(&self) -> bool {
+        self.0.home.is_copy()
+    }
+
+    /// Whether the caller is in the thread of the event loop, which is open.
+    ///
+    /// Raises:
+    ///     RuntimeError: It is in the child of a fork.
+    #[getter]
+    fn _at_home(&self, py: Python<'_>) -> PyResult<bool> {
+        Ok(self.0.home.place(py)? == Place::Here)
+    }
+
+    fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
+        // Its home is the connection's, which shows it.
+        visit.call(&self.0.connection)
+    }
+}
