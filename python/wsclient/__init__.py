@@ -18,11 +18,7 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ._core import Message, forked
-from .alone import reconnect, ws_connect
-from .auth import BasicAuth
-from .connector import BaseConnector, TCPConnector, UnixConnector
-from .cookies import CookiePolicy
-from .deflate import PerMessageDeflate
+from .client import reconnect, ws_connect
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -47,16 +43,19 @@ from .exceptions import (
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .handshake.auth import BasicAuth
+from .handshake.cookies import CookiePolicy
+from .handshake.extensions import PerMessageDeflate
 from .heartbeat import Heartbeat
-from .hints import FUNCTIONS, missing
+from .network.connector import BaseConnector, TCPConnector, UnixConnector
+from .network.resolver import AbstractResolver, ResolveResult
+from .network.tls import Fingerprint
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
-from .resolver import AbstractResolver, ResolveResult
-from .response import ClientWebSocketResponse
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
-from .tls import Fingerprint
+from .suggestions import FUNCTIONS, missing
 from .tracing import ConnectStep
 from .types import (
     MSG_BINARY,
@@ -70,6 +69,7 @@ from .types import (
     WSCloseCode,
     WSMsgType,
 )
+from .websocket import ClientWebSocketResponse
 
 __version__ = version("wsclient")
 

@@ -1,8 +1,8 @@
 """From a URL to an open WebSocket: connect, shake hands, follow redirects, in bounded time.
 
-The rules of the handshake are in `handshake`, those of TCP and TLS in `connector`; here
-they meet the event loop. What comes out is a transport that reads nothing until its
-next protocol is in place, so that no byte is lost between the two.
+The rules of the handshake are in `handshake`, connections in `network`; here both meet. What comes
+out is a transport that reads nothing until its next protocol is in place, so that no byte is lost
+between the two.
 """
 
 from __future__ import annotations
@@ -13,7 +13,6 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
 
-from .cookies import cookie_header, keep_cookies
 from .exceptions import (
     ClientError,
     ConnectionTimeoutError,
@@ -22,11 +21,12 @@ from .exceptions import (
     TooManyRedirects,
     WSServerHandshakeError,
 )
-from .handshake import Handshake, is_redirect
+from .handshake.cookies import cookie_header, keep_cookies
+from .handshake.upgrade import Handshake, is_redirect
+from .handshake.urls import parse_url, read_url, shown_url
+from .network.transport import ConnectorProtocol
 from .tracing import Steps
-from .transport import ConnectorProtocol
 from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
-from .urls import parse_url, read_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .connector import BaseConnector
-    from .deflate import Agreement, PerMessageDeflate
-    from .proxy import Proxy
-    from .slots import Slot
-    from .tls import SSLSetting
+    from .handshake.extensions import Agreement, PerMessageDeflate
+    from .network.connector import BaseConnector
+    from .network.limits import Slot
+    from .network.proxy import Proxy
+    from .network.tls import SSLSetting
 
 __all__ = ["HandshakeProtocol", "Opened", "open_websocket", "same_origin"]
 

@@ -16,22 +16,22 @@ from multidict import CIMultiDict
 
 from ._core import Totals
 from .arguments import read_flag, read_type
-from .auth import authorization
-from .checks import check_loop
-from .connecting import Connecting
-from .connector import TCPConnector, check_connector
-from .cookies import CookiePolicy, join_cookies
-from .deflate import read_compress
+from .context_manager import Connecting
+from .handshake.auth import authorization
+from .handshake.cookies import CookiePolicy, join_cookies
+from .handshake.extensions import read_compress
+from .handshake.urls import parse_url, read_url
+from .network.connector import TCPConnector, check_connector
+from .network.connector_arguments import check_loop
+from .network.transport import plain_socket, resume_reading
 from .opening import open_websocket, same_origin
 from .options import DEFAULTS, check_url, takes_options
-from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, numbers, when_lost
 from .retry import HOOKS, backoff, check_hooks, process_exception, reconnecting
 from .stats import Stats
 from .tracing import Steps
-from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
-from .urls import parse_url, read_url
+from .websocket import ClientWebSocketResponse, WebSocketProtocol, introduce, numbers, when_lost
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -41,8 +41,8 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
-    from .connector import BaseConnector
-    from .cookies import LooseCookies
+    from .handshake.cookies import LooseCookies
+    from .network.connector import BaseConnector
     from .opening import Opened
     from .options import ConnectOptions, Options
     from .retry import ReconnectEvent

@@ -6,7 +6,7 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from .arguments import read_count
+from wsclient.arguments import read_count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable

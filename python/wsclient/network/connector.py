@@ -15,8 +15,12 @@ from aiohappyeyeballs import (
     start_connection,  # pyright: ignore[reportUnknownVariableType]
 )
 
-from .arguments import read_callable, read_count, read_flag, read_limit, read_type
-from .checks import (
+from wsclient.arguments import read_callable, read_count, read_flag, read_limit, read_type
+from wsclient.exceptions import UnixClientConnectorError
+from wsclient.suggestions import refuse_unexpected
+from wsclient.types import is_secure
+
+from .connector_arguments import (
     check_family,
     check_local_addr,
     check_loop,
@@ -24,16 +28,13 @@ from .checks import (
     parameters_of,
     read_socket_options,
 )
-from .endpoint import Endpoint
-from .exceptions import UnixClientConnectorError
-from .hints import refuse_unexpected
+from .limits import Slots
+from .peer import Endpoint
 from .resolver import AddrInfo, DNSCache, numeric_address
-from .slots import Slots
 from .sockets import connect, has_readers
 from .tls import SSLSetting, check_ssl
 from .transport import Reached, check_fingerprint
 from .tunnel import open_tunnel
-from .types import is_secure
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Iterable, Sequence

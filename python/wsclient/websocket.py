@@ -12,19 +12,19 @@ from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
 from .arguments import read_limit
 from .exceptions import ServerTimeoutError, WSMessageTypeError
+from .handshake.urls import shown_url
 from .heartbeat import Heartbeat, Watch, read_heartbeat
-from .hints import METHODS, Elsewhere
 from .stats import Stats
+from .suggestions import METHODS, Elsewhere
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
-from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from .slots import Slot
+    from .network.limits import Slot
     from .types import HandshakeResponse
 
 __all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "numbers", "when_lost"]

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
-from .exceptions import ClientHttpProxyError
+from wsclient.exceptions import ClientHttpProxyError
+
 from .proxy import Connect
 from .tls import breaks_tls
 from .transport import ConnectorProtocol, Reached, check_fingerprint, start_tls
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import socket
     from ssl import SSLContext
 
-    from .endpoint import Endpoint
+    from .peer import Endpoint
     from .proxy import Proxy
 
 __all__ = ["open_tunnel"]

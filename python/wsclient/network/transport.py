@@ -1,8 +1,8 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
-`plain` has that of a connection without TLS. `aiofastnet` makes those with, because its TLS costs
-about half of asyncio's; where it cannot be imported, or cannot do what a context asks for, the
-loop's own serve.
+`plain_transport` has that of a connection without TLS. `aiofastnet` makes those with, because its
+TLS costs about half of asyncio's; where it cannot be imported, or cannot do what a context asks
+for, the loop's own serve.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ._core import forks
-from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport
+from wsclient._core import forks
+from wsclient.exceptions import ServerFingerprintMismatch
+
+from .plain_transport import PlainTransport
 from .sockets import has_readers, watch
 from .tls import Fingerprint, needs_ssl_module
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
-    from .endpoint import Endpoint
-    from .slots import Slot
+    from .limits import Slot
+    from .peer import Endpoint
     from .tls import SSLSetting
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
     "start_tls",
 ]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("wsclient.transport")  # as the documentation has it
 
 
 class _CreateConnection(Protocol):
