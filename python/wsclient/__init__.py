@@ -47,9 +47,11 @@ from .handshake.auth import BasicAuth
 from .handshake.cookies import CookiePolicy
 from .handshake.extensions import PerMessageDeflate
 from .heartbeat import Heartbeat
-from .network.connector import BaseConnector, TCPConnector, UnixConnector
+from .network.connector import BaseConnector
 from .network.resolver import AbstractResolver, ResolveResult
+from .network.tcp import TCPConnector
 from .network.tls import Fingerprint
+from .network.unix import UnixConnector
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
 from .retry import ReconnectEvent, backoff, process_exception

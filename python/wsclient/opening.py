@@ -118,7 +118,7 @@ class HandshakeProtocol(ConnectorProtocol):
         """Conclude that no more will come. Called by the event loop."""
         super().connection_lost(exc)
         if self._outcome is None:
-            refusal = None if self.endpoint is None else self.endpoint.tls_error(exc)
+            refusal = None if self.peer is None else self.peer.tls_error(exc)
             if refusal is None:
                 self._read(b"", exc)
             else:

@@ -21,8 +21,9 @@ from .handshake.auth import authorization
 from .handshake.cookies import CookiePolicy, join_cookies
 from .handshake.extensions import read_compress
 from .handshake.urls import parse_url, read_url
-from .network.connector import TCPConnector, check_connector
+from .network.connector import check_connector
 from .network.connector_arguments import check_loop
+from .network.tcp import TCPConnector
 from .network.transport import plain_socket, resume_reading
 from .opening import open_websocket, same_origin
 from .options import DEFAULTS, check_url, takes_options

@@ -11,7 +11,7 @@ import trustme
 import uvloop
 
 from wsclient.handshake.urls import parse_url
-from wsclient.network.connector import TCPConnector
+from wsclient.network.tcp import TCPConnector
 from wsclient.network.transport import resume_reading
 from wsclient.opening import open_websocket
 

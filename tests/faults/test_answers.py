@@ -12,7 +12,7 @@ from wsclient.exceptions import (
     ServerDisconnectedError,
     WSServerHandshakeError,
 )
-from wsclient.network.connector import TCPConnector
+from wsclient.network.tcp import TCPConnector
 
 from .conftest import FRAMES, failure, opening, take_over
 

@@ -23,7 +23,7 @@ from wsclient.exceptions import (
     InvalidURL,
 )
 from wsclient.network import transport as transport_module
-from wsclient.network.connector import TCPConnector
+from wsclient.network.tcp import TCPConnector
 from wsclient.network.transport import resume_reading
 from wsclient.opening import Opened
 

@@ -12,7 +12,7 @@ from wsclient.exceptions import (
     WSServerHandshakeError,
 )
 from wsclient.handshake.urls import parse_url
-from wsclient.network.connector import TCPConnector
+from wsclient.network.tcp import TCPConnector
 from wsclient.opening import open_websocket
 
 PRIVATE = {

@@ -26,6 +26,7 @@ PYTHON_LAYERS = (
     {"network.transport"},
     {"network.tunnel"},
     {"network.connector"},
+    {"network.tcp", "network.unix"},
     {"heartbeat", "tracing"},
     {"opening", "websocket"},
     {"context_manager", "options", "retry"},
@@ -175,7 +176,7 @@ def test_python_imports_point_down():
     graph = python_dependencies()
     assert upward(graph, PYTHON_LAYERS) == []
     graphlib.TopologicalSorter(graph).prepare()
-    assert {"opening", "websocket", "network.connector"} <= graph["session"]
+    assert {"opening", "websocket", "network.tcp"} <= graph["session"]
 
 
 def room_of(module):

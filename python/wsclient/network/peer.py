@@ -24,10 +24,10 @@ if TYPE_CHECKING:
 
     from .tls import SSLSetting
 
-__all__ = ["Endpoint"]
+__all__ = ["Peer"]
 
 
-class Endpoint:
+class Peer:
     """The server, or the proxy before it.
 
     Args:

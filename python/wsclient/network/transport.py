@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from ssl import SSLContext
 
     from .limits import Slot
-    from .peer import Endpoint
+    from .peer import Peer
     from .tls import SSLSetting
 
 __all__ = [
@@ -171,14 +171,14 @@ class ConnectorProtocol(asyncio.Protocol):
         early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
-        endpoint: Who is connected to.
+        peer: Who is connected to.
     """
 
     transport: asyncio.Transport | None = None
     _forks = 0
     early: bytes = b""
     slot: Slot | None = None
-    endpoint: Endpoint | None = None
+    peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport. Called by the event loop, after TLS is up.
@@ -192,7 +192,7 @@ class ConnectorProtocol(asyncio.Protocol):
         self._forks = forks()
         if self.early:
             self.data_received(self.early)
-        if self.endpoint is None or not isinstance(self.endpoint.ssl, Fingerprint):
+        if self.peer is None or not isinstance(self.peer.ssl, Fingerprint):
             self.begin()
 
     def begin(self) -> None:
