@@ -20,12 +20,13 @@ from .context_manager import Connecting
 from .handshake.auth import authorization
 from .handshake.cookies import CookiePolicy, join_cookies
 from .handshake.extensions import read_compress
+from .handshake.redirects import same_origin
 from .handshake.urls import parse_url, read_url
 from .network.connector import check_connector
 from .network.connector_arguments import check_loop
 from .network.tcp import TCPConnector
 from .network.transport import plain_socket, resume_reading
-from .opening import open_websocket, same_origin
+from .opening import open_websocket
 from .options import DEFAULTS, check_url, takes_options
 from .retry import HOOKS, backoff, check_hooks, process_exception, reconnecting
 from .stats import Stats
