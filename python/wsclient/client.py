@@ -9,10 +9,11 @@ from .context_manager import Connecting
 from .network.connector import check_connector
 from .network.connector_arguments import check_loop
 from .options import DEFAULTS, check_url, takes_options
+from .protocol import when_lost
 from .retry import HOOKS, backoff, check_hooks, process_exception
 from .session import ClientSession
 from .unclosed import Made
-from .websocket import ClientWebSocketResponse, when_lost
+from .websocket import ClientWebSocketResponse
 
 if TYPE_CHECKING:
     import asyncio
@@ -24,8 +25,8 @@ if TYPE_CHECKING:
 
     from .network.connector import BaseConnector
     from .options import ConnectOptions, Options
+    from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
-    from .websocket import WebSocketProtocol
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
 else:

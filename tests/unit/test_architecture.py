@@ -30,6 +30,7 @@ PYTHON_LAYERS = (
     {"heartbeat", "tracing"},
     {"opening", "websocket"},
     {"context_manager", "options", "retry"},
+    {"protocol"},
     {"session"},
     {"client"},
     {"aiohttp.handover", "aiohttp.response", "aiohttp.versions"},
@@ -44,7 +45,7 @@ PYTHON_LAYERS = (
 ROOMS = {
     "handshake": {"_core", "arguments", "exceptions", "types"},
     "network": {"_core", "arguments", "exceptions", "handshake", "suggestions", "types"},
-    "aiohttp": {"_core", "handshake", "heartbeat", "network", "unclosed", "websocket"},
+    "aiohttp": {"_core", "handshake", "heartbeat", "network", "protocol", "unclosed", "websocket"},
     "demo": {"__init__", "framing", "types"},
 }
 # No I/O, so that a test needs no event loop and no socket.
@@ -177,7 +178,7 @@ def test_python_imports_point_down():
     graph = python_dependencies()
     assert upward(graph, PYTHON_LAYERS) == []
     graphlib.TopologicalSorter(graph).prepare()
-    assert {"opening", "websocket", "network.tcp"} <= graph["session"]
+    assert {"opening", "protocol", "websocket", "network.tcp"} <= graph["session"]
 
 
 def room_of(module):

@@ -11,7 +11,7 @@ from aiohttp import ClientOSError
 
 from wsclient.network.plain_transport import PlainTransport
 from wsclient.network.transport import plain_socket, resume_reading
-from wsclient.websocket import WebSocketProtocol
+from wsclient.protocol import WebSocketProtocol
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
