@@ -14,6 +14,7 @@ Example:
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
@@ -141,7 +142,23 @@ Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, report
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forked)
 
-if not TYPE_CHECKING:  # for whom any name would be one of the module's
+_ON_FIRST_USE = frozenset({"aiohttp", "framing"})
+"""Modules that are documented, and not imported before they are used."""
+
+
+def __dir__() -> list[str]:
+    # Not the adapter before it is loaded: whoever looks at all attributes would load it, and fail
+    # where aiohttp is missing.
+    loaded = {name for name in globals() if name == "aiohttp" or name.startswith("__")}
+    return sorted({*__all__, "framing", *loaded})
+
+
+if TYPE_CHECKING:
+    from . import aiohttp as aiohttp
+    from . import framing as framing
+else:  # type checkers would take any name for one of the module's
 
     def __getattr__(name: str) -> object:
+        if name in _ON_FIRST_USE:
+            return import_module(f"{__name__}.{name}")
         raise missing(f"module {__name__!r}", name, FUNCTIONS)
