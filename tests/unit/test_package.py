@@ -1,6 +1,7 @@
 """The names of the package: those it shows, those it loads late, and those it does not have."""
 
 import os
+import re
 import subprocess
 import sys
 import sysconfig
@@ -10,21 +11,7 @@ import pytest
 
 import wsclient
 
-DUNDERS = {
-    "__all__",
-    "__builtins__",
-    "__cached__",
-    "__dir__",
-    "__doc__",
-    "__file__",
-    "__getattr__",
-    "__loader__",
-    "__name__",
-    "__package__",
-    "__path__",
-    "__spec__",
-    "__version__",
-}
+DOCUMENTATION = Path(__file__).parents[2] / "docs" / "observing.md"
 
 
 def run(program, *options, **environment):
@@ -41,9 +28,11 @@ def run(program, *options, **environment):
 
 
 def test_the_names_that_are_shown():
-    shown = set(dir(wsclient))
-    assert shown - {"aiohttp"} - DUNDERS == {*wsclient.__all__, "framing"}
-    assert dir(wsclient) == sorted(shown)
+    shown = dir(wsclient)
+    assert shown == sorted(shown)
+    assert {"__doc__", "__version__", "__path__"} <= set(shown)
+    usual = {name for name in shown if name.startswith("__")} | {"aiohttp"}
+    assert set(shown) - usual == {*wsclient.__all__, "framing"}
     for name in shown:
         assert hasattr(wsclient, name), name
 
@@ -107,14 +96,24 @@ print(late is wsclient.framing, wsclient.framing.__name__)
     assert run(program) == ["True", "wsclient.framing"]
 
 
+def test_loggers_have_the_names_that_are_documented():
+    program = """
+import logging, wsclient.aiohttp, wsclient.framing
+print(*sorted(name for name in logging.root.manager.loggerDict if name.startswith("wsclient.")))
+"""
+    documented = re.findall(r"(?m)^\| `(wsclient\.\w+)` \|", DOCUMENTATION.read_text())
+    assert run(program) == sorted(set(documented))
+
+
 @pytest.fixture
 def without_aiohttp(tmp_path):
-    """A path for modules with all that is installed but aiohttp."""
-    for folder in {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}:
-        for path in Path(folder).iterdir():
-            if not path.name.startswith(("aiohttp", "__pycache__")):
-                (tmp_path / path.name).symlink_to(path)
-    return os.pathsep.join([str(Path(wsclient.__file__).parents[1]), str(tmp_path)])
+    """A folder of all modules that are installed but aiohttp."""
+    package = Path(wsclient.__file__).parent
+    installed = {sysconfig.get_path("purelib"), sysconfig.get_path("platlib")}
+    for path in {package, *(path for folder in installed for path in Path(folder).iterdir())}:
+        if not path.name.startswith(("aiohttp", "__pycache__")):
+            (tmp_path / path.name).symlink_to(path)
+    return tmp_path
 
 
 @pytest.mark.parametrize(
@@ -129,7 +128,7 @@ try:
 except ImportError as error:
     print(error)
 """
-    said = run(program, "-S", PYTHONPATH=without_aiohttp)
+    said = run(program, "-S", PYTHONPATH=str(without_aiohttp))
     assert " ".join(said) == (
         "wsclient.aiohttp needs aiohttp, which is not installed: pip install wsclient[aiohttp]"
     )
