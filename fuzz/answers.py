@@ -14,14 +14,14 @@ import atheris
 
 with atheris.instrument_imports(include=["wsclient", "h11", "http.cookiejar"]):
     from wsclient import ClientHttpProxyError, ServerDisconnectedError, WSServerHandshakeError
-    from wsclient.cookies import CookiePolicy, cookie_header, keep_cookies
-    from wsclient.deflate import PerMessageDeflate
-    from wsclient.handshake import Handshake, is_redirect
-    from wsclient.opening import _Target
-    from wsclient.proxy import Connect, parse_proxy
+    from wsclient.handshake.cookies import CookiePolicy, cookie_header, keep_cookies
+    from wsclient.handshake.extensions import PerMessageDeflate
+    from wsclient.handshake.redirects import Target
+    from wsclient.handshake.upgrade import Handshake, is_redirect
+    from wsclient.handshake.urls import parse_url
+    from wsclient.network.proxy import Connect, parse_proxy
     from wsclient.retry import retry_after
     from wsclient.types import HandshakeResponse
-    from wsclient.urls import parse_url
 
 from multidict import CIMultiDict
 
@@ -69,7 +69,7 @@ def verdict(outcome: HandshakeResponse | Exception) -> object:
 
 def redirected(response: HandshakeResponse) -> None:
     """Follow a redirect in thought."""
-    target = _Target(URL, CIMultiDict({"Authorization": "secret", "X": "y"}), "name", "a=secret")
+    target = Target(URL, CIMultiDict({"Authorization": "secret", "X": "y"}), "name", "a=secret")
     try:
         there = target.after(response)
     except ClientError:

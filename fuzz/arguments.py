@@ -11,14 +11,14 @@ import sys
 import atheris
 
 with atheris.instrument_imports(include=["wsclient", "yarl"]):
-    from wsclient.auth import BasicAuth
-    from wsclient.cookies import join_cookies
-    from wsclient.deflate import PerMessageDeflate
     from wsclient.exceptions import InvalidURL
-    from wsclient.fields import parse_extensions
-    from wsclient.handshake import Handshake
-    from wsclient.proxy import Connect, parse_proxy
-    from wsclient.urls import parse_url
+    from wsclient.handshake.auth import BasicAuth
+    from wsclient.handshake.cookies import join_cookies
+    from wsclient.handshake.extensions import PerMessageDeflate
+    from wsclient.handshake.headers import parse_extensions
+    from wsclient.handshake.upgrade import Handshake
+    from wsclient.handshake.urls import parse_url
+    from wsclient.network.proxy import Connect, parse_proxy
 
 # RFC 9112 §2.1, with what RFC 9110 §5.5 lets a value hold.
 REQUEST = re.compile(

@@ -96,7 +96,7 @@ class Client:
     def places(self) -> int:
         """Count the places of the connector's limit that are taken."""
         if not self.adapter:
-            semaphore = self.connector._slots._all
+            semaphore = self.connector._limits._all
             return 0 if semaphore is None else self.limit - semaphore._value
         # What is opened when it is closed stays on aiohttp's list, which says nothing any more.
         return 0 if self.closed else len(self.connector._acquired)

@@ -14,15 +14,12 @@ Example:
 
 import os
 from collections.abc import Sequence
+from importlib import import_module
 from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ._core import Message, forked
-from .alone import reconnect, ws_connect
-from .auth import BasicAuth
-from .connector import BaseConnector, TCPConnector, UnixConnector
-from .cookies import CookiePolicy
-from .deflate import PerMessageDeflate
+from .client import reconnect, ws_connect
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -47,16 +44,21 @@ from .exceptions import (
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .handshake.auth import BasicAuth
+from .handshake.cookies import CookiePolicy
+from .handshake.extensions import PerMessageDeflate
 from .heartbeat import Heartbeat
-from .hints import FUNCTIONS, missing
+from .network.connector import BaseConnector
+from .network.resolver import AbstractResolver, ResolveResult
+from .network.tcp import TCPConnector
+from .network.tls import Fingerprint
+from .network.unix import UnixConnector
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
-from .resolver import AbstractResolver, ResolveResult
-from .response import ClientWebSocketResponse
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
-from .tls import Fingerprint
+from .suggestions import FUNCTIONS, missing
 from .tracing import ConnectStep
 from .types import (
     MSG_BINARY,
@@ -70,6 +72,7 @@ from .types import (
     WSCloseCode,
     WSMsgType,
 )
+from .websocket import ClientWebSocketResponse
 
 __version__ = version("wsclient")
 
@@ -139,7 +142,23 @@ Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, report
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forked)
 
-if not TYPE_CHECKING:  # for whom any name would be one of the module's
+_ON_FIRST_USE = frozenset({"aiohttp", "framing"})
+"""Modules that are documented, and not imported before they are used."""
+
+
+def __dir__() -> list[str]:
+    # Not the adapter before it is loaded: whoever looks at all attributes would load it, and fail
+    # where aiohttp is missing.
+    loaded = {name for name in globals() if name == "aiohttp" or name.startswith("__")}
+    return sorted({*__all__, "framing", *loaded})
+
+
+if TYPE_CHECKING:
+    from . import aiohttp as aiohttp
+    from . import framing as framing
+else:  # type checkers would take any name for one of the module's
 
     def __getattr__(name: str) -> object:
+        if name in _ON_FIRST_USE:
+            return import_module(f"{__name__}.{name}")
         raise missing(f"module {__name__!r}", name, FUNCTIONS)

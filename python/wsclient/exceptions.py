@@ -73,7 +73,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .tls import SSLSetting
+    from .network.tls import SSLSetting
     from .types import HandshakeResponse
 
 

@@ -1,8 +1,8 @@
 """From a URL to an open WebSocket: connect, shake hands, follow redirects, in bounded time.
 
-The rules of the handshake are in `handshake`, those of TCP and TLS in `connector`; here
-they meet the event loop. What comes out is a transport that reads nothing until its
-next protocol is in place, so that no byte is lost between the two.
+The rules of the handshake are in `handshake`, connections in `network`; here both meet. What comes
+out is a transport that reads nothing until its next protocol is in place, so that no byte is lost
+between the two.
 """
 
 from __future__ import annotations
@@ -13,20 +13,19 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from multidict import CIMultiDict
 
-from .cookies import cookie_header, keep_cookies
 from .exceptions import (
     ClientError,
     ConnectionTimeoutError,
-    InvalidURL,
     ServerDisconnectedError,
     TooManyRedirects,
     WSServerHandshakeError,
 )
-from .handshake import Handshake, is_redirect
+from .handshake.cookies import keep_cookies
+from .handshake.redirects import Target, bad_redirect
+from .handshake.upgrade import Handshake, is_redirect
+from .handshake.urls import shown_url
+from .network.transport import ConnectorProtocol
 from .tracing import Steps
-from .transport import ConnectorProtocol
-from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
-from .urls import parse_url, read_url, shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -34,16 +33,14 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .connector import BaseConnector
-    from .deflate import Agreement, PerMessageDeflate
-    from .proxy import Proxy
-    from .slots import Slot
-    from .tls import SSLSetting
+    from .handshake.extensions import Agreement, PerMessageDeflate
+    from .network.connector import BaseConnector
+    from .network.limits import Slot
+    from .network.proxy import Proxy
+    from .network.tls import SSLSetting
+    from .types import HandshakeResponse, LooseHeaders
 
-__all__ = ["HandshakeProtocol", "Opened", "open_websocket", "same_origin"]
-
-# Meant for one origin: RFC 9110 §15.4 on the fields that a redirect must not carry along.
-_FOR_ONE_ORIGIN = ("Authorization", "Cookie", "Proxy-Authorization", "Host")
+__all__ = ["HandshakeProtocol", "Opened", "open_websocket"]
 
 
 class Opened(NamedTuple):
@@ -118,7 +115,7 @@ class HandshakeProtocol(ConnectorProtocol):
         """Conclude that no more will come. Called by the event loop."""
         super().connection_lost(exc)
         if self._outcome is None:
-            refusal = None if self.endpoint is None else self.endpoint.tls_error(exc)
+            refusal = None if self.peer is None else self.peer.tls_error(exc)
             if refusal is None:
                 self._read(b"", exc)
             else:
@@ -149,58 +146,6 @@ class HandshakeProtocol(ConnectorProtocol):
             self.transport.pause_reading()
         if not self._finished.done():
             self._finished.set_result(None)
-
-
-class _Target(NamedTuple):
-    """Where one hop goes, and what goes with it."""
-
-    url: URL
-    headers: CIMultiDict[str]
-    server_hostname: str | None
-    cookies: str
-
-    def fields(self, jar: CookieJar | None) -> CIMultiDict[str]:
-        """Return the header fields for this hop."""
-        if jar is None:
-            return self.headers
-        fields = self.headers.copy()
-        given = fields.popall("Cookie", ())
-        cookie = cookie_header(jar, self.url, given, self.cookies)
-        if cookie is not None:
-            fields["Cookie"] = cookie
-        return fields
-
-    def after(self, response: HandshakeResponse) -> _Target:
-        """Return where a redirect leads (RFC 9110 §10.2.2, §15.4)."""
-        url = self._location(response)
-        if same_origin(self.url, url):
-            if url.user is None and url.password is None:
-                url = url.with_user(self.url.user).with_password(self.url.password)
-            return self._replace(url=url)
-        headers = self.headers.copy()
-        for name in _FOR_ONE_ORIGIN:
-            headers.popall(name, None)
-        same_host = self.url.raw_host == url.raw_host
-        return _Target(
-            without_credentials(url), headers, self.server_hostname if same_host else None, ""
-        )
-
-    def _location(self, response: HandshakeResponse) -> URL:
-        locations = response.headers.getall("Location")
-        if len(locations) != 1:
-            raise _bad_redirect(response, f"with {len(locations)} Location headers")
-        try:
-            # Servers send UTF-8 as it is (RFC 9110 §5.5 lets them send bytes that mean nothing).
-            location = locations[0].encode("latin-1").decode("utf-8", "surrogateescape")
-            # A fragment is for whoever shows the page (RFC 9110 §10.2.2), not for a request.
-            url = parse_url(self.url.join(read_url(location)).with_fragment(None))
-        except InvalidURL as error:
-            raise _bad_redirect(response, f"to an unusable Location: {error}") from None
-        except ValueError:
-            raise _bad_redirect(response, "to a Location that is no URL") from None
-        if is_secure(self.url) and not is_secure(url):
-            raise _bad_redirect(response, f"from a secure to an insecure URL, {shown_url(url)!r}")
-        return url
 
 
 async def open_websocket(
@@ -255,7 +200,7 @@ async def open_websocket(
         WSServerHandshakeError: The server's answer opens nothing.
         TooManyRedirects: More than `max_redirects` redirects.
     """
-    target = _Target(url, CIMultiDict(headers or ()), server_hostname, cookies)
+    target = Target(url, CIMultiDict(headers or ()), server_hostname, cookies)
     steps = steps or Steps(0, url, None)
     proxy = None
     history: list[HandshakeResponse] = []
@@ -285,7 +230,7 @@ async def open_websocket(
                     return opened
                 opened.transport.abort()
                 if len(history) >= max_redirects:
-                    raise _bad_redirect(  # noqa: TRY301 - the steps end below
+                    raise bad_redirect(  # noqa: TRY301 - the steps end below
                         response, f"beyond the limit of {max_redirects}", TooManyRedirects
                     )
                 history.append(response)
@@ -312,7 +257,7 @@ async def open_websocket(
 
 
 async def _hop(
-    target: _Target,
+    target: Target,
     handshake: Handshake,
     connector: BaseConnector,
     *,
@@ -343,26 +288,4 @@ async def _hop(
         handshake.agreement,
         handshake.trailing,
         protocol.slot,
-    )
-
-
-def same_origin(one: URL, other: URL) -> bool:
-    """Tell whether two URLs have the same origin (RFC 6454 §5): TLS or not, host, port."""
-    return _origin(one) == _origin(other)
-
-
-def _origin(url: URL) -> tuple[bool, str | None, int | None]:
-    return is_secure(url), url.raw_host, url.port
-
-
-def _bad_redirect(
-    response: HandshakeResponse,
-    what: str,
-    kind: type[WSServerHandshakeError] = WSServerHandshakeError,
-) -> WSServerHandshakeError:
-    return kind(
-        f"server redirects ({response.status}) {what}",
-        status=response.status,
-        headers=CIMultiDict(response.headers),
-        url=response.url,
     )

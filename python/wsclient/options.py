@@ -17,16 +17,16 @@ from .arguments import (
     read_seconds,
     read_type,
 )
-from .auth import BasicAuth
-from .deflate import read_compress
-from .fields import check_headers, check_protocols, check_value
+from .handshake.auth import BasicAuth
+from .handshake.extensions import read_compress
+from .handshake.headers import check_headers, check_protocols, check_value
 from .heartbeat import read_heartbeat
-from .hints import refuse_unexpected
-from .proxy import parse_proxy, proxy_from_environment
+from .network.proxy import parse_proxy, proxy_from_environment
+from .network.tls import check_ssl
 from .queue import Conflate, DropOldest
-from .response import ClientWebSocketResponse
-from .tls import check_ssl
+from .suggestions import refuse_unexpected
 from .types import ClientWSTimeout
+from .websocket import ClientWebSocketResponse
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -34,11 +34,11 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import Query
 
-    from .deflate import PerMessageDeflate
+    from .handshake.extensions import PerMessageDeflate
     from .heartbeat import Heartbeat
-    from .proxy import Proxy
+    from .network.proxy import Proxy
+    from .network.tls import SSLSetting
     from .queue import Queue
-    from .tls import SSLSetting
     from .tracing import ConnectStep
     from .types import LooseHeaders
 

@@ -22,8 +22,8 @@ from .exceptions import (
     ClientResponseError,
     ServerFingerprintMismatch,
 )
-from .response import ClientWebSocketResponse
-from .tls import is_verdict
+from .network.tls import is_verdict
+from .websocket import ClientWebSocketResponse
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Generator, Iterator

@@ -4,9 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import logging
-import sys
-import time
 from functools import partial
 from http.cookiejar import CookieJar
 from typing import TYPE_CHECKING, Any, cast
@@ -16,22 +13,25 @@ from multidict import CIMultiDict
 
 from ._core import Totals
 from .arguments import read_flag, read_type
-from .auth import authorization
-from .checks import check_loop
-from .connecting import Connecting
-from .connector import TCPConnector, check_connector
-from .cookies import CookiePolicy, join_cookies
-from .deflate import read_compress
-from .opening import open_websocket, same_origin
+from .context_manager import Connecting
+from .handshake.auth import authorization
+from .handshake.cookies import CookiePolicy, join_cookies
+from .handshake.extensions import read_compress
+from .handshake.redirects import same_origin
+from .handshake.urls import parse_url, read_url
+from .network.connector import check_connector
+from .network.connector_arguments import check_loop
+from .network.tcp import TCPConnector
+from .network.transport import plain_socket
+from .opening import open_websocket
 from .options import DEFAULTS, check_url, takes_options
-from .response import ClientWebSocketResponse, WebSocketProtocol, introduce, numbers, when_lost
+from .protocol import hand_over, log_life, make_protocol
 from .retry import HOOKS, backoff, check_hooks, process_exception, reconnecting
 from .stats import Stats
 from .tracing import Steps
-from .transport import plain_socket, resume_reading
 from .types import WSCloseCode, is_secure
 from .unclosed import Made, warn_unclosed
-from .urls import parse_url, read_url
+from .websocket import ClientWebSocketResponse, introduce, numbers
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Callable, Iterable
@@ -41,10 +41,10 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
-    from .connector import BaseConnector
-    from .cookies import LooseCookies
-    from .opening import Opened
+    from .handshake.cookies import LooseCookies
+    from .network.connector import BaseConnector
     from .options import ConnectOptions, Options
+    from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
@@ -57,8 +57,6 @@ __all__ = ["ClientSession"]
 
 # Those that `ClientSession` has beside the options.
 _PARAMETERS = ("base_url", "connector", "connector_owner", "cookies", "cookie_jar", "loop")
-
-_logger = logging.getLogger(__name__)
 
 _NO_BUSY_POLL = "busy_poll works on plain connections only, not with TLS"
 
@@ -225,26 +223,11 @@ class ClientSession:
     ) -> _WS:
         self._check_open()
         loop = self._check_loop()
-        connection = WebSocketProtocol(
-            loop,
-            resume_reading=resume_reading,
-            max_msg_size=min(options.max_msg_size, sys.maxsize),
-            autoclose=options.autoclose,
-            autoping=options.autoping,
-            decode_text=options.decode_text,
-            watch_reads=bool(options.heartbeat),
-        )
+        connection = make_protocol(loop, options)
         connection.count_in(self._totals)
-        if options.receive_time:
-            connection.take_times(time.monotonic)
-        if options.queue is not None:
-            most = min(options.queue.max_size, sys.maxsize)
-            connection.keep_newest(most, getattr(options.queue, "key", None))
         target = self._absolute(url)
-        if options.busy_poll:
-            connection.poll_busily(options.busy_poll)
-            if is_secure(target):
-                raise ValueError(_NO_BUSY_POLL)
+        if options.busy_poll and is_secure(target):
+            raise ValueError(_NO_BUSY_POLL)
         number = next(numbers)
         opened = await open_websocket(
             target.extend_query(options.params),
@@ -281,15 +264,14 @@ class ClientSession:
             raise
         introduce(ws, number, made)
         try:
-            _hand_over(opened, connection)
+            hand_over(opened, connection)
         except BaseException:  # an interrupt, of the key function of a queue for one
             connection.abort()
             opened.transport.abort()
             raise
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
         self._opened(connection)
-        if _logger.isEnabledFor(logging.INFO):
-            _log_life(ws, connection)
+        log_life(connection, number, opened.response.url)
         return ws
 
     def _opened(self, connection: WebSocketProtocol) -> None:
@@ -378,17 +360,6 @@ class ClientSession:
             warn_unclosed(self, repr(self), self._made)
 
 
-def _hand_over(opened: Opened, connection: WebSocketProtocol) -> None:
-    """Let a connection serve the transport that it was opened for."""
-    connection.slot = opened.slot
-    opened.transport.set_protocol(connection)
-    connection.connection_made(opened.transport)
-    socket = plain_socket(opened.transport)
-    if socket is not None:
-        connection.use_socket(socket)
-    connection.feed(opened.trailing)
-
-
 async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
     deadline = asyncio.timeout(bound)
     try:
@@ -398,28 +369,6 @@ async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
         # Being cancelled, close() has dropped the connection.
         if not deadline.expired():
             raise
-
-
-def _log_life(ws: ClientWebSocketResponse, connection: WebSocketProtocol) -> None:
-    """Log that a connection is open, and what came of it when it is lost.
-
-    Of the URL, only the origin: paths and queries of feeds hold keys.
-    """
-    number, origin, opened = ws.id, ws.response.url.origin(), time.monotonic()
-    _logger.info("connection %d: open, %s", number, origin)
-
-    def end() -> None:
-        stats, spent = Stats(*connection.counts()), time.monotonic() - opened
-        code, exception = connection.outcome()
-        level = logging.INFO if exception is None else logging.WARNING
-        why = "" if exception is None else f", {type(exception).__name__}"
-        _logger.log(
-            level,
-            "connection %d: closed, %s, code %s after %.3f s%s; %d messages received, %d sent",
-            number, origin, code, spent, why, stats.messages_received, stats.messages_sent,
-        )  # fmt: skip
-
-    when_lost(connection, end)
 
 
 def _check_plain(transport: asyncio.Transport) -> None:

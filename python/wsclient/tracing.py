@@ -7,8 +7,8 @@ import logging
 import time
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
+from .handshake.urls import shown_url
 from .types import without_credentials
-from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,10 +10,10 @@ import pytest
 import trustme
 import uvloop
 
-from wsclient.connector import TCPConnector
+from wsclient.handshake.urls import parse_url
+from wsclient.network.tcp import TCPConnector
+from wsclient.network.transport import resume_reading
 from wsclient.opening import open_websocket
-from wsclient.transport import resume_reading
-from wsclient.urls import parse_url
 
 FRAMES = b"\x81\x05hello\x82\x7e\x01\x00" + bytes(range(256))
 

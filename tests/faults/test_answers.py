@@ -7,12 +7,12 @@ import pytest
 from tests.conftest import accept
 from yarl import URL
 
-from wsclient.connector import TCPConnector
 from wsclient.exceptions import (
     ClientConnectorError,
     ServerDisconnectedError,
     WSServerHandshakeError,
 )
+from wsclient.network.tcp import TCPConnector
 
 from .conftest import FRAMES, failure, opening, take_over
 

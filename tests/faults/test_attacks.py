@@ -26,10 +26,10 @@ from wsclient import (
     WSServerHandshakeError,
     ws_connect,
 )
-from wsclient.cookies import join_cookies
-from wsclient.deflate import PerMessageDeflate
-from wsclient.fields import parse_extensions
-from wsclient.handshake import MAX_HEAD
+from wsclient.handshake.cookies import join_cookies
+from wsclient.handshake.extensions import PerMessageDeflate
+from wsclient.handshake.headers import parse_extensions
+from wsclient.handshake.upgrade import MAX_HEAD
 
 from .conftest import failure
 

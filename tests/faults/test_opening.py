@@ -14,8 +14,6 @@ from tests.conftest import accept
 from websockets.asyncio.server import serve as serve_websockets
 from yarl import URL
 
-from wsclient import transport as transport_module
-from wsclient.connector import TCPConnector
 from wsclient.exceptions import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
@@ -24,8 +22,10 @@ from wsclient.exceptions import (
     ConnectionTimeoutError,
     InvalidURL,
 )
+from wsclient.network import transport as transport_module
+from wsclient.network.tcp import TCPConnector
+from wsclient.network.transport import resume_reading
 from wsclient.opening import Opened
-from wsclient.transport import resume_reading
 
 from .conftest import FRAMES, Collect, failure, opening, take_over
 

@@ -6,14 +6,14 @@ import pytest
 from tests.conftest import accept
 from yarl import URL
 
-from wsclient.connector import TCPConnector
 from wsclient.exceptions import (
     ClientConnectorCertificateError,
     TooManyRedirects,
     WSServerHandshakeError,
 )
+from wsclient.handshake.urls import parse_url
+from wsclient.network.tcp import TCPConnector
 from wsclient.opening import open_websocket
-from wsclient.urls import parse_url
 
 PRIVATE = {
     "Authorization": "Bearer secret",

@@ -36,7 +36,7 @@ from wsclient import (
     ws_connect,
 )
 from wsclient.exceptions import hide_query
-from wsclient.urls import shown_url
+from wsclient.handshake.urls import shown_url
 
 KEY = "5ecret-Of/A+Feed"  # in a query
 NAME, PASSWORD = "n4me-of-me", "pa55word"

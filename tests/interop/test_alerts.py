@@ -22,7 +22,7 @@ from wsclient import (
     reconnect,
     ws_connect,
 )
-from wsclient.tls import needs_ssl_module
+from wsclient.network.tls import needs_ssl_module
 
 from .servers import server_tls
 

@@ -14,7 +14,7 @@ from tests.conftest import BINARY, TEXT, accept, frame
 from websockets.asyncio.server import serve
 
 from wsclient import ClientConnectorError, ws_connect
-from wsclient.tls import needs_ssl_module
+from wsclient.network.tls import needs_ssl_module
 
 from .servers import server_tls
 

@@ -15,36 +15,58 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "exceptions", "hiding", "tls", "unclosed", "arguments", "hints"},
-    {"_core", "checks", "fields", "queue", "resolver", "slots", "stats", "tracing", "urls"},
-    {"auth", "cookies", "proxy", "sockets"},
-    {"plain", "endpoint"},
-    {"transport", "tunnel", "deflate"},
-    {"handshake", "connector", "heartbeat", "framing"},
-    {"opening", "response"},
-    {"options", "connecting", "retry"},
+    {"types", "arguments", "suggestions", "stats", "unclosed", "handshake", "network"},
+    {"_core", "network.tls", "handshake.redaction"},
+    {"exceptions", "framing", "queue"},
+    {"handshake.headers", "handshake.cookies", "handshake.urls"},
+    {"handshake.auth", "handshake.extensions"},
+    {"handshake.redirects", "handshake.upgrade"},
+    {"network.connector_arguments", "network.limits", "network.resolver", "network.sockets"},
+    {"network.peer", "network.plain_transport", "network.proxy"},
+    {"network.transport"},
+    {"network.tunnel"},
+    {"network.connector"},
+    {"network.tcp", "network.unix"},
+    {"heartbeat", "tracing"},
+    {"opening", "websocket"},
+    {"context_manager", "options", "retry"},
+    {"protocol"},
     {"session"},
-    {"alone", "aiohttp"},
+    {"client"},
+    {"aiohttp.handover", "aiohttp.response", "aiohttp.versions"},
+    {"aiohttp.session"},
+    {"aiohttp.installing"},
+    {"aiohttp"},
     {"__init__"},
-    {"testing", "demo", "cli", "__main__"},
+    {"demo", "demo.__main__", "demo.server"},
 )
-# What both have: no I/O, so that a test needs no event loop and no socket.
+# What each folder has from elsewhere at run time: the handshake nothing of the network, neither of
+# them anything of a WebSocket that is open.
+ROOMS = {
+    "handshake": {"_core", "arguments", "exceptions", "types"},
+    "network": {"_core", "arguments", "exceptions", "handshake", "suggestions", "types"},
+    "aiohttp": {"_core", "handshake", "heartbeat", "network", "protocol", "unclosed", "websocket"},
+    "demo": {"__init__", "framing", "types"},
+}
+# No I/O, so that a test needs no event loop and no socket.
 PURE_PYTHON = {
-    "types",
-    "exceptions",
     "arguments",
-    "hints",
-    "fields",
-    "hiding",
-    "auth",
-    "cookies",
-    "deflate",
-    "proxy",
+    "exceptions",
+    "framing",
+    "handshake",
+    "handshake.auth",
+    "handshake.cookies",
+    "handshake.extensions",
+    "handshake.headers",
+    "handshake.redaction",
+    "handshake.redirects",
+    "handshake.upgrade",
+    "handshake.urls",
+    "network.proxy",
     "queue",
     "stats",
-    "handshake",
-    "framing",
-    "urls",
+    "suggestions",
+    "types",
 }
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
@@ -69,8 +91,9 @@ def python_files():
 
 
 def module_of(path):
-    """The first part of a module's name below `wsclient`: a module or a subpackage."""
-    return path.relative_to(PACKAGE).parts[0].partition(".")[0]
+    """A module's name below `wsclient`; a subpackage's is that of its `__init__`."""
+    *folders, name = path.relative_to(PACKAGE).with_suffix("").parts
+    return ".".join(folders if folders and name == "__init__" else [*folders, name])
 
 
 def runtime_statements(tree):
@@ -86,7 +109,7 @@ def runtime_statements(tree):
 
 
 def imports(path, *, runtime_only=False):
-    """The modules that a file imports, by their full names."""
+    """What a file imports, by full names: modules, or names in modules."""
     tree = ast.parse(path.read_text())
     package = ["wsclient", *path.relative_to(PACKAGE).parts[:-1]]
     for node in runtime_statements(tree) if runtime_only else ast.walk(tree):
@@ -95,28 +118,33 @@ def imports(path, *, runtime_only=False):
         elif isinstance(node, ast.ImportFrom):
             parents = package[: len(package) - node.level + 1] if node.level else []
             base = [*parents, *(node.module.split(".") if node.module else [])]
-            if base == ["wsclient"]:
-                yield from (f"wsclient.{alias.name}" for alias in node.names)
-            else:
-                yield ".".join(base)
+            yield from (".".join([*base, alias.name]) for alias in node.names)
 
 
-def is_module(name):
-    return (PACKAGE / name).is_dir() or any(
-        (PACKAGE / f"{name}{suffix}").exists() for suffix in (".py", ".pyi")
-    )
+def outside_of_the_package(path, *, runtime_only=False):
+    """The packages of others that a file imports."""
+    imported = imports(path, runtime_only=runtime_only)
+    return {name.partition(".")[0] for name in imported} - {"wsclient"}
 
 
-def python_dependencies():
+def python_dependencies(*, runtime_only=False):
     """Module to the modules of the package that it imports."""
-    graph = {}
-    for path in python_files():
-        needed = graph.setdefault(module_of(path), set())
-        for name in imports(path):
-            first, part, *_ = [*name.split("."), "__init__"]
-            if first == "wsclient":
-                needed.add(part if is_module(part) else "__init__")
-    return {module: needed - {module} for module, needed in graph.items()}
+    paths = {module_of(path): path for path in python_files()}
+
+    def owner(name):
+        while name and name not in paths:
+            name = name.rpartition(".")[0]
+        return name or "__init__"
+
+    return {
+        module: {
+            owner(name.removeprefix("wsclient").removeprefix("."))
+            for name in imports(path, runtime_only=runtime_only)
+            if name.partition(".")[0] == "wsclient"
+        }
+        - {module}
+        for module, path in paths.items()
+    }
 
 
 def upward(graph, layers):
@@ -140,31 +168,68 @@ def test_every_module_has_its_layer(side):
     assert modules - layers_of(layers).keys() == set(), "place them in the layers above"
 
 
+def test_every_name_in_the_layers_is_a_module():
+    modules = {module_of(path) for path in python_files()}
+    assert layers_of(PYTHON_LAYERS).keys() - modules == set()
+    assert PURE_PYTHON - modules == set()
+
+
 def test_python_imports_point_down():
     graph = python_dependencies()
     assert upward(graph, PYTHON_LAYERS) == []
     graphlib.TopologicalSorter(graph).prepare()
-    assert {"opening", "response", "connector"} <= graph["session"]
+    assert {"opening", "protocol", "websocket", "network.tcp"} <= graph["session"]
+
+
+def room_of(module):
+    return module.partition(".")[0]
+
+
+def test_rooms_are_in_no_circle():
+    rooms = {}
+    for module, needed in python_dependencies(runtime_only=True).items():
+        room = room_of(module)
+        rooms.setdefault(room, set()).update({room_of(name) for name in needed} - {room})
+    graphlib.TopologicalSorter(rooms).prepare()
+    assert {room: rooms[room] for room in ROOMS} == ROOMS
+
+
+def test_the_handshake_knows_nothing_of_the_network():
+    for module, needed in python_dependencies().items():
+        if room_of(module) == "handshake":
+            assert {name for name in needed if room_of(name) == "network"} == set(), module
 
 
 def test_pure_python_knows_no_io():
     for path in python_files():
         if module_of(path) in PURE_PYTHON:
-            imported = {name.partition(".")[0] for name in imports(path, runtime_only=True)}
+            imported = outside_of_the_package(path, runtime_only=True)
             assert imported & IO_MODULES == set(), path.name
 
 
+def test_pure_python_needs_only_what_is_pure():
+    for module, needed in python_dependencies(runtime_only=True).items():
+        if module in PURE_PYTHON:
+            assert needed <= PURE_PYTHON | {"_core"}, module
+
+
+def test_the_handshake_is_pure():
+    modules = {module_of(path) for path in python_files()}
+    assert {module for module in modules if room_of(module) == "handshake"} <= PURE_PYTHON
+
+
 def test_exceptions_import_nothing():
-    assert set(imports(PACKAGE / "exceptions.py", runtime_only=True)) == {"__future__"}
+    assert outside_of_the_package(PACKAGE / "exceptions.py", runtime_only=True) == {"__future__"}
+    assert python_dependencies(runtime_only=True)["exceptions"] == set()
 
 
 def test_only_the_adapter_imports_aiohttp():
     importers = {
-        module_of(path)
+        room_of(module_of(path))
         for path in python_files()
-        if any(name.partition(".")[0] == "aiohttp" for name in imports(path))
+        if "aiohttp" in outside_of_the_package(path)
     }
-    assert importers <= {"aiohttp"}
+    assert importers == {"aiohttp"}
 
 
 def test_the_package_works_without_aiohttp():

@@ -31,8 +31,8 @@ from wsclient import (
     reconnect,
     ws_connect,
 )
-from wsclient.hints import FUNCTIONS, METHODS
 from wsclient.options import Options
+from wsclient.suggestions import FUNCTIONS, METHODS
 
 from .linked import linked
 

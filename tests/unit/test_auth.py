@@ -9,7 +9,7 @@ import pytest
 from yarl import URL
 
 from wsclient import BasicAuth
-from wsclient.auth import auth_from_netrc, authorization
+from wsclient.handshake.auth import auth_from_netrc, authorization
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,7 @@ import pytest
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
 
-from wsclient.cookies import (
+from wsclient.handshake.cookies import (
     MAX_COOKIE,
     MAX_COOKIES,
     CookiePolicy,

@@ -15,7 +15,7 @@ from tests.conftest import CLOSE, PING, TEXT, frame
 import wsclient.framing
 from wsclient import Message, MsgType, framing
 from wsclient._core import Dialect, Protocol, Receive, Sent, Totals, WebSocketBase
-from wsclient.response import WebSocketProtocol
+from wsclient.protocol import WebSocketProtocol
 
 
 class Node:

@@ -12,7 +12,7 @@ from tests.conftest import CLOSE, TEXT, frame
 from wsclient import ClientWebSocketResponse, MsgType, ws_connect
 from wsclient._core import Receive
 from wsclient.heartbeat import Watch
-from wsclient.response import WebSocketProtocol
+from wsclient.protocol import WebSocketProtocol
 
 OURS = (ClientWebSocketResponse, WebSocketProtocol, Receive, Watch)
 

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from wsclient import BasicAuth, ClientHttpProxyError, Fingerprint, InvalidURL
-from wsclient.proxy import MAX_ANSWER, Connect, parse_proxy, proxy_from_environment
+from wsclient.network.proxy import MAX_ANSWER, Connect, parse_proxy, proxy_from_environment
 
 
 @pytest.fixture(autouse=True)

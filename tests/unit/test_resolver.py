@@ -17,7 +17,7 @@ from wsclient import (
     TCPConnector,
     ws_connect,
 )
-from wsclient.resolver import DNSCache, numeric_address
+from wsclient.network.resolver import DNSCache, numeric_address
 
 
 @pytest.fixture

@@ -6,7 +6,7 @@ import pytest
 from yarl import URL
 
 from wsclient.exceptions import InvalidURL
-from wsclient.urls import parse_url, read_url
+from wsclient.handshake.urls import parse_url, read_url
 
 
 @pytest.mark.parametrize(

@@ -9,9 +9,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientOSError
 
-from wsclient.plain import PlainTransport
-from wsclient.response import WebSocketProtocol
-from wsclient.transport import plain_socket, resume_reading
+from wsclient.network.plain_transport import PlainTransport
+from wsclient.network.transport import plain_socket, resume_reading
+from wsclient.protocol import WebSocketProtocol
 
 if TYPE_CHECKING:
     from aiohttp import ClientResponse

@@ -15,7 +15,7 @@ import aiohttp
 
 from wsclient._core import Dialect
 from wsclient.heartbeat import Watch, read_heartbeat
-from wsclient.response import ClientWebSocketResponse as NativeResponse
+from wsclient.websocket import ClientWebSocketResponse as NativeResponse
 
 if TYPE_CHECKING:
     import asyncio

@@ -13,10 +13,10 @@ from typing import TYPE_CHECKING, Any, TypedDict
 import aiohttp
 from aiohttp import hdrs
 
-from wsclient.deflate import PerMessageDeflate, read_compress, read_extensions
+from wsclient.handshake.extensions import PerMessageDeflate, read_compress, read_extensions
 from wsclient.heartbeat import read_heartbeat
-from wsclient.response import introduce, numbers
 from wsclient.unclosed import Made
+from wsclient.websocket import introduce, numbers
 
 from .handover import HandedOver, Tap, hand_over, read_on
 from .response import ClientWebSocketResponse, adapted, calls_close, dialect
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from aiohttp.typedefs import LooseHeaders
     from yarl import URL, Query
 
-    from wsclient.deflate import Agreement
+    from wsclient.handshake.extensions import Agreement
 
 __all__ = ["ClientSession", "ConnectOptions", "open_websocket", "ws_connect"]
 

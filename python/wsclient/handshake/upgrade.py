@@ -25,10 +25,12 @@ from typing import TYPE_CHECKING, NoReturn
 import h11
 from multidict import CIMultiDict, CIMultiDictProxy
 
-from ._core import parse_switching_head
-from .deflate import read_extensions
-from .exceptions import ServerDisconnectedError, WSServerHandshakeError
-from .fields import (
+from wsclient._core import parse_switching_head
+from wsclient.exceptions import ServerDisconnectedError, WSServerHandshakeError
+from wsclient.types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+
+from .extensions import read_extensions
+from .headers import (
     SHOWN,
     TLS_ALERT,
     basic_authorization,
@@ -36,8 +38,7 @@ from .fields import (
     check_protocols,
     check_value,
 )
-from .hiding import hide, secrets_of
-from .types import HandshakeResponse, LooseHeaders, is_secure, without_credentials
+from .redaction import hide, secrets_of
 from .urls import shown_url
 
 if TYPE_CHECKING:
@@ -45,7 +46,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .deflate import Agreement, PerMessageDeflate
+    from .extensions import Agreement, PerMessageDeflate
 
 __all__ = ["Handshake", "is_redirect"]
 

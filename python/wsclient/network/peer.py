@@ -7,13 +7,14 @@ from functools import partial
 from ssl import SSLCertVerificationError, SSLError
 from typing import TYPE_CHECKING
 
-from .exceptions import (
+from wsclient.exceptions import (
     ClientConnectorCertificateError,
     ClientConnectorDNSError,
     ClientConnectorError,
     ClientConnectorSSLError,
     ClientProxyConnectionError,
 )
+
 from .tls import breaks_tls, context_of, is_no_tls, spell_out, wants_certificate
 
 if TYPE_CHECKING:
@@ -23,10 +24,10 @@ if TYPE_CHECKING:
 
     from .tls import SSLSetting
 
-__all__ = ["Endpoint"]
+__all__ = ["Peer"]
 
 
-class Endpoint:
+class Peer:
     """The server, or the proxy before it.
 
     Args:

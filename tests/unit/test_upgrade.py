@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from wsclient.deflate import PerMessageDeflate
 from wsclient.exceptions import ServerDisconnectedError, WSServerHandshakeError
-from wsclient.handshake import MAX_FIELDS, MAX_HEAD, MAX_INFORMATIONAL, Handshake
-from wsclient.urls import parse_url
+from wsclient.handshake.extensions import PerMessageDeflate
+from wsclient.handshake.upgrade import MAX_FIELDS, MAX_HEAD, MAX_INFORMATIONAL, Handshake
+from wsclient.handshake.urls import parse_url
 
 EXTENSIONS, DEFLATE = "Sec-WebSocket-Extensions", "permessage-deflate"
 GUID = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"

@@ -14,7 +14,8 @@ from asyncio.trsock import TransportSocket
 from collections import deque
 from typing import TYPE_CHECKING, Any, cast
 
-from ._core import forks
+from wsclient._core import forks
+
 from .sockets import watch
 
 if TYPE_CHECKING:

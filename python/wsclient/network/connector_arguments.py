@@ -8,7 +8,7 @@ import socket
 from collections.abc import Iterable, Iterator
 from typing import Any, TypeAlias
 
-from .arguments import kind_of, read_count, read_type
+from wsclient.arguments import kind_of, read_count, read_type
 
 __all__ = [
     "check_family",

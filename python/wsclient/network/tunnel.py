@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from python_socks import ProxyError, ProxyType
 from python_socks.async_.asyncio import Proxy as SocksProxy
 
-from .exceptions import ClientHttpProxyError
+from wsclient.exceptions import ClientHttpProxyError
+
 from .proxy import Connect
 from .tls import breaks_tls
 from .transport import ConnectorProtocol, Reached, check_fingerprint, start_tls
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
     import socket
     from ssl import SSLContext
 
-    from .endpoint import Endpoint
+    from .peer import Peer
     from .proxy import Proxy
 
 __all__ = ["open_tunnel"]
@@ -31,7 +32,7 @@ _A_YEAR = 365 * 24 * 3600.0
 
 
 async def open_tunnel(
-    sock: socket.socket, proxy: Proxy, there: Endpoint, host: str, port: int
+    sock: socket.socket, proxy: Proxy, there: Peer, host: str, port: int
 ) -> Reached:
     """Ask a proxy for a way to a server; on failure or cancellation leave nothing open.
 
@@ -103,9 +104,9 @@ async def _socks(sock: socket.socket, proxy: Proxy, host: str, port: int) -> Non
         raise OSError(f"{type(error).__name__} while speaking SOCKS") from error
 
 
-async def _connect_in_tls(reached: Reached, there: Endpoint, connect: Connect) -> _TunnelInTLS:
+async def _connect_in_tls(reached: Reached, there: Peer, connect: Connect) -> _TunnelInTLS:
     protocol = _ConnectProtocol(connect)
-    protocol.endpoint = there
+    protocol.peer = there
     step = "tls"
     try:
         # The loop's own transport, as TLS is to go through it again: `resume_reading` puts right

@@ -9,8 +9,9 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
-from .arguments import kind_of, read_flag
-from .fields import SHOWN, parse_extensions
+from wsclient.arguments import kind_of, read_flag
+
+from .headers import SHOWN, parse_extensions
 
 if TYPE_CHECKING:
     from collections.abc import Sequence

@@ -7,9 +7,9 @@ from ipaddress import IPv6Address
 
 from yarl import URL
 
-from .arguments import read_type
-from .exceptions import InvalidURL, hide_query
-from .types import without_credentials
+from wsclient.arguments import read_type
+from wsclient.exceptions import InvalidURL, hide_query
+from wsclient.types import without_credentials
 
 __all__ = ["parse_url", "read_url", "shown_url"]
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import wsclient
-from wsclient.deflate import Agreement, PerMessageDeflate, read_compress
+from wsclient.handshake.extensions import Agreement, PerMessageDeflate, read_compress
 
 DEFAULT = PerMessageDeflate()
 

@@ -18,7 +18,7 @@ from ssl import (
 )
 from typing import Any, TypeAlias, TypeGuard
 
-from .arguments import kind_of, read_type
+from wsclient.arguments import kind_of, read_type
 
 __all__ = [
     "Fingerprint",

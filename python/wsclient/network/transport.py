@@ -1,8 +1,8 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
-`plain` has that of a connection without TLS. `aiofastnet` makes those with, because its TLS costs
-about half of asyncio's; where it cannot be imported, or cannot do what a context asks for, the
-loop's own serve.
+`plain_transport` has that of a connection without TLS. `aiofastnet` makes those with, because its
+TLS costs about half of asyncio's; where it cannot be imported, or cannot do what a context asks
+for, the loop's own serve.
 """
 
 from __future__ import annotations
@@ -13,9 +13,10 @@ import logging
 from functools import partial
 from typing import TYPE_CHECKING, Any, Protocol, cast
 
-from ._core import forks
-from .exceptions import ServerFingerprintMismatch
-from .plain import PlainTransport
+from wsclient._core import forks
+from wsclient.exceptions import ServerFingerprintMismatch
+
+from .plain_transport import PlainTransport
 from .sockets import has_readers, watch
 from .tls import Fingerprint, needs_ssl_module
 
@@ -25,8 +26,8 @@ if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
-    from .endpoint import Endpoint
-    from .slots import Slot
+    from .limits import Slot
+    from .peer import Peer
     from .tls import SSLSetting
 
 __all__ = [
@@ -38,7 +39,7 @@ __all__ = [
     "start_tls",
 ]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("wsclient.transport")  # as the documentation has it
 
 
 class _CreateConnection(Protocol):
@@ -170,14 +171,14 @@ class ConnectorProtocol(asyncio.Protocol):
         early: What is to be taken as the first that was received.
         slot: The connection's place among those that the connector may have, which it has until
             it is lost.
-        endpoint: Who is connected to.
+        peer: Who is connected to.
     """
 
     transport: asyncio.Transport | None = None
     _forks = 0
     early: bytes = b""
     slot: Slot | None = None
-    endpoint: Endpoint | None = None
+    peer: Peer | None = None
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep the transport. Called by the event loop, after TLS is up.
@@ -191,7 +192,7 @@ class ConnectorProtocol(asyncio.Protocol):
         self._forks = forks()
         if self.early:
             self.data_received(self.early)
-        if self.endpoint is None or not isinstance(self.endpoint.ssl, Fingerprint):
+        if self.peer is None or not isinstance(self.peer.ssl, Fingerprint):
             self.begin()
 
     def begin(self) -> None:

@@ -14,12 +14,12 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from multidict import CIMultiDict
 
-from .arguments import kind_of
+from wsclient.arguments import kind_of
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .types import LooseHeaders
+    from wsclient.types import LooseHeaders
 
 __all__ = [
     "SHOWN",

@@ -6,8 +6,8 @@ import inspect
 from collections.abc import Coroutine
 from typing import TYPE_CHECKING, Any, Generic
 
-from .response import ClientWebSocketResponse
 from .types import shown
+from .websocket import ClientWebSocketResponse
 
 if TYPE_CHECKING:
     from collections.abc import Generator

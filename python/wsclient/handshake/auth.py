@@ -11,8 +11,9 @@ from netrc import netrc as read_netrc
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from .arguments import read_type
-from .fields import basic_authorization
+from wsclient.arguments import read_type
+
+from .headers import basic_authorization
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,7 +23,7 @@ if TYPE_CHECKING:
 
 __all__ = ["BasicAuth", "auth_from_netrc", "authorization"]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("wsclient.auth")  # as the documentation has it
 
 
 class _Fields(NamedTuple):

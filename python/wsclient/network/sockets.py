@@ -8,7 +8,7 @@ from asyncio.selector_events import BaseSelectorEventLoop
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
-from ._core import forks
+from wsclient._core import forks
 
 if TYPE_CHECKING:
     import socket

@@ -5,7 +5,7 @@ import base64
 import pytest
 from multidict import CIMultiDict
 
-from wsclient.fields import (
+from wsclient.handshake.headers import (
     Extension,
     basic_authorization,
     check_headers,

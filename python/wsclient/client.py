@@ -5,14 +5,15 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING, Any
 
-from .checks import check_loop
-from .connecting import Connecting
-from .connector import check_connector
+from .context_manager import Connecting
+from .network.connector import check_connector
+from .network.connector_arguments import check_loop
 from .options import DEFAULTS, check_url, takes_options
-from .response import ClientWebSocketResponse, when_lost
+from .protocol import when_lost
 from .retry import HOOKS, backoff, check_hooks, process_exception
 from .session import ClientSession
 from .unclosed import Made
+from .websocket import ClientWebSocketResponse
 
 if TYPE_CHECKING:
     import asyncio
@@ -22,9 +23,9 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
-    from .connector import BaseConnector
+    from .network.connector import BaseConnector
     from .options import ConnectOptions, Options
-    from .response import WebSocketProtocol
+    from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)

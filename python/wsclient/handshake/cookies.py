@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING, Any, TypeAlias
 from urllib.parse import urlsplit
 from urllib.request import Request
 
-from .arguments import kind_of
-from .types import is_secure, without_credentials
+from wsclient.arguments import kind_of
+from wsclient.types import is_secure, without_credentials
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 
     from yarl import URL
 
-    from .types import HandshakeResponse
+    from wsclient.types import HandshakeResponse
 
 __all__ = ["CookiePolicy", "LooseCookies", "cookie_header", "join_cookies", "keep_cookies"]
 

@@ -12,46 +12,24 @@ from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
 from .arguments import read_limit
 from .exceptions import ServerTimeoutError, WSMessageTypeError
+from .handshake.urls import shown_url
 from .heartbeat import Heartbeat, Watch, read_heartbeat
-from .hints import METHODS, Elsewhere
 from .stats import Stats
+from .suggestions import METHODS, Elsewhere
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
-from .urls import shown_url
 
 if TYPE_CHECKING:
     from collections.abc import Callable
     from types import TracebackType
     from typing import Self
 
-    from .slots import Slot
     from .types import HandshakeResponse
 
-__all__ = ["ClientWebSocketResponse", "WebSocketProtocol", "introduce", "numbers", "when_lost"]
+__all__ = ["ClientWebSocketResponse", "introduce", "numbers"]
 
 numbers = itertools.count(1)
 """What `ClientWebSocketResponse.id` of the next connection is taken from."""
-
-
-class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
-    CoreProtocol, asyncio.BufferedProtocol
-):
-    """The core's protocol, under the type by which asyncio knows a buffered one.
-
-    Attributes:
-        slot: The connection's place in its connector, given back when it is lost.
-    """
-
-    __slots__ = ("slot",)
-
-    slot: Slot | None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Give the place back. Called by the event loop."""
-        slot: Slot | None = getattr(self, "slot", None)
-        if slot is not None:
-            slot.release()
-        super().connection_lost(exc)
 
 
 class _Loads(Protocol):
@@ -362,17 +340,3 @@ async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     if msg[0] in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration
     return msg
-
-
-def when_lost(connection: CoreProtocol, function: Callable[[], None]) -> None:
-    """Call a function when a connection is lost, or at once if it is.
-
-    Args:
-        connection: The protocol of the transport.
-        function: It is called once.
-    """
-    lost = connection.wait_lost()
-    if lost is None:
-        function()
-    else:
-        lost.add_done_callback(lambda _: function())

@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from multidict import CIMultiDict
 from yarl import URL
 
-from wsclient.auth import BasicAuth
-from wsclient.hiding import hide, secrets_of
+from wsclient.handshake.auth import BasicAuth
+from wsclient.handshake.redaction import hide, secrets_of
 
 
 def found(url="ws://h/", headers=(), protocols=()):

@@ -11,10 +11,10 @@ from tests.conftest import TEXT, frame
 from yarl import URL
 
 from wsclient import ws_connect
-from wsclient.connector import TCPConnector
-from wsclient.plain import PlainTransport
-from wsclient.sockets import connect
-from wsclient.transport import ConnectorProtocol, Reached, plain_socket
+from wsclient.network.plain_transport import PlainTransport
+from wsclient.network.sockets import connect
+from wsclient.network.tcp import TCPConnector
+from wsclient.network.transport import ConnectorProtocol, Reached, plain_socket
 
 HIGH = 64 * 1024
 

@@ -15,17 +15,18 @@ import h11
 from multidict import CIMultiDict
 from yarl import URL
 
-from .arguments import read_type
-from .auth import BasicAuth
-from .exceptions import ClientHttpProxyError, InvalidURL
-from .fields import SHOWN, TLS_ALERT, check_headers
-from .hiding import hide, secrets_of
-from .types import is_secure, without_credentials
-from .urls import read_url
+from wsclient.arguments import read_type
+from wsclient.exceptions import ClientHttpProxyError, InvalidURL
+from wsclient.handshake.auth import BasicAuth
+from wsclient.handshake.headers import SHOWN, TLS_ALERT, check_headers
+from wsclient.handshake.redaction import hide, secrets_of
+from wsclient.handshake.urls import read_url
+from wsclient.types import is_secure, without_credentials
 
 if TYPE_CHECKING:
+    from wsclient.types import LooseHeaders
+
     from .tls import SSLSetting
-    from .types import LooseHeaders
 
 __all__ = ["Connect", "Proxy", "parse_proxy", "proxy_from_environment"]
 

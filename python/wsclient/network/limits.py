@@ -6,25 +6,25 @@ import asyncio
 from typing import TYPE_CHECKING
 from weakref import WeakValueDictionary
 
-from .arguments import read_count
+from wsclient.arguments import read_count
 
 if TYPE_CHECKING:
     from collections.abc import Hashable
 
-__all__ = ["Slot", "Slots"]
+__all__ = ["Limits", "Slot"]
 
 
 class Slot:
     """The place of one connection, which it has until `release`.
 
     Args:
-        slots: Where it counts from `count` on.
+        limits: Where it counts from `count` on.
     """
 
-    __slots__ = ("_held", "_slots")
+    __slots__ = ("_held", "_limits")
 
-    def __init__(self, slots: Slots) -> None:
-        self._slots: Slots | None = slots
+    def __init__(self, limits: Limits) -> None:
+        self._limits: Limits | None = limits
         self._held: tuple[asyncio.Semaphore, ...] = ()
 
     async def take_from(self, semaphore: asyncio.Semaphore) -> None:
@@ -34,15 +34,15 @@ class Slot:
 
     def release(self) -> None:
         """Let the next one have the place; harmless when done before."""
-        slots, self._slots = self._slots, None
+        limits, self._limits = self._limits, None
         held, self._held = self._held, ()
-        if slots is not None:
-            slots.count -= 1
+        if limits is not None:
+            limits.count -= 1
         for semaphore in reversed(held):
             semaphore.release()
 
 
-class Slots:
+class Limits:
     """Two limits, each 0 for none: for all connections and for those to one endpoint.
 
     Who comes first is served first.

@@ -1,0 +1,1 @@
+"""From a host name to a transport: limits, names, proxies, sockets, TLS; nothing of WebSocket."""
