@@ -1,52 +1,59 @@
 //! Messages that have arrived and not been taken.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::TryReserveError;
+use std::mem;
 
 use super::due::Due;
 use super::item::Item;
 use super::queue::Queue;
+use super::waiting::Waiting;
 
 /// Above this many bytes, reading pauses.
-pub const HIGH_WATER: usize = 512 * 1024;
+const HIGH_WATER: usize = 512 * 1024;
 /// At or below this many bytes, reading goes on.
 const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be
 /// parsed is less by far, but if it is compressed, it can become a thousand times as much.
 const END: usize = 16 * 1024 * 1024;
-/// What a message costs beside its payload, so that empty ones fill the inbox too.
-const OVERHEAD: usize = 64;
 
 /// A queue that knows how much memory it holds.
 #[derive(Debug)]
 pub struct Inbox<M> {
-    /// With a policy, those that it may drop or replace.
-    items: VecDeque<(Item<M>, usize)>,
-    /// INVARIANT: the sum of the sizes of what waits.
-    bytes: usize,
+    /// None, if there is a policy.
+    items: Waiting<M>,
+    /// Where they wait instead, if old ones make room for new ones.
+    policy: Option<Box<Queue<M>>>,
     /// The most bytes that there have been.
     high_water: usize,
     /// Above this many bytes, nothing more is kept.
     end: usize,
-    /// Messages that nobody will get.
-    pub dropped: u64,
-    /// Instead of backpressure.
-    pub policy: Option<Box<Queue<M>>>,
+    /// Messages that came when that was so.
+    pub missed: u64,
 }
 
 impl<M> Default for Inbox<M> {
     fn default() -> Self {
-        Self {
-            items: VecDeque::new(),
-            bytes: 0,
-            high_water: 0,
-            end: usize::MAX,
-            dropped: 0,
-            policy: None,
-        }
+        Self { items: Waiting::default(), policy: None, high_water: 0, end: usize::MAX, missed: 0 }
     }
 }
 
 impl<M> Inbox<M> {
+    /// Keep the newest `max_size` messages from now on.
+    pub fn set_policy(&mut self, max_size: usize, keyed: bool) {
+        let earlier = mem::take(&mut self.items);
+        self.policy = Some(Box::new(Queue::new(max_size, keyed, earlier)));
+    }
+
+    /// The policy.
+    pub fn policy(&self) -> Option<&Queue<M>> {
+        self.policy.as_deref()
+    }
+
+    /// The policy, to be asked for what is fresh.
+    pub fn policy_mut(&mut self) -> Option<&mut Queue<M>> {
+        self.policy.as_deref_mut()
+    }
+
     /// Add a message with a payload of `size` bytes.
     ///
     /// # Errors
@@ -54,52 +61,19 @@ impl<M> Inbox<M> {
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
     pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
-        if self.policy.is_some() {
-            return self.push_by_policy(item, size);
+        match &mut self.policy {
+            None => self.items.push(item, size),
+            Some(policy) => policy.push(item, size),
         }
-        if self.items.len() == self.items.capacity() {
-            self.grow()?;
-        }
-        self.bytes += size + OVERHEAD;
-        self.items.push_back((item, size + OVERHEAD));
-        Ok(())
-    }
-
-    #[cold]
-    fn grow(&mut self) -> Result<(), TryReserveError> {
-        self.items.try_reserve(1)
-    }
-
-    /// Add a message behind all others, whatever the policy.
-    #[cold]
-    pub fn append(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
-        self.grow()?;
-        self.bytes += size + OVERHEAD;
-        self.items.push_back((item, size + OVERHEAD));
-        Ok(())
     }
 
     /// Take the next message.
     #[inline]
     pub fn pop(&mut self) -> Option<Item<M>> {
-        if self.policy.is_some()
-            && let Some((item, size)) = self.pop_kept()
-        {
-            self.bytes -= size + OVERHEAD;
-            return Some(item);
+        match &mut self.policy {
+            None => self.items.pop(),
+            Some(policy) => policy.pop(),
         }
-        self.pop_item()
-    }
-
-    /// Take the next message of those that a policy may drop.
-    #[inline]
-    pub fn pop_item(&mut self) -> Option<Item<M>> {
-        let (item, size) = self.items.pop_front()?;
-        self.bytes -= size;
-        if self.items.is_empty() && self.items.capacity() > 64 {
-            self.items = VecDeque::new();
-        }
-        Some(item)
     }
 
     /// Let a message that was popped be the first again.
@@ -108,29 +82,10 @@ impl<M> Inbox<M> {
     /// There is no memory for it.
     #[cold]
     pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
-        if self.policy.is_some() {
-            return self.put_back_by_policy(item);
+        match &mut self.policy {
+            None => self.items.put_back(item),
+            Some(policy) => policy.put_back(item),
         }
-        self.put_back_item(item)
-    }
-
-    pub fn put_back_item(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
-        self.items.try_reserve(1)?;
-        // Its size was forgotten, and no longer matters.
-        self.bytes += OVERHEAD;
-        self.items.push_front((item, OVERHEAD));
-        Ok(())
-    }
-
-    /// Take note of a message that the policy keeps.
-    pub fn count(&mut self, size: usize) {
-        self.bytes += size + OVERHEAD;
-    }
-
-    /// Whether there is a message to take.
-    #[inline]
-    pub fn is_ready(&self) -> bool {
-        !self.items.is_empty() || self.kept() > 0
     }
 
     /// What is due for what waits.
@@ -143,10 +98,10 @@ impl<M> Inbox<M> {
         }
     }
 
-    /// Messages beside `items`.
+    /// Whether there is a message to take.
     #[inline]
-    fn kept(&self) -> usize {
-        self.policy.as_ref().map_or(0, |policy| policy.kept())
+    pub fn is_ready(&self) -> bool {
+        self.items.len() > 0 || self.policy.as_ref().is_some_and(|policy| policy.is_ready())
     }
 
     /// Whether nothing waits, not even for its key.
@@ -154,10 +109,16 @@ impl<M> Inbox<M> {
         !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
     }
 
+    /// How many bytes wait.
+    #[inline]
+    fn bytes(&self) -> usize {
+        self.items.bytes() + self.policy.as_ref().map_or(0, |policy| policy.bytes())
+    }
+
     /// Note how full it is; to be called when it has been filled, and before it is emptied.
     #[inline]
     pub fn mark(&mut self) {
-        self.high_water = self.high_water.max(self.bytes);
+        self.high_water = self.high_water.max(self.bytes());
     }
 
     /// The most bytes of memory that messages have taken while they waited.
@@ -165,54 +126,47 @@ impl<M> Inbox<M> {
         self.high_water
     }
 
-    /// How many messages wait that a policy may drop or replace.
-    pub fn len(&self) -> usize {
-        self.items.len()
-    }
-
-    /// Put a message in the place of another of `items`.
-    pub fn exchange(&mut self, index: usize, item: Item<M>, size: usize) {
-        let new = (item, size + OVERHEAD);
-        self.bytes = self.bytes + new.1 - self.items[index].1;
-        self.items[index] = new;
-    }
-
     /// Whether [`is_full`](Self::is_full) is worth asking.
     #[inline]
     pub fn may_be_full(&self) -> bool {
-        self.bytes > HIGH_WATER || self.policy.is_some()
+        self.items.bytes() > HIGH_WATER || self.policy.is_some()
     }
 
-    /// A single message never fills it: pausing for each message of more than `HIGH_WATER` would
-    /// cost a reader that keeps up two system calls a message.
+    /// Whether reading is to pause. A single message never fills it: pausing for each message of more
+    /// than `HIGH_WATER` would cost a reader that keeps up two system calls a message.
     pub fn is_full(&self) -> bool {
         match &self.policy {
-            None => self.bytes > HIGH_WATER && self.items.len() > 1,
+            None => self.items.bytes() > HIGH_WATER && self.items.len() > 1,
             Some(policy) => policy.is_full(),
         }
     }
 
+    /// Whether reading can go on.
     pub fn is_low(&self) -> bool {
         match &self.policy {
-            None => self.bytes <= LOW_WATER || self.items.len() <= 1,
+            None => self.items.bytes() <= LOW_WATER || self.items.len() <= 1,
             Some(policy) => policy.is_low(),
         }
     }
 
     /// Keep no more than `END` bytes more from now on.
     pub fn set_end(&mut self) {
-        self.end = self.end.min(self.bytes + END);
+        self.end = self.end.min(self.bytes() + END);
     }
 
     /// Whether the next message is one too many.
     pub fn is_overfull(&self) -> bool {
-        let fresh = self.policy.as_ref().map_or(0, |policy| policy.fresh_bytes());
-        self.bytes + fresh > self.end
+        self.bytes() > self.end
+    }
+
+    /// Messages that nobody will get.
+    pub fn dropped(&self) -> u64 {
+        self.missed + self.policy.as_ref().map_or(0, |policy| policy.dropped)
     }
 
     /// All that waits, in no order.
     pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
         let others = self.policy.iter().flat_map(|policy| policy.items());
-        self.items.iter().map(|(item, _)| item).chain(others)
+        self.items.items().chain(others)
     }
 }

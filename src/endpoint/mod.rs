@@ -48,7 +48,7 @@
 //! ```
 
 mod close;
-mod compress;
+mod compression;
 mod counts;
 mod due;
 mod ending;
@@ -61,14 +61,15 @@ mod queue;
 mod receive;
 mod send;
 mod take;
+mod waiting;
 
-pub use compress::Compression;
+pub use compression::Compression;
 pub use counts::{Row, add};
 pub use due::Due;
 pub use ending::{Fate, LINGER, Phase};
 pub use item::{Item, Kind, Make};
 pub use pings::Pings;
-pub use queue::Sized;
+pub use waiting::Sized;
 
 use counts::Counts;
 use ending::Ending;
@@ -216,7 +217,7 @@ impl<M> Endpoint<M> {
     /// Messages that nobody will get, as newer ones took their place or too many came at the end.
     #[must_use]
     pub fn dropped(&self) -> u64 {
-        self.inbox.dropped
+        self.inbox.dropped()
     }
 
     /// What has come and gone, in numbers.

@@ -3,22 +3,27 @@
 use std::collections::{TryReserveError, VecDeque};
 use std::mem;
 
-use super::inbox::{HIGH_WATER, Inbox};
 use super::item::Item;
+use super::waiting::{Sized, Waiting};
 
-/// Above this many messages beside those that a policy bounds, reading pauses; at or below a quarter
-/// it goes on.
+/// Above this many bytes that wait for their keys, reading pauses.
+const FRESH: usize = 512 * 1024;
+/// Above this many messages that are never dropped, reading pauses; at or below a quarter it goes on.
 const KEPT: usize = 1024;
-/// A message and its size in bytes.
-pub type Sized<M> = (Item<M>, usize);
 
-/// A bound on the inbox, in messages, and how they make room.
+/// A bounded queue of messages.
 ///
-/// The messages that count stand in the inbox, and have numbers in the order in which they came:
-/// dropping and taking them removes the first, so that the place of each follows from its number.
+/// Those that it may drop or replace have numbers, in the order in which they came: dropping and taking
+/// them removes the first, so that the place of each follows from its number.
 #[derive(Debug)]
 pub struct Queue<M> {
     max_size: usize,
+    items: Waiting<M>,
+    /// How many messages there have been in `items`; the last one's number is one less.
+    pushed: u64,
+    /// Those that are never dropped, as they tell of the connection's end or of pings, each with the
+    /// number of the message in `items` that it comes before.
+    kept: VecDeque<(u64, Item<M>)>,
     /// Messages have keys, and replace those with the same. Which key a message has is asked for when
     /// the endpoint is not at work, so each waits for that in `fresh`.
     keyed: bool,
@@ -26,99 +31,62 @@ pub struct Queue<M> {
     fresh_bytes: usize,
     /// Keys are being asked for.
     asking: bool,
-    /// Messages that were ever put into the inbox; the last one's number is one less.
-    pushed: u64,
-    /// Those that are never dropped, as they tell of the connection's end or of pings, each with the
-    /// number of the message in the inbox that it comes before.
-    kept: VecDeque<(u64, Sized<M>)>,
+    /// Messages that nobody will get.
+    pub dropped: u64,
 }
 
 impl<M> Queue<M> {
-    /// A policy for an inbox that holds `pushed` messages already.
-    fn new(max_size: usize, keyed: bool, pushed: usize) -> Self {
+    /// A queue of at most `max_size` messages, and of `earlier` ones.
+    pub fn new(max_size: usize, keyed: bool, earlier: Waiting<M>) -> Self {
         Self {
             max_size,
+            pushed: earlier.len() as u64,
+            items: earlier,
+            kept: VecDeque::new(),
             keyed,
             fresh: Vec::new(),
             fresh_bytes: 0,
             asking: false,
-            pushed: pushed as u64,
-            kept: VecDeque::new(),
+            dropped: 0,
         }
     }
 
-    /// Whether messages wait for their keys.
-    pub fn has_fresh(&self) -> bool {
-        !self.fresh.is_empty()
-    }
-
-    /// How many bytes wait for their keys.
-    pub fn fresh_bytes(&self) -> usize {
-        self.fresh_bytes
-    }
-
-    /// How many messages wait that are never dropped.
-    pub fn kept(&self) -> usize {
-        self.kept.len()
-    }
-
-    /// Whether reading is to pause: what is decompressed from one read may be large, and pings that are
-    /// not answered for the user are not dropped.
+    /// Add a message with a payload of `size` bytes.
+    ///
+    /// # Errors
+    /// There is no memory for it.
     #[cold]
-    pub fn is_full(&self) -> bool {
-        self.fresh_bytes > HIGH_WATER || self.kept.len() > KEPT
-    }
-
-    /// Whether it can go on.
-    pub fn is_low(&self) -> bool {
-        self.kept.len() <= KEPT / 4
-    }
-
-    /// What waits here and not in the inbox.
-    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
-        let kept = self.kept.iter().map(|(_, sized)| sized);
-        self.fresh.iter().chain(kept).map(|(item, _)| item)
-    }
-}
-
-impl<M> Inbox<M> {
-    /// Bound it from now on.
-    pub fn set_policy(&mut self, max_size: usize, keyed: bool) {
-        self.policy = Some(Box::new(Queue::new(max_size, keyed, self.len())));
-    }
-
-    /// Add a message where there is a policy.
-    #[cold]
-    pub fn push_by_policy(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
-        match &mut self.policy {
-            Some(policy) if policy.keyed => {
-                policy.fresh.try_reserve(1)?;
-                policy.fresh_bytes += size;
-                policy.fresh.push((item, size));
-                Ok(())
-            }
-            _ => self.push_bounded((item, size)).map(drop),
+    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
+        if !self.keyed {
+            return self.push_placed((item, size)).map(drop);
         }
+        self.fresh.try_reserve(1)?;
+        self.fresh_bytes += size;
+        self.fresh.push((item, size));
+        Ok(())
     }
 
     /// What has arrived since the keys were asked for last; `None` if there is nothing, or if who asks
     /// goes on: what came meanwhile is for later.
     pub fn take_fresh(&mut self) -> Option<Vec<Sized<M>>> {
-        let policy = self.policy.as_mut().filter(|policy| policy.has_fresh() && !policy.asking)?;
-        policy.asking = true;
-        policy.fresh_bytes = 0;
-        Some(mem::take(&mut policy.fresh))
+        if self.asking || self.fresh.is_empty() {
+            return None;
+        }
+        self.asking = true;
+        self.fresh_bytes = 0;
+        Some(mem::take(&mut self.fresh))
     }
 
     /// What [`take_fresh`](Self::take_fresh) gave has its place.
     pub fn end_asking(&mut self) {
-        if let Some(policy) = &mut self.policy {
-            policy.asking = false;
-        }
+        self.asking = false;
     }
 
     /// Put a message in the place of the one with the number `instead`, if that is still here, or
     /// behind all others; returns its own number then.
+    ///
+    /// # Errors
+    /// There is no memory for it.
     pub fn place(
         &mut self,
         sized: Sized<M>,
@@ -127,64 +95,98 @@ impl<M> Inbox<M> {
         match instead.and_then(|number| self.index_of(number)) {
             Some(index) => {
                 self.dropped += 1;
-                self.exchange(index, sized.0, sized.1);
+                self.items.exchange(index, sized);
                 Ok(None)
             }
-            None => self.push_bounded(sized).map(Some),
+            None => self.push_placed(sized).map(Some),
         }
-    }
-
-    /// The number of the first message that a policy may drop, or of the next one to come.
-    pub fn first_number(&self) -> u64 {
-        self.policy.as_ref().map_or(0, |policy| policy.pushed - self.len() as u64)
     }
 
     fn index_of(&self, number: u64) -> Option<usize> {
         let index = usize::try_from(number.checked_sub(self.first_number())?).ok();
-        index.filter(|index| *index < self.len())
+        index.filter(|index| *index < self.items.len())
     }
 
-    /// Add a message, and drop the oldest if there are more than the bound; returns its number.
-    fn push_bounded(&mut self, (item, size): Sized<M>) -> Result<u64, TryReserveError> {
-        let Some(policy) = &mut self.policy else { return Ok(0) };
-        let number = policy.pushed;
+    /// The number of the first message that has one, or of the next one to come.
+    pub fn first_number(&self) -> u64 {
+        self.pushed - self.items.len() as u64
+    }
+
+    /// Add a message behind all others, and drop the oldest if there are more than the bound; returns
+    /// its number.
+    fn push_placed(&mut self, (item, size): Sized<M>) -> Result<u64, TryReserveError> {
+        let number = self.pushed;
         if !item.kind.is_data() {
-            policy.kept.try_reserve(1)?;
-            policy.kept.push_back((number, (item, size)));
-            self.count(size);
+            self.kept.try_reserve(1)?;
+            self.kept.push_back((number, item));
             return Ok(number);
         }
-        let max_size = policy.max_size;
-        self.append(item, size)?;
-        if self.len() > max_size {
+        self.items.push(item, size)?;
+        self.pushed += 1;
+        if self.items.len() > self.max_size {
+            self.items.pop();
             self.dropped += 1;
-            self.pop_item();
-        }
-        if let Some(policy) = &mut self.policy {
-            policy.pushed += 1;
         }
         Ok(number)
     }
 
-    /// Take the next message if it is one that is never dropped.
+    /// Take the next message.
     #[cold]
-    pub fn pop_kept(&mut self) -> Option<Sized<M>> {
+    pub fn pop(&mut self) -> Option<Item<M>> {
         let first = self.first_number();
-        let policy = self.policy.as_mut()?;
-        policy.kept.front().filter(|(before, _)| *before <= first)?;
-        policy.kept.pop_front().map(|(_, sized)| sized)
+        match self.kept.front() {
+            Some((before, _)) if *before <= first => self.kept.pop_front().map(|(_, item)| item),
+            _ => self.items.pop(),
+        }
     }
 
     /// Let a message that was popped be the first again.
-    pub fn put_back_by_policy(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
         if item.kind.is_data() {
-            return self.put_back_item(item);
+            return self.items.put_back(item);
         }
-        if let Some(policy) = &mut self.policy {
-            policy.kept.try_reserve(1)?;
-            policy.kept.push_front((0, (item, 0)));
-            self.count(0);
-        }
+        self.kept.try_reserve(1)?;
+        self.kept.push_front((0, item));
         Ok(())
+    }
+
+    /// Whether there is a message to take.
+    pub fn is_ready(&self) -> bool {
+        self.items.len() + self.kept.len() > 0
+    }
+
+    /// Whether messages wait for their keys.
+    pub fn has_fresh(&self) -> bool {
+        !self.fresh.is_empty()
+    }
+
+    /// Whether reading is to pause: what is decompressed from one read may be large, and pings that are
+    /// not answered for the user are not dropped.
+    pub fn is_full(&self) -> bool {
+        self.fresh_bytes > FRESH || self.kept.len() > KEPT
+    }
+
+    /// Whether it can go on.
+    pub fn is_low(&self) -> bool {
+        self.kept.len() <= KEPT / 4
+    }
+
+    /// How many messages have numbers.
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// How many bytes wait, for their keys or to be taken.
+    pub fn bytes(&self) -> usize {
+        self.items.bytes() + self.fresh_bytes
+    }
+
+    /// All that waits, in no order.
+    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
+        let others = self.fresh.iter().map(|(item, _)| item);
+        self.items.items().chain(self.kept.iter().map(|(_, item)| item)).chain(others)
     }
 }

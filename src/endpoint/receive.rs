@@ -197,7 +197,7 @@ impl<M> Endpoint<M> {
     /// Messages that come after this side closes are for nobody; those that are too many are missed.
     #[cold]
     fn discard(&mut self) {
-        self.inbox.dropped += u64::from(!self.ending.called);
+        self.inbox.missed += u64::from(!self.ending.called);
     }
 
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]

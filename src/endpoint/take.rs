@@ -5,7 +5,7 @@ use super::due::Due;
 use super::ending::Phase;
 use super::flow::Turn;
 use super::item::{Item, Make};
-use super::queue::Sized;
+use super::waiting::Sized;
 use crate::error::ProtocolError;
 
 impl<M> Endpoint<M> {
@@ -73,7 +73,7 @@ impl<M> Endpoint<M> {
     /// Messages that wait for their keys, if nobody asks for keys already ([`Due::KEYS`]). Each is to
     /// be given its [`place`](Self::place), and then [`end_asking`](Self::end_asking) to be called.
     pub fn take_fresh(&mut self) -> Option<Vec<Sized<M>>> {
-        self.inbox.take_fresh()
+        self.inbox.policy_mut()?.take_fresh()
     }
 
     /// Put a message in the place of the one with the number `instead`, if that still waits, or behind
@@ -87,7 +87,10 @@ impl<M> Endpoint<M> {
         instead: Option<u64>,
         make: &mut K,
     ) -> Result<Option<u64>, ProtocolError> {
-        let placed = self.inbox.place(sized, instead);
+        let Some(policy) = self.inbox.policy_mut() else {
+            return Ok(None);
+        };
+        let placed = policy.place(sized, instead);
         if placed.is_err() {
             self.run_out_of_memory(make);
         }
@@ -97,7 +100,9 @@ impl<M> Endpoint<M> {
 
     /// All that [`take_fresh`](Self::take_fresh) gave has its place.
     pub fn end_asking(&mut self) {
-        self.inbox.end_asking();
+        if let Some(policy) = self.inbox.policy_mut() {
+            policy.end_asking();
+        }
         if !self.flow.held.is_empty() {
             self.owe_thing(Due::PARSE);
         }
@@ -106,7 +111,7 @@ impl<M> Endpoint<M> {
     /// The number of the first message that has one and waits, and how many do.
     #[must_use]
     pub fn numbers(&self) -> (u64, usize) {
-        (self.inbox.first_number(), self.inbox.len())
+        self.inbox.policy().map_or((0, 0), |policy| (policy.first_number(), policy.len()))
     }
 
     /// The user wants reading to pause, or to go on.

@@ -210,7 +210,7 @@ async def test_one_that_is_dropped_open_warns_and_closes():
     ours, theirs = socket.socketpair()
     ours.setblocking(False)
     transport = PlainTransport(asyncio.get_running_loop(), ours, Recorder())
-    transport._unwatch()
+    transport._stop_watching()
     with pytest.warns(ResourceWarning, match="unclosed <PlainTransport open"):
         del transport
     assert ours.fileno() == -1

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 from wsclient._core import forks
 
-from .sockets import watch
+from .sockets import Watcher
 
 if TYPE_CHECKING:
     import socket
@@ -26,7 +26,7 @@ __all__ = ["PlainTransport"]
 _READ_SIZE = 64 * 1024
 
 
-class PlainTransport(asyncio.Transport):
+class PlainTransport(Watcher, asyncio.Transport):
     """A stream socket without TLS, as `asyncio.Transport` describes one.
 
     A protocol that has a method ``_read_ready`` reads the socket itself when that is called; others
@@ -50,8 +50,8 @@ class PlainTransport(asyncio.Transport):
         "_paused",
         "_protocol",
         "_protocol_paused",
+        "_reader",
         "_sock",
-        "_watched",
     )
 
     def __init__(
@@ -69,29 +69,23 @@ class PlainTransport(asyncio.Transport):
         self._paused = False
         self._closing = False
         self._forks = forks()
-        self._watch(protocol)
+        self._reader = None
+        self._watch_for(protocol)
         self._protocol = protocol
         protocol.connection_made(self)
 
-    def _watch(self, protocol: asyncio.BaseProtocol | None) -> None:
-        self._watched: object = None
-        reader = getattr(protocol, "_read_ready", self._read_ready)
-        self._watched = watch(self._loop, self._sock.fileno(), reader, self._dropped)
+    def _watch_for(self, protocol: asyncio.BaseProtocol | None) -> None:
+        self._watch(self._sock.fileno(), getattr(protocol, "_read_ready", self._read_ready))
 
-    def _unwatch(self) -> None:
-        self._watched = None
+    def _stop_watching(self) -> None:
         if not self._is_copy():
-            self._loop.remove_reader(self._sock.fileno())
-
-    def _dropped(self, watched: object) -> None:
-        if watched is self._watched and not self._loop.is_closed():
-            self._loop.call_soon(self._read_on)
+            self._unwatch(self._sock.fileno())
 
     def _read_on(self) -> None:
         if not self.is_reading():
             return
         try:
-            self._watch(self._protocol)
+            self._watch_for(self._protocol)
         except (OSError, RuntimeError) as error:
             self._force_close(error)
 
@@ -139,7 +133,7 @@ class PlainTransport(asyncio.Transport):
         # One's own reader notices, if anything comes before reading goes on: that saves a
         # handshake, which pauses for a moment, two calls of the selector.
         if hasattr(self._protocol, "_read_ready"):
-            self._unwatch()
+            self._stop_watching()
 
     def resume_reading(self) -> None:
         """Read on."""
@@ -151,7 +145,7 @@ class PlainTransport(asyncio.Transport):
         if self.is_closing():
             return
         if self._paused:
-            self._unwatch()
+            self._stop_watching()
             return
         try:
             data = self._sock.recv(_READ_SIZE)
@@ -164,7 +158,7 @@ class PlainTransport(asyncio.Transport):
         if data:
             protocol.data_received(data)
         elif protocol.eof_received():
-            self._unwatch()
+            self._stop_watching()
         else:
             self.close()
 
@@ -272,7 +266,7 @@ class PlainTransport(asyncio.Transport):
             # First: without memory for it, nothing has changed.
             self._loop.call_soon(self._lost, None)
         self._closing = True
-        self._unwatch()
+        self._stop_watching()
 
     def abort(self) -> None:
         """Close at once."""
@@ -283,7 +277,7 @@ class PlainTransport(asyncio.Transport):
             return
         self._loop.call_soon(self._lost, error)
         self._closing = True
-        self._unwatch()
+        self._stop_watching()
         self._drop_backlog()
 
     def _lost(self, error: Exception | None) -> None:
@@ -296,7 +290,8 @@ class PlainTransport(asyncio.Transport):
         try:
             protocol.connection_lost(error)
         finally:
-            self._unwatch()
+            if not self._is_copy():
+                self._end_watch(self._sock.fileno())
             self._sock.close()
 
     def __repr__(self) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
+from functools import partial
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
@@ -14,7 +15,7 @@ if TYPE_CHECKING:
     import socket
     from collections.abc import Callable
 
-__all__ = ["connect", "has_readers", "watch"]
+__all__ = ["Watcher", "connect", "has_readers"]
 
 
 def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
@@ -26,40 +27,74 @@ def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
-def watch(
-    loop: asyncio.AbstractEventLoop,
-    descriptor: int,
-    reader: Callable[[], object],
-    dropped: Callable[[object], object],
-) -> object:
-    """Do what ``loop.add_reader`` does, and be told if the loop lets go of the reader by itself.
+class Watcher:
+    """Has a reader on an event loop, also where the loop lets go of it by itself.
 
     libuv stops watching a descriptor that has an error, such as a reset. uvloop then calls the
-    reader once more and drops it, though there may be more to read than that one call does.
+    reader once more and drops it, though there may be more to read than that one call does. Nobody
+    else holds the reader, so its end shows.
 
-    Args:
-        loop: An event loop that `has_readers`.
-        descriptor: What to watch.
-        reader: Is called when there is something to read. Nobody but the loop may hold it: that
-            it is gone shows that the loop watches no longer.
-        dropped: Is called, with what this returns, when the reader is gone, for whatever reason. It
-            must do no more than take note.
+    It shows while uvloop is in the middle of letting go. Whatever touched its watch of that
+    descriptor then, such as a finalizer, would crash the process: it waits for the next turn.
 
-    Returns:
-        What has to be kept for `dropped` to be called; None where that never happens.
-
-    Raises:
-        OSError: The system cannot watch it.
-        RuntimeError: The loop is closed.
+    A base class, as an object of its own would take memory for each connection.
     """
-    try:
-        loop.add_reader(descriptor, reader)
-    except RuntimeError:
-        # uvloop: what watched before is closed, and in the way.
-        loop.remove_reader(descriptor)
-        loop.add_reader(descriptor, reader)
-    # asyncio's own loops watch until they are told not to.
-    return None if isinstance(loop, BaseSelectorEventLoop) else weakref.ref(reader, dropped)
+
+    if not TYPE_CHECKING:  # for whom the attributes below would be in the way
+        __slots__ = ()
+
+    _loop: asyncio.AbstractEventLoop
+    _reader: weakref.ref[Callable[[], object]] | None
+    """Where the loop may let go by itself, what it holds."""
+
+    def _lets_go(self) -> bool:
+        return self._reader is not None and self._reader() is None
+
+    def _watch(self, descriptor: int, reader: Callable[[], object]) -> None:
+        """Do what ``loop.add_reader`` does.
+
+        Args:
+            descriptor: What to watch.
+            reader: Is called when there is something to read; nobody but the loop may hold it.
+
+        Raises:
+            OSError: The system cannot watch it.
+            RuntimeError: The loop is closed.
+        """
+        if self._lets_go():
+            return
+        self._reader = None
+        try:
+            self._loop.add_reader(descriptor, reader)
+        except RuntimeError:
+            # uvloop: what watched before is closed, and in the way.
+            self._loop.remove_reader(descriptor)
+            self._loop.add_reader(descriptor, reader)
+        # asyncio's own loops watch until they are told not to.
+        if not isinstance(self._loop, BaseSelectorEventLoop):
+            self._reader = weakref.ref(reader, partial(self._dropped, descriptor))
+
+    def _unwatch(self, descriptor: int) -> bool:
+        """Do what ``loop.remove_reader`` does."""
+        return not self._lets_go() and self._end_watch(descriptor)
+
+    def _end_watch(self, descriptor: int) -> bool:
+        """Do the same from a callback of the loop's own, which is in the middle of nothing then."""
+        self._reader = None
+        return self._loop.remove_reader(descriptor)
+
+    def _dropped(self, descriptor: int, reader: object) -> None:
+        if reader is self._reader and not self._loop.is_closed():
+            self._loop.call_soon(self._let_go, descriptor, reader)
+
+    def _let_go(self, descriptor: int, reader: object) -> None:
+        if reader is self._reader:
+            self._end_watch(descriptor)
+            self._read_on()
+
+    def _read_on(self) -> None:
+        """Watch again, if that is wanted: the loop has let go."""
+        raise NotImplementedError
 
 
 async def connect(

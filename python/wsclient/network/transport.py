@@ -17,7 +17,7 @@ from wsclient._core import forks
 from wsclient.exceptions import ServerFingerprintMismatch
 
 from .plain_transport import PlainTransport
-from .sockets import has_readers, watch
+from .sockets import Watcher, has_readers
 from .tls import Fingerprint, needs_ssl_module
 
 if TYPE_CHECKING:
@@ -67,18 +67,19 @@ async def _loop_create_connection(
     )
 
 
-class _Loop:
+class _Loop(Watcher):
     """An event loop, as aiofastnet (1.2) is given it for one connection.
 
     - Of a server that hangs up during TLS aiofastnet tells not only whoever waits for TLS, but
       also the loop's exception handler, and that with the class instead of an exception, over
       which `logging` stumbles.
-    - Its reader is to be called as `watch` does it.
+    - It is to go on reading where uvloop lets go of its reader; see `Watcher`.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
-        self._watched: object = None
+        self._reader = None
+        self._reads: tuple[int, Callable[[], object]] | None = None
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -93,23 +94,19 @@ class _Loop:
             self._loop.call_exception_handler(context)
 
     def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
-        self._watched = None
-        dropped = partial(self._dropped, descriptor, callback)
-        self._watched = watch(self._loop, descriptor, partial(callback), dropped)
+        self._reads = descriptor, callback
+        self._watch(descriptor, partial(callback))
 
     def remove_reader(self, descriptor: int) -> bool:
-        self._watched = None
-        return self._loop.remove_reader(descriptor)
+        self._reads = None
+        return self._unwatch(descriptor)
 
-    def _dropped(self, descriptor: int, callback: Callable[[], object], watched: object) -> None:
-        if watched is self._watched and not self._loop.is_closed():
-            self._loop.call_soon(self._read_on, descriptor, callback, watched)
-
-    def _read_on(self, descriptor: int, callback: Callable[[], object], watched: object) -> None:
-        if watched is not self._watched:
+    def _read_on(self) -> None:
+        if self._reads is None:
             return
+        descriptor, callback = self._reads
         try:
-            self.add_reader(descriptor, callback)
+            self._watch(descriptor, partial(callback))
         except (OSError, RuntimeError) as error:
             transport: Any = getattr(callback, "__self__", None)
             transport._force_close(error)  # noqa: SLF001 - what it does when it cannot read

@@ -1,0 +1,95 @@
+//! Messages in the order in which they came, and the memory that they take.
+
+use std::collections::{TryReserveError, VecDeque};
+
+use super::item::Item;
+
+/// What a message costs beside its payload, so that empty ones count, too.
+const OVERHEAD: usize = 64;
+
+/// A message and its size in bytes.
+pub type Sized<M> = (Item<M>, usize);
+
+/// Those messages.
+#[derive(Debug)]
+pub struct Waiting<M> {
+    items: VecDeque<Sized<M>>,
+    /// INVARIANT: the sum of the sizes of what waits, each with its `OVERHEAD`.
+    bytes: usize,
+}
+
+impl<M> Default for Waiting<M> {
+    fn default() -> Self {
+        Self { items: VecDeque::new(), bytes: 0 }
+    }
+}
+
+impl<M> Waiting<M> {
+    /// Add a message with a payload of `size` bytes.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
+    #[inline(always)]
+    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
+        if self.items.len() == self.items.capacity() {
+            self.grow()?;
+        }
+        self.bytes += size + OVERHEAD;
+        self.items.push_back((item, size + OVERHEAD));
+        Ok(())
+    }
+
+    #[cold]
+    fn grow(&mut self) -> Result<(), TryReserveError> {
+        self.items.try_reserve(1)
+    }
+
+    /// Take the first.
+    #[inline]
+    pub fn pop(&mut self) -> Option<Item<M>> {
+        let (item, size) = self.items.pop_front()?;
+        self.bytes -= size;
+        if self.items.is_empty() && self.items.capacity() > 64 {
+            self.items = VecDeque::new();
+        }
+        Some(item)
+    }
+
+    /// Let a message that was popped be the first again.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
+        self.grow()?;
+        // Its size was forgotten, and no longer matters.
+        self.bytes += OVERHEAD;
+        self.items.push_front((item, OVERHEAD));
+        Ok(())
+    }
+
+    /// Put a message in the place of another; with no such, nothing happens.
+    pub fn exchange(&mut self, index: usize, (item, size): Sized<M>) {
+        if let Some(place) = self.items.get_mut(index) {
+            self.bytes = self.bytes + size + OVERHEAD - place.1;
+            *place = (item, size + OVERHEAD);
+        }
+    }
+
+    /// How many there are.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
+    /// How many bytes they take.
+    #[inline]
+    pub fn bytes(&self) -> usize {
+        self.bytes
+    }
+
+    /// All of them.
+    pub fn items(&self) -> impl Iterator<Item = &Item<M>> {
+        self.items.iter().map(|(item, _)| item)
+    }
+}
