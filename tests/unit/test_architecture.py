@@ -70,16 +70,33 @@ PURE_PYTHON = {
 }
 IO_MODULES = {"asyncio", "socket", "select", "selectors", "ssl", "threading", "aiofastnet"}
 
-RUST_LAYERS = (
-    {"error", "histogram", "memory"},
-    {"frame", "mask", "utf8", "transcode"},
-    {"assembler", "deflate", "close"},
+# Lowest first: a file uses what is on its own floor or below, and the files of all make no circle.
+# The last name is that of the crate; a folder stands for all that is in it.
+RUST_FLOORS = (
+    {"registry", "memory", "mask", "transcode", "utf8"},
+    {"error", "keys"},
+    {"frame", "deflate"},
+    {"close", "assembler"},
     {"connection"},
+    {"endpoint"},
+    {"python::cpython"},
+    {"python::socket"},
+    {"python::values"},
+    {"python::event_loop"},
     {"python"},
     {"lib"},
 )
-# An error is told by the names of these two, so the three lowest layers know of each other.
-RUST_EXCEPTIONS = {("error", "close::code"), ("error", "frame::Opcode")}
+# What each file of the endpoint may use of the others, its own parts first.
+ENDPOINT_LAYERS = (
+    {"due", "counts", "flow", "histogram", "compression", "ending", "item"},
+    {"pings", "waiting"},
+    {"queue"},
+    {"inbox"},
+    {""},
+    {"receive", "take", "send", "close"},
+)
+# Where there is `unsafe` beside `python/cpython` and `python/socket`.
+UNSAFE_RUST = {"mask", "transcode", "python::event_loop::make"}
 
 
 def layers_of(layers):
@@ -163,7 +180,7 @@ def test_every_module_has_its_layer(side):
     if side == "python":
         modules, layers = {module_of(path) for path in python_files()}, PYTHON_LAYERS
     else:
-        modules, layers = {rust_module(path) for path in CRATE.rglob("*.rs")}, RUST_LAYERS
+        modules, layers = {rust_floor(module) for module in rust_files()}, RUST_FLOORS
     assert modules
     assert modules - layers_of(layers).keys() == set(), "place them in the layers above"
 
@@ -237,48 +254,123 @@ def test_the_package_works_without_aiohttp():
     subprocess.run([sys.executable, "-c", program], check=True, timeout=60)
 
 
-def rust_module(path):
-    parts = path.relative_to(CRATE).parts
-    return parts[0].removesuffix(".rs")
+def rust_files():
+    """Module to its file; tests are no modules."""
+    files = {}
+    for path in CRATE.rglob("*.rs"):
+        parts = path.relative_to(CRATE).with_suffix("").parts
+        if not {"tests", "compressed"} & set(parts):
+            files["::".join(parts[:-1] if parts[-1] == "mod" else parts)] = path
+    return files
+
+
+def rust_floor(module):
+    """The floor of a module, as `RUST_FLOORS` names it."""
+    known = layers_of(RUST_FLOORS)
+    while module not in known and "::" in module:
+        module = module.rpartition("::")[0]
+    return module
 
 
 def rust_code(path):
-    """A file without its comments and strings."""
+    """A file without its comments, strings and tests."""
     text = re.sub(r"//[^\n]*|/\*.*?\*/", "", path.read_text(), flags=re.DOTALL)
-    return re.sub(r'b?"(?:\\.|[^"\\])*"', '""', text, flags=re.DOTALL)
+    text = re.sub(r'b?"(?:\\.|[^"\\])*"', '""', text, flags=re.DOTALL)
+    return re.split(r"#\[cfg\(test\)\]\s*mod \w+ \{", text)[0]
+
+
+def rust_leaves(tree):
+    """The paths of a `use`: of `a::{b, c::{d, e}}` those of b, d and e."""
+    found = re.fullmatch(r"\s*([\w:]*?)(?:::)?\{(.*)\}\s*", tree, re.DOTALL)
+    if not found:
+        yield re.sub(r"\s+as\s+\w+", "", tree).strip()
+        return
+    depth, part = 0, ""
+    for character in f"{found[2]},":
+        if character == "," and depth == 0:
+            if part.strip():
+                yield from (f"{found[1]}::{leaf}" for leaf in rust_leaves(part))
+            part = ""
+        else:
+            depth += (character == "{") - (character == "}")
+            part += character
 
 
 def rust_paths(code):
-    """The paths below `crate` that are named, up to a brace: `a::b` for `crate::a::b::{C, D}`."""
-    assert "crate::{" not in code, "one `use` for each module, please"
-    return re.findall(r"\bcrate::(\w+(?:::\w+)*)", code)
+    """The paths that are named, of other modules and of what they have."""
+    for tree in re.findall(r"\buse\s+([^;]+);", code):
+        yield from rust_leaves(tree)
+    yield from re.findall(r"\b((?:\$?crate|super)(?:::\w+)+)", re.sub(r"\buse\s+[^;]+;", "", code))
 
 
 def rust_dependencies():
+    """Module to the modules that its file uses."""
+    files = rust_files()
     graph = {}
-    for path in CRATE.rglob("*.rs"):
-        module = rust_module(path)
-        paths = {
-            named for named in rust_paths(rust_code(path)) if (module, named) not in RUST_EXCEPTIONS
-        }
-        graph.setdefault(module, set()).update(named.partition("::")[0] for named in paths)
-    return {module: needed - {module} for module, needed in graph.items()}
+    for module, path in files.items():
+        graph[module] = set()
+        for named in rust_paths(rust_code(path)):
+            here, parts = module.split("::"), named.removeprefix("$").split("::")
+            if parts[0] == "crate":
+                here, parts = [], parts[1:]
+            elif parts[0] == "super":
+                while parts and parts[0] == "super":
+                    here, parts = here[:-1], parts[1:]
+            elif "::".join([*here, parts[0]]) not in files:
+                continue  # another crate, or something of the file's own
+            whole = [*here, *parts]
+            while whole and "::".join(whole) not in files:
+                whole.pop()
+            graph[module].add("::".join(whole) or "lib")
+        graph[module].discard(module)
+    return graph
 
 
 def test_rust_uses_point_down():
     graph = rust_dependencies()
-    assert upward(graph, RUST_LAYERS) == []
     graphlib.TopologicalSorter(graph).prepare()
+    floors = {}
+    for module, needed in graph.items():
+        floor = rust_floor(module)
+        floors.setdefault(floor, set()).update({rust_floor(name) for name in needed} - {floor})
+    # The crate's root is where macros are, for all.
+    assert upward({name: needed - {"lib"} for name, needed in floors.items()}, RUST_FLOORS) == []
     assert {"assembler", "close", "error", "frame"} <= graph["connection"]
-    assert "connection" in graph["python"]
+    assert {"endpoint", "python::cpython::names"} <= graph["python::event_loop::settle"]
 
 
-def test_the_core_stands_alone():
-    for path in CRATE.rglob("*.rs"):
-        if rust_module(path) == "python":
-            continue
-        code = rust_code(path)
-        assert "pyo3" not in code, path.name
-        if path.name not in {"mask.rs", "transcode.rs"}:
-            assert not re.search(r"\bunsafe\b", code), path.name
+def test_the_endpoint_has_layers():
+    graph = {
+        module.removeprefix("endpoint").removeprefix("::"): {
+            name.removeprefix("endpoint").removeprefix("::")
+            for name in needed
+            if rust_floor(name) == "endpoint"
+        }
+        for module, needed in rust_dependencies().items()
+        if rust_floor(module) == "endpoint"
+    }
+    assert graph.keys() == layers_of(ENDPOINT_LAYERS).keys()
+    assert upward(graph, ENDPOINT_LAYERS) == []
+
+
+def test_only_the_binding_knows_python():
+    for module, path in rust_files().items():
+        if rust_floor(module).partition("::")[0] != "python":
+            assert "pyo3" not in rust_code(path), module
     assert re.search(r'cfg\(feature = ""\)\]\s+mod python;', rust_code(CRATE / "lib.rs"))
+
+
+def test_the_endpoint_knows_no_io():
+    for module, path in rust_files().items():
+        if rust_floor(module) == "endpoint":
+            assert not re.search(r"\bstd::(net|fs|io|thread)\b|Instant::now", rust_code(path))
+
+
+def test_unsafe_code_stands_on_the_lowest_floors():
+    found = {
+        module
+        for module, path in rust_files().items()
+        if re.search(r"\bunsafe\b(?! \{\})", rust_code(path))
+        and rust_floor(module) not in {"python::cpython", "python::socket"}
+    }
+    assert found == UNSAFE_RUST

@@ -2,12 +2,15 @@
 //! or cannot do it. Nearly all `unsafe` code of the binding is here.
 
 pub mod call;
+pub mod context;
 pub mod entry;
 pub mod fastcall;
+pub mod future;
 pub mod interpreter;
 pub mod memory;
 pub mod names;
 pub mod process;
 pub mod recycle;
 pub mod slots;
+pub mod tasks;
 pub mod text;

@@ -25,3 +25,21 @@ pub fn forked() {
     FORKS.fetch_add(1, Ordering::Relaxed);
     keys::discard();
 }
+
+/// The thread's number, which is the address of something of its own.
+#[cfg(unix)]
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
+pub fn thread_number() -> usize {
+    // SAFETY: the call has no preconditions.
+    unsafe { libc::pthread_self() as usize }
+}
+
+/// The thread's number, which is the address of something of its own.
+#[cfg(not(unix))]
+pub fn thread_number() -> usize {
+    thread_local! {
+        static ITS_OWN: u8 = const { 0 };
+    }
+    ITS_OWN.with(|byte| std::ptr::from_ref(byte).addr())
+}

@@ -5,6 +5,7 @@
 //! of a batch, again and again, at 300 instructions a message.
 
 use std::cell::{Cell, RefCell, UnsafeCell};
+use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -117,20 +118,26 @@ pub fn makes_messages() -> bool {
 ///
 /// Apart from its fields, so that those are not lost where there is no memory.
 #[must_use]
-pub struct Blank<'py>(NonNull<PyObject>, Python<'py>);
+pub struct Blank<'py, K>(NonNull<PyObject>, Python<'py>, PhantomData<K>);
 
-impl<'py> Blank<'py> {
+/// What a [`Blank`] for a tuple is of.
+pub struct Tuple;
+
+impl<'py, K> Blank<'py, K> {
     /// # Safety
-    /// `object` is a new one, or null with an exception set.
+    /// `object` is a new one of the kind `K`, or null with an exception set.
     #[inline]
     unsafe fn of(py: Python<'py>, object: *mut PyObject) -> PyResult<Self> {
-        NonNull::new(object).map(|object| Self(object, py)).ok_or_else(|| PyErr::fetch(py))
+        let object = NonNull::new(object).ok_or_else(|| PyErr::fetch(py))?;
+        Ok(Self(object, py, PhantomData))
     }
+}
 
+impl<'py, R: Record> Blank<'py, R> {
     /// For a message whose fields can be part of no cycle: it need not be known to the garbage
     /// collector. Only where [`makes_messages`] says so.
     #[inline]
-    pub fn message<R: Record>(py: Python<'py>) -> PyResult<Self> {
+    pub fn message(py: Python<'py>) -> PyResult<Self> {
         let class = R::type_object_raw(py);
         // SAFETY: the object comes from the stock, whose memory nobody else points to, or new from
         // CPython.
@@ -144,19 +151,18 @@ impl<'py> Blank<'py> {
     }
 
     /// The message with these fields.
-    ///
-    /// # Safety
-    /// It comes from [`Blank::message`] for `R`.
     #[inline]
-    pub unsafe fn into_message<R: Record>(self, fields: R) -> Py<R> {
+    pub fn into_message(self, fields: R) -> Py<R> {
         let object = self.0.as_ptr();
-        // SAFETY: the caller's promise; the reference is this one's. Setting the fields completes it.
+        // SAFETY: an instance of `R`; the reference is this one's. Setting the fields completes it.
         unsafe {
             ptr::write(fields_of(object), fields);
             Bound::from_owned_ptr(self.1, object).cast_into_unchecked().unbind()
         }
     }
+}
 
+impl<'py> Blank<'py, Tuple> {
     /// For a tuple whose items can be part of no cycle, of a class that [`adopt`] has returned true
     /// for.
     #[inline]
@@ -174,13 +180,10 @@ impl<'py> Blank<'py> {
     }
 
     /// The tuple with these items.
-    ///
-    /// # Safety
-    /// It comes from [`Blank::tuple`].
     #[inline]
-    pub unsafe fn into_tuple(self, items: [Py<PyAny>; TUPLE]) -> Py<PyAny> {
+    pub fn into_tuple(self, items: [Py<PyAny>; TUPLE]) -> Py<PyAny> {
         let object = self.0.as_ptr();
-        // SAFETY: the caller's promise; the reference is this one's. Setting the items completes it.
+        // SAFETY: a tuple with room for as many; the reference is this one's. Setting the items completes it.
         unsafe {
             for (index, item) in (0..).zip(items) {
                 ffi::PyTuple_SET_ITEM(object, index, item.into_ptr());

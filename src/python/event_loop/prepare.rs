@@ -4,8 +4,9 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 
 use super::sent::Sent;
-use super::{future, tasks, thread};
+use super::thread;
 use crate::endpoint::Kind;
+use crate::python::cpython::{future, tasks};
 use crate::python::values::{errors, kinds};
 
 /// Do that, so that nothing of it is wanted when memory has run out, or when Python is ending and imports

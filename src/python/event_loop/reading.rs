@@ -5,7 +5,6 @@
 //! the protocol twice.
 
 use std::io;
-use std::ptr;
 
 use pyo3::prelude::*;
 
@@ -15,12 +14,8 @@ use super::state::Protocol;
 use super::transport;
 use crate::endpoint::Phase;
 use crate::python::cpython::names;
-use crate::python::socket::gathering::Gathering;
-use crate::python::socket::{Socket, scratch};
+use crate::python::socket::{Socket, read, scratch};
 use crate::python::values::errors;
-
-/// Bytes that may be read past the end of a large message.
-const AFTER_LARGE: usize = 16 * 1024;
 
 /// Bytes were read before the transport was handed over.
 pub fn feed(slf: &Bound<'_, Protocol>, data: &[u8]) -> PyResult<()> {
@@ -76,31 +71,20 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     }
 }
 
-/// Receive once and parse. A large message under way is received to its place, and what follows it to
-/// `buffer`.
+/// Receive once and parse; returns how many bytes there were.
 fn receive(
     me: &mut Protocol,
     py: Python<'_>,
     socket: Socket,
     buffer: &mut [u8],
 ) -> io::Result<usize> {
-    let place = me.maker.gathering.as_mut().map_or((ptr::null_mut(), 0), Gathering::rest);
-    // What follows a large message may be another one, for which the buffer is a detour.
-    let after = if place.1 == 0 { scratch::SIZE } else { AFTER_LARGE };
-    let buffer = &mut buffer[..after];
-    // SAFETY: a large message knows where the rest of it goes.
-    let received = unsafe { socket.receive(place, buffer)? };
-    let placed = received.min(place.1);
-    if let Some(gathering) = &mut me.maker.gathering {
-        // SAFETY: they were received a moment ago.
-        unsafe { gathering.written(placed) };
-    }
+    let (placed, length) = read::receive(socket, me.maker.gathering.as_mut(), buffer)?;
     let (endpoint, mut making) = me.at_work(py);
-    if place.1 > 0 {
+    if placed > 0 {
         endpoint.gathered(placed, &mut making);
     }
-    endpoint.read(&buffer[..received - placed], &mut making);
-    Ok(received)
+    endpoint.read(&buffer[..length], &mut making);
+    Ok(placed + length)
 }
 
 /// The peer sends nothing more.

@@ -11,10 +11,10 @@ use super::awaitable::{Awaitable, awaitable};
 use super::settle::settle;
 use super::state::{Awaited as State, Protocol, Receive, Wanted};
 use super::take::take;
-use super::{busy, future, unawaited, waking};
+use super::{busy, unawaited, waking};
 use crate::endpoint::Due;
 use crate::python::cpython::slots::{self, Poll};
-use crate::python::cpython::{call, interpreter, memory, names};
+use crate::python::cpython::{call, future, interpreter, memory, names};
 
 impl Receive {
     /// A new awaitable, or the connection's last one if nobody else holds it any more. Out of the

@@ -10,8 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use super::tasks;
-use crate::python::cpython::{call, process};
+use crate::python::cpython::{call, process, tasks};
 
 /// What a caller in another thread is to do.
 pub const INSTEAD: &str = "use asyncio.run_coroutine_threadsafe()";
@@ -162,23 +161,7 @@ fn running_loop(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
 /// addresses, far apart.
 #[inline]
 fn this_thread() -> usize {
-    thread_number().wrapping_add(process::forks())
-}
-
-#[cfg(unix)]
-#[inline]
-#[allow(clippy::cast_possible_truncation, reason = "it is as long as a pointer")]
-fn thread_number() -> usize {
-    // SAFETY: the call has no preconditions.
-    unsafe { libc::pthread_self() as usize }
-}
-
-#[cfg(not(unix))]
-fn thread_number() -> usize {
-    thread_local! {
-        static ITS_OWN: u8 = const { 0 };
-    }
-    ITS_OWN.with(|byte| ptr::from_ref(byte).addr())
+    process::thread_number().wrapping_add(process::forks())
 }
 
 /// The error for the child of a fork.

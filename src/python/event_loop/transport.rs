@@ -5,9 +5,8 @@ use std::mem;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
-use super::future;
 use super::state::{Protocol, Transport};
-use crate::python::cpython::{call, names};
+use crate::python::cpython::{call, future, names};
 
 /// The transport that meets the socket: asyncio's own with TLS does not say when that one closes.
 fn lowest<'py>(transport: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {

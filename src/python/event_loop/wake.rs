@@ -6,11 +6,10 @@
 //! from it and called. What a task does about a future of another class, by attributes and method
 //! calls, costs 1,000 instructions a message more; and cancellation is asyncio's own affair.
 
-use pyo3::ffi;
 use pyo3::prelude::*;
 
-use super::{future, tasks};
-use crate::python::cpython::{call, memory, names};
+use crate::python::cpython::context::Entered;
+use crate::python::cpython::{call, future, memory, names, tasks};
 use crate::python::values::errors;
 
 /// What became of the future that a task waits for.
@@ -67,31 +66,4 @@ pub fn wake(event_loop: &Bound<'_, PyAny>, future: &Bound<'_, PyAny>) -> PyResul
 fn finish(future: &Bound<'_, PyAny>) -> PyResult<Future> {
     future::finish(future)?;
     Ok(Future::Spent)
-}
-
-/// A context that is entered until this is dropped.
-struct Entered<'a, 'py>(&'a Bound<'py, PyAny>);
-
-impl<'a, 'py> Entered<'a, 'py> {
-    /// `None` if the context is already entered (or is no context at all).
-    fn enter(context: &'a Bound<'py, PyAny>) -> Option<Self> {
-        // SAFETY: the thread is attached, and CPython itself checks that this is a context.
-        if unsafe { ffi::PyContext_Enter(context.as_ptr()) } == 0 {
-            return Some(Self(context));
-        }
-        drop(PyErr::take(context.py()));
-        None
-    }
-}
-
-impl Drop for Entered<'_, '_> {
-    fn drop(&mut self) {
-        // SAFETY: the thread is attached, and the context was entered by this thread in `enter`.
-        if unsafe { ffi::PyContext_Exit(self.0.as_ptr()) } != 0 {
-            // The callback left another context entered; only it can be at fault.
-            if let Some(error) = PyErr::take(self.0.py()) {
-                call::unraisable(self.0.py(), error, Some(self.0));
-            }
-        }
-    }
 }

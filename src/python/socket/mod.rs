@@ -2,6 +2,7 @@
 
 pub mod gathering;
 pub mod poll;
+pub mod read;
 pub mod scratch;
 pub mod system;
 pub mod write;

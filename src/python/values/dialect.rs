@@ -113,8 +113,7 @@ impl Dialect {
         };
         if self.recycles && kind != Kind::Error {
             return match Blank::tuple(py, class) {
-                // SAFETY: that is where it comes from.
-                Ok(blank) => Ok(unsafe { blank.into_tuple(fields(none, item)) }),
+                Ok(blank) => Ok(blank.into_tuple(fields(none, item))),
                 Err(error) => Err((error, item)),
             };
         }

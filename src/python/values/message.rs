@@ -71,14 +71,13 @@ impl Item {
         }
         let parts = || {
             let member = kinds::member(py, self.kind)?;
-            Ok((member, kinds::no_extra(py)?, Blank::message::<Message>(py)?))
+            Ok((member, kinds::no_extra(py)?, Blank::<Message>::message(py)?))
         };
         match parts() {
             Ok((member, none, blank)) => {
                 let Content { data, extra } = self.content;
                 let fields = Message::new(member, data, extra.unwrap_or(none));
-                // SAFETY: that is where it comes from.
-                Ok(unsafe { blank.into_message(fields) }.into_any())
+                Ok(blank.into_message(fields).into_any())
             }
             Err(error) => Err((error, self)),
         }

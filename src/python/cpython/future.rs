@@ -12,7 +12,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::{PyTuple, PyType};
 
-use crate::python::cpython::{call, names};
+use super::{call, names};
 
 struct Methods {
     class: Py<PyType>,

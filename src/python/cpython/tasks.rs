@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyDict;
 
-use crate::python::cpython::{call, names};
+use super::{call, names};
 
 /// Where asyncio keeps the running tasks. Before 3.12 `asyncio.current_task` is written in Python,
 /// 1,000 instructions above the dictionary that it looks into.
