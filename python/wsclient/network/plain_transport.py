@@ -52,6 +52,7 @@ class PlainTransport(Watcher, asyncio.Transport):
         "_protocol_paused",
         "_reader",
         "_sock",
+        "_watched",
     )
 
     def __init__(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import weakref
 from asyncio.selector_events import BaseSelectorEventLoop
-from functools import partial
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
 
@@ -46,6 +45,8 @@ class Watcher:
     _loop: asyncio.AbstractEventLoop
     _reader: weakref.ref[Callable[[], object]] | None
     """Where the loop may let go by itself, what it holds."""
+    _watched: int
+    """The descriptor."""
 
     def _lets_go(self) -> bool:
         return self._reader is not None and self._reader() is None
@@ -72,7 +73,8 @@ class Watcher:
             self._loop.add_reader(descriptor, reader)
         # asyncio's own loops watch until they are told not to.
         if not isinstance(self._loop, BaseSelectorEventLoop):
-            self._reader = weakref.ref(reader, partial(self._dropped, descriptor))
+            self._watched = descriptor
+            self._reader = weakref.ref(reader, self._dropped)
 
     def _unwatch(self, descriptor: int) -> bool:
         """Do what ``loop.remove_reader`` does."""
@@ -83,13 +85,13 @@ class Watcher:
         self._reader = None
         return self._loop.remove_reader(descriptor)
 
-    def _dropped(self, descriptor: int, reader: object) -> None:
+    def _dropped(self, reader: object) -> None:
         if reader is self._reader and not self._loop.is_closed():
-            self._loop.call_soon(self._let_go, descriptor, reader)
+            self._loop.call_soon(self._let_go, reader)
 
-    def _let_go(self, descriptor: int, reader: object) -> None:
+    def _let_go(self, reader: object) -> None:
         if reader is self._reader:
-            self._end_watch(descriptor)
+            self._end_watch(self._watched)
             self._read_on()
 
     def _read_on(self) -> None:
