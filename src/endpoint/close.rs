@@ -163,7 +163,7 @@ impl<M> Endpoint<M> {
         // If the peer has ended the connection, it is that end which is answered.
         self.answer();
         let half_open = matches!(self.core.close_state(), State::Open | State::CloseReceived);
-        let sends = half_open && self.ending.phase != Phase::Gone && !self.ending.called;
+        let sends = half_open && !self.ending.called;
         self.ending.called = true;
         self.ending.discards = true;
         self.ending.asked = false;
@@ -189,8 +189,11 @@ impl<M> Endpoint<M> {
 
     /// The time is up that [`Due::TIMER`] asked for.
     pub fn expired(&mut self) {
-        self.answer();
-        self.advance(Event::Expire);
+        if self.ending.phase == Phase::Answering {
+            self.answer();
+        } else {
+            self.advance(Event::Expire);
+        }
     }
 
     /// Drop the connection, and what is not written yet, at once.

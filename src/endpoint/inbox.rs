@@ -106,7 +106,7 @@ impl<M> Inbox<M> {
 
     /// Whether nothing waits, not even for its key.
     pub fn is_empty(&self) -> bool {
-        !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
+        !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_unplaced())
     }
 
     /// How many bytes wait.

@@ -149,13 +149,19 @@ impl<M> Queue<M> {
             return self.items.put_back(item);
         }
         self.kept.try_reserve(1)?;
-        self.kept.push_front((0, item));
+        // A message before it that is put back next has the number below.
+        self.kept.push_front((self.first_number(), item));
         Ok(())
     }
 
     /// Whether there is a message to take.
     pub fn is_ready(&self) -> bool {
         self.items.len() + self.kept.len() > 0
+    }
+
+    /// Whether messages wait for their keys, or are being given their places.
+    pub fn has_unplaced(&self) -> bool {
+        self.asking || self.has_fresh()
     }
 
     /// Whether messages wait for their keys.

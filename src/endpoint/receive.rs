@@ -145,9 +145,7 @@ impl<M> Endpoint<M> {
 
     /// Queue the message that was gathered, if it is whole.
     fn finish_gathering<K: Make<Content = M>>(&mut self, make: &mut K) {
-        if self.core.missing() == 0
-            && let Some(size) = self.gathering.take()
-        {
+        if let Some(size) = self.gathering.take_if(|_| self.core.missing() == 0) {
             let content = Some(make.finish());
             if !self.ending.discards {
                 self.push_data(Kind::Binary, content, size, make);
@@ -181,6 +179,8 @@ impl<M> Endpoint<M> {
         match event {
             Event::Close(frame) => self.peer_closed(frame, make),
             _ if self.ending.discards => {}
+            // Its rest does not come any more.
+            Event::Large(_) if self.ending.phase == Phase::Gone => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
             Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
@@ -243,7 +243,7 @@ impl<M> Endpoint<M> {
     /// §5.5.3. While writing is paused, only the newest ping is to be answered. Reading goes on
     /// meanwhile: if the peer waits to be read before it reads, nobody else would end that.
     fn answer_ping<K: Make<Content = M>>(&mut self, payload: &[u8], make: &mut K) {
-        if self.core.close_state() != State::Open || self.ending.phase == Phase::Gone {
+        if self.core.close_state() != State::Open {
             return;
         }
         if let Writing::Paused(newest) = &mut self.flow.writing {

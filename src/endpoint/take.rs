@@ -87,10 +87,10 @@ impl<M> Endpoint<M> {
         instead: Option<u64>,
         make: &mut K,
     ) -> Result<Option<u64>, ProtocolError> {
-        let Some(policy) = self.inbox.policy_mut() else {
-            return Ok(None);
+        let placed = match self.inbox.policy_mut() {
+            Some(policy) => policy.place(sized, instead),
+            None => self.inbox.push(sized.0, sized.1).map(|()| None),
         };
-        let placed = policy.place(sized, instead);
         if placed.is_err() {
             self.run_out_of_memory(make);
         }
