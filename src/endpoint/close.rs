@@ -190,8 +190,11 @@ impl<M> Endpoint<M> {
 
     /// The time is up that [`Due::TIMER`] asked for.
     pub fn expired(&mut self) {
-        self.answer();
-        self.advance(Event::Expire);
+        if self.ending.phase == Phase::Answering {
+            self.answer();
+        } else {
+            self.advance(Event::Expire);
+        }
     }
 
     /// Drop the connection, and what is not written yet, at once.

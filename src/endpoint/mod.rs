@@ -240,3 +240,6 @@ impl<M> Endpoint<M> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;
