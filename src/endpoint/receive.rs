@@ -166,7 +166,7 @@ impl<M> Endpoint<M> {
     /// Messages that come after this side closes are for nobody; those that are too many are missed.
     #[cold]
     fn discard(&mut self, event: &Event<'_>) {
-        let missed = matches!(event, Event::Text(_) | Event::Binary(_) | Event::Large(_));
+        let missed = matches!(event, Event::Text(_) | Event::Binary(_));
         self.inbox.dropped += u64::from(missed && !self.ending.called);
     }
 

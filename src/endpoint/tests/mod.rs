@@ -8,6 +8,7 @@ use crate::frame::{self, Header};
 use crate::mask;
 use crate::registry::Opcode;
 
+mod arriving;
 mod endings;
 
 /// Makes messages of bytes; for large ones it has a place, unless it has no memory at all.
