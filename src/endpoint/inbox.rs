@@ -125,9 +125,14 @@ impl<M> Inbox<M> {
         Ok(())
     }
 
-    /// Take note of a message that the policy keeps.
+    /// Take note of a message that waits with the policy.
     pub fn count(&mut self, size: usize) {
         self.bytes += size + OVERHEAD;
+    }
+
+    /// Take note of `count` messages of `bytes` in all that wait there no more.
+    pub fn discount(&mut self, count: usize, bytes: usize) {
+        self.bytes -= bytes + count * OVERHEAD;
     }
 
     /// Whether there is a message to take.

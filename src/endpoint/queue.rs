@@ -81,6 +81,7 @@ impl<M> Inbox<M> {
                 policy.fresh.try_reserve(1)?;
                 policy.fresh_bytes += size;
                 policy.fresh.push((item, size));
+                self.count(size);
                 Ok(Due::KEYS)
             }
             _ => self.push_bounded((item, size)).map(|_| Due::WAKE),
@@ -92,8 +93,9 @@ impl<M> Inbox<M> {
     pub fn take_fresh(&mut self) -> Option<Vec<Sized<M>>> {
         let policy = self.policy.as_mut().filter(|policy| policy.has_fresh() && !policy.asking)?;
         policy.asking = true;
-        policy.fresh_bytes = 0;
-        Some(mem::take(&mut policy.fresh))
+        let (fresh, bytes) = (mem::take(&mut policy.fresh), mem::take(&mut policy.fresh_bytes));
+        self.discount(fresh.len(), bytes);
+        Some(fresh)
     }
 
     /// What [`take_fresh`](Self::take_fresh) gave has its place.

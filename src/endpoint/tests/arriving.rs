@@ -127,6 +127,26 @@ fn what_comes_after_too_much_is_counted_if_it_comes_whole() {
 }
 
 #[test]
+fn what_waits_for_its_key_is_bounded_at_the_end_too() {
+    let mut endpoint = Tested::new(Settings { autoping: false, ..Settings::default() });
+    endpoint.use_deflate(Inflater::new(false), None);
+    endpoint.keep_newest(1, true);
+    // Pings are not dropped, so these pause reading.
+    endpoint.read(&b"\x89\x00".repeat(1025), &mut Bytes::default());
+    while let Some(fresh) = endpoint.take_fresh() {
+        for sized in fresh {
+            endpoint.place(sized, None, &mut Bytes::default()).unwrap();
+        }
+        endpoint.end_asking();
+    }
+    endpoint.read(&too_much(), &mut Bytes::default());
+    assert!(endpoint.is_reading_paused());
+    endpoint.end_of_file();
+    parse(&mut endpoint);
+    assert_eq!((endpoint.take_fresh().map(|fresh| fresh.len()), endpoint.dropped()), (Some(2), 1));
+}
+
+#[test]
 fn a_large_message_goes_to_its_place() {
     let mut make = Bytes { places: true, ..Bytes::default() };
     let mut endpoint = open();
