@@ -168,9 +168,11 @@ impl<M> Inbox<M> {
         if item.kind.is_data() {
             return self.put_back_item(item);
         }
+        // A message before it that is put back next has the number below.
+        let first = self.first_number();
         if let Some(policy) = &mut self.policy {
             policy.kept.try_reserve(1)?;
-            policy.kept.push_front((0, (item, 0)));
+            policy.kept.push_front((first, (item, 0)));
             self.count(0);
         }
         Ok(())

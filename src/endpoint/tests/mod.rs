@@ -10,6 +10,7 @@ use crate::registry::Opcode;
 
 mod arriving;
 mod endings;
+mod policies;
 
 /// Makes messages of bytes; for large ones it has a place, unless it has no memory at all.
 #[derive(Debug, Default)]
