@@ -164,7 +164,7 @@ impl<M> Endpoint<M> {
         // If the peer has ended the connection, it is that end which is answered.
         self.answer();
         let half_open = matches!(self.core.close_state(), State::Open | State::CloseReceived);
-        let sends = half_open && self.ending.phase != Phase::Gone && !self.ending.called;
+        let sends = half_open && !self.ending.called;
         self.ending.called = true;
         self.ending.discards = true;
         self.ending.asked = false;

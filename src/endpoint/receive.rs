@@ -217,7 +217,7 @@ impl<M> Endpoint<M> {
     /// §5.5.3. While writing is paused, only the newest ping is to be answered. Reading goes on
     /// meanwhile: if the peer waits to be read before it reads, nobody else would end that.
     fn answer_ping<K: Make<Content = M>>(&mut self, payload: &[u8], make: &mut K) {
-        if self.core.close_state() != State::Open || self.ending.phase == Phase::Gone {
+        if self.core.close_state() != State::Open {
             return;
         }
         if let Writing::Paused(newest) = &mut self.flow.writing {

@@ -11,6 +11,7 @@ use crate::registry::Opcode;
 mod arriving;
 mod endings;
 mod policies;
+mod sending;
 
 /// Makes messages of bytes; for large ones it has a place, unless it has no memory at all.
 #[derive(Debug, Default)]
