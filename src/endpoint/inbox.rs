@@ -69,7 +69,7 @@ impl<M> Inbox<M> {
     }
 
     #[cold]
-    fn grow(&mut self) -> Result<(), TryReserveError> {
+    pub fn grow(&mut self) -> Result<(), TryReserveError> {
         self.items.try_reserve(1)
     }
 
@@ -105,18 +105,7 @@ impl<M> Inbox<M> {
         Some(item)
     }
 
-    /// Let a message that was popped be the first again.
-    ///
-    /// # Errors
-    /// There is no memory for it.
-    #[cold]
-    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
-        if self.policy.is_some() {
-            return self.put_back_by_policy(item);
-        }
-        self.put_back_item(item)
-    }
-
+    /// Let a message that was popped be the first again of those that a policy may drop.
     pub fn put_back_item(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
         self.items.try_reserve(1)?;
         // Its size was forgotten, and no longer matters.

@@ -134,7 +134,10 @@ impl<M> Inbox<M> {
 
     /// Add a message, and drop the oldest if there are more than the bound; returns its number.
     fn push_bounded(&mut self, (item, size): Sized<M>) -> Result<u64, TryReserveError> {
-        let Some(policy) = &mut self.policy else { return Ok(0) };
+        self.grow()?;
+        let Some(policy) = &mut self.policy else {
+            return self.append(item, size).map(|()| 0);
+        };
         let number = policy.pushed;
         if !item.kind.is_data() {
             policy.kept.try_reserve(1)?;
@@ -142,14 +145,12 @@ impl<M> Inbox<M> {
             self.count(size);
             return Ok(number);
         }
+        policy.pushed += 1;
         let max_size = policy.max_size;
         self.append(item, size)?;
         if self.len() > max_size {
             self.dropped += 1;
             self.pop_item();
-        }
-        if let Some(policy) = &mut self.policy {
-            policy.pushed += 1;
         }
         Ok(number)
     }
@@ -164,17 +165,21 @@ impl<M> Inbox<M> {
     }
 
     /// Let a message that was popped be the first again.
-    pub fn put_back_by_policy(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
-        if item.kind.is_data() {
-            return self.put_back_item(item);
-        }
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    #[cold]
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
         // A message before it that is put back next has the number below.
         let first = self.first_number();
-        if let Some(policy) = &mut self.policy {
-            policy.kept.try_reserve(1)?;
-            policy.kept.push_front((first, (item, 0)));
-            self.count(0);
+        match &mut self.policy {
+            Some(policy) if !item.kind.is_data() => {
+                policy.kept.try_reserve(1)?;
+                policy.kept.push_front((first, (item, 0)));
+                self.count(0);
+                Ok(())
+            }
+            _ => self.put_back_item(item),
         }
-        Ok(())
     }
 }

@@ -128,9 +128,7 @@ impl<M> Endpoint<M> {
 
     /// Queue the message that was gathered, if it is whole.
     fn finish_gathering<K: Make<Content = M>>(&mut self, make: &mut K) {
-        if self.core.missing() == 0
-            && let Some(size) = self.gathering.take()
-        {
+        if let Some(size) = self.gathering.take_if(|_| self.core.missing() == 0) {
             let content = Some(make.finish());
             if !self.ending.discards {
                 self.push_data(Kind::Binary, content, size, make);

@@ -20,7 +20,7 @@ fn too_much() -> Vec<u8> {
         out.extend(deflated(&mut deflater, size));
     }
     out.extend_from_slice(b"\x89\x00");
-    out.extend_from_slice(&said(Opcode::Binary, &[7; 70_000])[..10]);
+    out.extend_from_slice(&large()[..10]);
     out
 }
 
@@ -150,7 +150,7 @@ fn what_waits_for_its_key_is_bounded_at_the_end_too() {
 fn a_large_message_goes_to_its_place() {
     let mut make = Bytes { places: true, ..Bytes::default() };
     let mut endpoint = open();
-    let message = said(Opcode::Binary, &[7; 70_000]);
+    let message = large();
     endpoint.read(&message[..20_000], &mut make);
     endpoint.read(&message[20_000..60_000], &mut make);
     make.append(&message[60_000..]);

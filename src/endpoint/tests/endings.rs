@@ -25,9 +25,8 @@ fn in_phase(phase: Phase) -> Tested {
         Phase::Open => {}
         Phase::Severed => endpoint.sever(),
         Phase::Answering => read(&mut endpoint, b"\x82\x01x\x88\x02\x03\xe9"),
-        Phase::Unanswered => read(&mut endpoint, CLOSED),
         Phase::Closing => drop(close(&mut endpoint)),
-        Phase::Lingering => read(&mut endpoint, CLOSED),
+        Phase::Unanswered | Phase::Lingering => read(&mut endpoint, CLOSED),
         Phase::Aborting => endpoint.abort(),
         Phase::Gone => drop(endpoint.lose(&mut Bytes::default())),
     }
@@ -231,7 +230,9 @@ fn the_close_frame_is_shown_to_whom_it_concerns() {
         assert_eq!(endpoint.close_code(), Some(1001));
         // Nobody is told who closes.
         let mut endpoint = Tested::new(settings);
+        assert!(!endpoint.is_closed() && !endpoint.is_ending());
         assert!(close(&mut endpoint));
+        assert!(endpoint.is_closed() && endpoint.is_ending());
         read(&mut endpoint, CLOSED);
         assert_eq!(kinds(&mut endpoint), []);
         assert_eq!((endpoint.close_code(), endpoint.is_called()), (Some(1001), true));
@@ -301,7 +302,7 @@ fn the_end_that_arrived_before_the_transport_was_lost_is_told() {
 fn a_large_message_is_lost_with_the_transport() {
     let mut make = Bytes { places: true, ..Bytes::default() };
     let mut endpoint = open();
-    endpoint.read(&said(Opcode::Binary, &[7; 70_000])[..50_000], &mut make);
+    endpoint.read(&large()[..50_000], &mut make);
     assert!(endpoint.is_gathering() && !make.place.is_empty());
     endpoint.lose(&mut make);
     assert!(!endpoint.is_gathering() && make.place.is_empty() && !endpoint.is_reading());
@@ -314,7 +315,7 @@ fn a_large_message_is_lost_with_the_transport() {
 fn a_large_message_that_ends_after_this_side_closes_is_for_nobody() {
     let mut make = Bytes { places: true, ..Bytes::default() };
     let mut endpoint = open();
-    let message = said(Opcode::Binary, &[7; 70_000]);
+    let message = large();
     endpoint.read(&message[..50_000], &mut make);
     assert!(close(&mut endpoint));
     endpoint.read(&message[50_000..], &mut make);

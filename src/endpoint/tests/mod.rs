@@ -82,6 +82,11 @@ fn said(opcode: Opcode, payload: &[u8]) -> Vec<u8> {
     out
 }
 
+/// A message of 70,000 bytes, which is announced before it is whole.
+fn large() -> Vec<u8> {
+    said(Opcode::Binary, &vec![7; 70_000])
+}
+
 /// Let a message of `size` bytes arrive.
 fn arrive(endpoint: &mut Tested, size: usize) {
     endpoint.read(&said(Opcode::Binary, &vec![7; size]), &mut Bytes::default());
