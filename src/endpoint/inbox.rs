@@ -138,7 +138,7 @@ impl<M> Inbox<M> {
 
     /// Whether nothing waits, not even for its key.
     pub fn is_empty(&self) -> bool {
-        !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_fresh())
+        !self.is_ready() && !self.policy.as_ref().is_some_and(|policy| policy.has_unplaced())
     }
 
     /// Note how full it is; to be called when it has been filled, and before it is emptied.

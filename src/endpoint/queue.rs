@@ -50,6 +50,11 @@ impl<M> Queue<M> {
         !self.fresh.is_empty()
     }
 
+    /// Whether messages wait for their keys, or are being given their places.
+    pub fn has_unplaced(&self) -> bool {
+        self.asking || self.has_fresh()
+    }
+
     /// How many bytes wait for their keys.
     pub fn fresh_bytes(&self) -> usize {
         self.fresh_bytes

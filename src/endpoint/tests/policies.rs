@@ -133,3 +133,19 @@ fn without_a_policy_nothing_waits_for_its_key() {
     assert_eq!(endpoint.numbers(), (0, 2));
     assert_eq!(payloads(&mut endpoint), [b"a", b"b"]);
 }
+
+#[test]
+fn the_end_is_not_answered_while_a_message_is_given_its_place() {
+    let mut endpoint = keyed(2);
+    endpoint.read(b"\x81\x01a", &mut Bytes::default());
+    let fresh = endpoint.take_fresh().unwrap();
+    endpoint.read(b"\x88\x02\x03\xe9", &mut Bytes::default());
+    assert_eq!(endpoint.phase(), Phase::Answering);
+    assert!(!endpoint.is_empty() && !endpoint.is_closed());
+    for sized in fresh {
+        endpoint.place(sized, None, &mut Bytes::default()).unwrap();
+    }
+    endpoint.end_asking();
+    assert_eq!(payloads(&mut endpoint), [b"a"]);
+    assert_eq!(written(&mut endpoint), [closing(1001)]);
+}
