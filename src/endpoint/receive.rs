@@ -149,6 +149,8 @@ impl<M> Endpoint<M> {
                 let content = make.bytes(Kind::Binary, &payload);
                 self.push_data(Kind::Binary, content, payload.len(), make);
             }
+            // Its rest does not come any more.
+            Event::Large(_) if self.ending.phase == Phase::Gone => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
             Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),

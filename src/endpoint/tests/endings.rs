@@ -322,3 +322,17 @@ fn a_large_message_that_ends_after_this_side_closes_is_for_nobody() {
     assert!(!endpoint.is_gathering());
     assert_eq!((kinds(&mut endpoint), endpoint.dropped()), (vec![], 0));
 }
+
+#[test]
+fn a_large_message_does_not_begin_when_the_transport_is_gone() {
+    let mut make = Bytes { places: true, ..Bytes::default() };
+    let mut endpoint = full();
+    endpoint.read(&large()[..50_000], &mut make);
+    endpoint.lose(&mut make);
+    while endpoint.take().is_some() {
+        if endpoint.take_due(Due::PARSE) {
+            endpoint.parse_held(&mut make);
+        }
+    }
+    assert!(!endpoint.is_gathering() && endpoint.is_closed());
+}
