@@ -68,9 +68,8 @@ impl World {
         assert!(self.endpoint.is_empty() && self.endpoint.is_closed());
         assert!(!self.endpoint.is_open() && !self.endpoint.is_alive());
         assert_eq!((self.model.waiting.len(), self.model.fresh.len()), (0, 0));
-        let nobody = Due::NOTHING;
-        assert_eq!(self.endpoint.due().without(Due::READING), nobody);
-        assert_eq!(self.endpoint.take_reading(), None);
+        assert!(!self.endpoint.is_gathering() && !self.make.is_gathering());
+        assert_eq!(self.endpoint.due(), Due::NOTHING);
         self.check_answer();
     }
 

@@ -56,6 +56,8 @@ pub struct Model {
     pub peer_closed: Option<Vec<u8>>,
     /// It did so before this side was asked to.
     pub peer_was_first: bool,
+    /// Messages waited when the peer ended the connection: who takes them may want to answer them.
+    pub answer_waits: bool,
     /// The newest ping that came while writing was paused.
     newest: Option<Vec<u8>>,
     /// Pongs to be written, in order.
@@ -82,6 +84,7 @@ impl Model {
             deaf: false,
             peer_closed: None,
             peer_was_first: false,
+            answer_waits: false,
             newest: None,
             pongs: VecDeque::new(),
             ends: false,
@@ -154,6 +157,7 @@ impl Model {
             What::Close(payload) => self.peer_closes(payload, seen.failed == Some(Kind::Close)),
             What::Violation(code) => {
                 assert_eq!(seen.violation, Some(code));
+                self.answer_waits = !self.called && self.holds_data();
                 self.fail(code);
             }
         }
@@ -161,6 +165,7 @@ impl Model {
 
     fn peer_closes(&mut self, payload: Vec<u8>, lacks: bool) {
         self.deaf = true;
+        self.answer_waits = self.setting.autoclose && !self.called && self.holds_data();
         let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
         self.fate.get_or_insert(code);
         let shown = self.setting.shows_close || !self.setting.autoclose;
@@ -201,6 +206,11 @@ impl Model {
             oldest.and_then(|oldest| self.waiting.remove(oldest));
             self.dropped += 1;
         }
+    }
+
+    /// Whether messages wait, be it for their keys.
+    pub fn holds_data(&self) -> bool {
+        self.waiting.iter().chain(&self.fresh).any(|item| item.kind.is_data())
     }
 
     pub fn data_waiting(&self) -> usize {

@@ -57,8 +57,7 @@ impl World {
         if self.asking {
             return;
         }
-        let left = self.endpoint.due().without(Due::READING);
-        assert_eq!(left, Due::NOTHING);
+        assert_eq!(self.endpoint.due(), Due::NOTHING);
         assert_eq!(self.model.fresh.len(), 0);
         let gone = self.endpoint.phase() == Phase::Gone;
         assert_eq!(gone, self.transport.lost);
@@ -71,6 +70,13 @@ impl World {
         if gone {
             assert!(!self.endpoint.is_open() && self.endpoint.is_ending());
             assert!(self.timer.is_none());
+        }
+        if self.model.answer_waits && self.model.holds_data() && !self.torn && !self.eof && !gone {
+            assert!(self.endpoint.is_open(), "nobody can answer the messages");
+        }
+        // The end is to be read.
+        if matches!(self.endpoint.phase(), Phase::Closing | Phase::Lingering) {
+            assert!(!paused);
         }
         // Where nobody else would end it, a timer does.
         if matches!(self.endpoint.phase(), Phase::Answering | Phase::Lingering) {

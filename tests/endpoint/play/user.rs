@@ -139,6 +139,8 @@ impl World {
         if late {
             self.settle();
         }
+        // All may have been taken, and the end answered.
+        self.model.answer_waits = false;
         for item in taken.into_iter().rev() {
             self.put_back += item.content.len();
             self.model.waiting.push_front(item.clone());
@@ -162,6 +164,7 @@ impl World {
         self.write(&frame);
         assert_eq!(self.transport.permitted.len(), 0);
         if self.transport.closing {
+            self.model.answer_waits = false;
             self.call(|world| world.endpoint.sever());
         }
         self.settle();
@@ -174,6 +177,7 @@ impl World {
             let sends = world.endpoint.close(&frame, waits, &mut world.make);
             world.take_in();
             world.model.called = true;
+            world.model.answer_waits = false;
             world.model.ends = true;
             if sends {
                 world.own_codes.push(code);

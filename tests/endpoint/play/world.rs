@@ -176,6 +176,7 @@ impl World {
 
     fn end_of_file(&mut self) {
         self.eof = true;
+        self.model.answer_waits = false;
         self.model.ends = true;
         self.call(|world| world.endpoint.end_of_file());
         self.settle();
@@ -217,6 +218,7 @@ impl World {
         self.make.now += 1;
         if self.timer.is_some_and(|timer| timer <= self.make.now) {
             self.timer = None;
+            self.model.answer_waits = false;
             let before = self.endpoint.phase();
             self.call(|world| world.endpoint.expired());
             // Each step of an ending has its own time.
