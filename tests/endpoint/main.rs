@@ -9,7 +9,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 
 /// So many programs, unless somebody wants more.
-const CASES: u32 = 1000;
+const CASES: u32 = 800;
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();

@@ -58,6 +58,8 @@ pub struct Model {
     pub peer_was_first: bool,
     /// Messages waited when the peer ended the connection: who takes them may want to answer them.
     pub answer_waits: bool,
+    /// None waited.
+    pub answer_leaves: bool,
     /// The newest ping that came while writing was paused.
     newest: Option<Vec<u8>>,
     /// Pongs to be written, in order.
@@ -85,6 +87,7 @@ impl Model {
             peer_closed: None,
             peer_was_first: false,
             answer_waits: false,
+            answer_leaves: false,
             newest: None,
             pongs: VecDeque::new(),
             ends: false,
@@ -107,9 +110,7 @@ impl Model {
             self.exhausted = true;
             self.fail(1006);
         }
-        // It may lack memory for less than all.
-        let expected = (seen.messages, seen.dropped);
-        assert_eq!((self.messages, self.dropped), expected, "messages and dropped");
+        assert_eq!((self.messages, self.dropped), (seen.messages, seen.dropped));
     }
 
     fn has_parsed(&self, unit: &Unit, seen: &Seen) -> bool {
@@ -157,7 +158,7 @@ impl Model {
             What::Close(payload) => self.peer_closes(payload, seen.failed == Some(Kind::Close)),
             What::Violation(code) => {
                 assert_eq!(seen.violation, Some(code));
-                self.answer_waits = !self.called && self.holds_data();
+                self.is_to_be_answered();
                 self.fail(code);
             }
         }
@@ -165,7 +166,9 @@ impl Model {
 
     fn peer_closes(&mut self, payload: Vec<u8>, lacks: bool) {
         self.deaf = true;
-        self.answer_waits = self.setting.autoclose && !self.called && self.holds_data();
+        if self.setting.autoclose {
+            self.is_to_be_answered();
+        }
         let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
         self.fate.get_or_insert(code);
         let shown = self.setting.shows_close || !self.setting.autoclose;
@@ -206,6 +209,11 @@ impl Model {
             oldest.and_then(|oldest| self.waiting.remove(oldest));
             self.dropped += 1;
         }
+    }
+
+    fn is_to_be_answered(&mut self) {
+        self.answer_waits = !self.called && self.holds_data();
+        self.answer_leaves = self.waiting.is_empty() && self.fresh.is_empty();
     }
 
     /// Whether messages wait, be it for their keys.

@@ -74,6 +74,9 @@ impl World {
         if self.model.answer_waits && self.model.holds_data() && !self.torn && !self.eof && !gone {
             assert!(self.endpoint.is_open(), "nobody can answer the messages");
         }
+        if self.model.answer_leaves {
+            assert!(!self.endpoint.is_open(), "nobody answers the end");
+        }
         // The end is to be read.
         if matches!(self.endpoint.phase(), Phase::Closing | Phase::Lingering) {
             assert!(!paused);

@@ -78,6 +78,7 @@ pub enum Step {
     Burst {
         count: usize,
         size: usize,
+        compressed: bool,
     },
     Ping {
         size: usize,
@@ -185,6 +186,7 @@ impl Step {
             20..=23 => Self::Burst {
                 count: 1 + usize::from(second % 40),
                 size: [0, 100, 20_000, 50_000][usize::from(first % 4)],
+                compressed: first & 0x700 == 0x100,
             },
             24..=27 => Self::Ping { size: usize::from(second % 126) },
             28 => Self::Pong { asked: first.is_multiple_of(2) },
@@ -223,7 +225,11 @@ impl Step {
                 2 => Self::Fail,
                 _ => Self::Break,
             },
-            (63, 0) => Self::Burst { count: 9000, size: 0 },
+            (63, 0) => Self::Burst { count: 9000, size: 0, compressed: false },
+            // More than is kept at the end; it takes long.
+            (63, 1) if second.is_multiple_of(32) => {
+                Self::Burst { count: 40, size: 500_000, compressed: true }
+            }
             _ => Self::Turn,
         }
     }

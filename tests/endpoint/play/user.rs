@@ -46,6 +46,7 @@ impl World {
                 self.call(|world| {
                     world.endpoint.fail_now("it is late".to_owned(), &mut world.make);
                     world.take_in();
+                    world.check_parsed();
                     world.model.fail(1006);
                 });
                 self.settle();
@@ -69,12 +70,16 @@ impl World {
         if self.endpoint.has_message() {
             return self.take_one();
         }
-        // All that has arrived has been handed out.
+        self.check_parsed();
+        assert!(!self.endpoint.is_reading_paused() || self.user_paused, "nothing pauses reading");
+        false
+    }
+
+    /// All that has arrived can be taken, or has been.
+    fn check_parsed(&self) {
         let unit = self.peer.units.front();
         let arrived = unit.is_some_and(|unit| unit.end <= self.peer.delivered());
         assert!(!arrived || self.model.deaf, "{unit:?} has arrived");
-        assert!(!self.endpoint.is_reading_paused() || self.user_paused, "nothing pauses reading");
-        false
     }
 
     pub fn take_one(&mut self) -> bool {
@@ -176,6 +181,7 @@ impl World {
         self.call(|world| {
             let sends = world.endpoint.close(&frame, waits, &mut world.make);
             world.take_in();
+            world.check_parsed();
             world.model.called = true;
             world.model.answer_waits = false;
             world.model.ends = true;

@@ -112,13 +112,15 @@ impl World {
 
     pub fn step(&mut self, step: &Step) {
         match *step {
-            Step::Message { size, .. } if !self.allows(size) => self.peer.exceed(),
+            Step::Message { size, .. } | Step::Burst { size, .. } if !self.allows(size) => {
+                self.peer.exceed();
+            }
             Step::Message { text, size, fragments, compressed } => {
                 self.peer.message(text, size, fragments, compressed);
             }
-            Step::Burst { count, size } => {
+            Step::Burst { count, size, compressed } => {
                 for _ in 0..count {
-                    self.peer.message(false, size, 1, false);
+                    self.peer.message(false, size, 1, compressed);
                 }
             }
             Step::Ping { size } => self.peer.ping(size),
