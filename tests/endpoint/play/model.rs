@@ -106,7 +106,9 @@ impl Model {
                 self.apply(unit.what, seen);
             }
         }
-        if seen.failed.is_some() && !self.exhausted {
+        // Nobody is shown a close frame after this side has closed.
+        let lost = seen.failed.is_some_and(|kind| kind != Kind::Close || !self.called);
+        if lost && !self.exhausted {
             self.exhausted = true;
             self.fail(1006);
         }
@@ -214,6 +216,11 @@ impl Model {
     fn is_to_be_answered(&mut self) {
         self.answer_waits = !self.called && self.holds_data();
         self.answer_leaves = self.waiting.is_empty() && self.fresh.is_empty();
+    }
+
+    /// Whether the peer broke the protocol.
+    pub fn has_breach(&self) -> bool {
+        self.fate.is_some_and(|code| matches!(code, 1002 | 1007 | 1009))
     }
 
     /// Whether messages wait, be it for their keys.

@@ -77,6 +77,13 @@ impl World {
         if self.model.answer_leaves {
             assert!(!self.endpoint.is_open(), "nobody answers the end");
         }
+        let ends = matches!(self.endpoint.phase(), Phase::Lingering | Phase::Aborting);
+        let both = self.model.peer_closed.is_some() || self.model.has_breach();
+        if self.transport.close.is_some() {
+            assert!(!self.endpoint.is_open());
+            assert!(gone || ends || !both, "TCP does not end");
+        }
+        assert!(gone || !self.given_up || self.aborted, "it goes on");
         // The end is to be read.
         if matches!(self.endpoint.phase(), Phase::Closing | Phase::Lingering) {
             assert!(!paused);

@@ -16,6 +16,8 @@ pub struct Setting {
     pub limit: Option<u32>,
     /// In the end the peer reads nothing before all that it has to say is read.
     pub stubborn: bool,
+    /// It reads at all.
+    pub reads: bool,
     pub ending: Ending,
 }
 
@@ -55,6 +57,7 @@ impl Setting {
             comes_paused: bit(7),
             limit: (number >> 10 & 3 == 3).then_some(70_000),
             stubborn: bit(12),
+            reads: !bit(15),
             ending: match number >> 13 & 3 {
                 0 => Ending::PeerCloses,
                 1 => Ending::UserCloses,

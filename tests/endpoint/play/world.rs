@@ -44,6 +44,8 @@ pub struct World {
     pub eof: bool,
     /// This side has dropped the connection.
     pub aborted: bool,
+    /// This side has failed.
+    pub given_up: bool,
     /// The end has come in a way that lets no close frame out.
     pub torn: bool,
     /// The user wants no messages for now.
@@ -94,6 +96,7 @@ impl World {
             pings: Vec::new(),
             eof: false,
             aborted: false,
+            given_up: false,
             torn: false,
             user_paused: false,
             put_back: 0,
@@ -182,6 +185,8 @@ impl World {
         self.model.ends = true;
         self.call(|world| world.endpoint.end_of_file());
         self.settle();
+        // The transport closes itself, but not before all is written.
+        assert!(self.timer.is_some() || self.aborted);
         self.transport.close();
     }
 
@@ -196,6 +201,12 @@ impl World {
             self.settle();
             assert_eq!(self.endpoint.phase(), Phase::Gone);
         }
+    }
+
+    /// This side fails, and drops the connection.
+    pub fn give_up(&mut self) {
+        self.given_up = true;
+        self.torn = true;
     }
 
     /// The transport fails.
@@ -269,7 +280,9 @@ impl World {
             violation,
         };
         self.model.absorb(&mut self.peer.units, &seen);
-        self.torn |= self.model.exhausted;
+        if self.model.exhausted {
+            self.give_up();
+        }
     }
 
     /// How it ends is said once, and does not change.
