@@ -136,6 +136,11 @@ sanitize: $(VENV)/.extra-test ## Run the core under AddressSanitizer or valgrind
 		echo 'llvm-cov is missing: whether that reaches all unsafe code was not checked' >&2; \
 	fi
 
+.PHONY: coverage
+coverage: ## Fail if the Rust tests miss a branch of src/endpoint that tests/covered.py does not name
+	$(if $(LLVM_PATH),,$(error llvm-cov is missing (rustup component add llvm-tools)))
+	$(PYTHON) tests/covered.py '$(LLVM_PATH)'
+
 FUZZ_SECONDS := 20
 FUZZED_IN_RUST := $(patsubst fuzz/fuzz_targets/%.rs,%,$(wildcard fuzz/fuzz_targets/*.rs))
 FUZZED_IN_PYTHON := answers arguments

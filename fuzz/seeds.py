@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 import sys
 import zlib
 from pathlib import Path
@@ -23,6 +24,18 @@ def raw_deflate(message: bytes) -> bytes:
     return (compressor.compress(message) + compressor.flush(zlib.Z_SYNC_FLUSH))[:-4]
 
 
+def program(setting: int, *steps: tuple[int, int, int]) -> bytes:
+    """Write a setting and its steps as `arbitrary` reads them: a byte says that one follows."""
+    return struct.pack("<I", setting) + b"".join(
+        b"\1" + struct.pack("<BHH", *step) for step in steps
+    )
+
+
+# Steps of `tests/endpoint/play/step.rs`, by their numbers.
+MESSAGE, BURST, PING, DELIVER = (12, 0, 20), (20, 3, 29), (24, 0, 9), (0, 2, 0)
+TAKE, SEND, TICK = (29, 0, 0), (39, 13, 999), (55, 0, 0)
+CLOSE, SHUT, LEAVE = (58, 0, 0), (60, 0, 0), (61, 0, 0)
+
 # The first byte chooses between a server's answer and a proxy's; two say where it is cut.
 SERVER, PROXY = b"\0\0\x20", b"\1\0\x20"
 
@@ -43,6 +56,13 @@ SEEDS: dict[str, list[bytes]] = {
     ],
     "mask": [b"abcd\0" + bytes(200)],
     "inflate": [bytes(3) + raw_deflate(b"Hello" * count) for count in (1, 100)],
+    "endpoint": [
+        program(0, MESSAGE, PING, DELIVER, TAKE, CLOSE, DELIVER),
+        program(0, MESSAGE, CLOSE, DELIVER, TICK, TICK),
+        program(0, BURST, DELIVER, DELIVER, DELIVER, TAKE, LEAVE, DELIVER),
+        program(0x4010, BURST, SEND, SEND, DELIVER, PING, DELIVER, SHUT, CLOSE, DELIVER),
+        program(0x121A, MESSAGE, MESSAGE, MESSAGE, PING, DELIVER, TAKE, LEAVE, DELIVER),
+    ],
     "answers": [
         SERVER + SWITCHING + b"\r\n" + FRAMES,
         SERVER + SWITCHING + b"Sec-WebSocket-Protocol: chat\r\nSet-Cookie: a=b; Path=/\r\n\r\n",

@@ -1,5 +1,8 @@
 //! What several targets need: a connection that is fed, and what came of it.
 
+#[path = "../../tests/endpoint/play/mod.rs"]
+pub mod play;
+
 use arbitrary::Arbitrary;
 use wsclient::connection::{Connection, Event};
 use wsclient::deflate::Inflater;

@@ -9,7 +9,7 @@ use super::queue::Queue;
 use super::waiting::Waiting;
 
 /// Above this many bytes, reading pauses.
-const HIGH_WATER: usize = 512 * 1024;
+pub const HIGH_WATER: usize = 512 * 1024;
 /// At or below this many bytes, reading goes on.
 const LOW_WATER: usize = HIGH_WATER / 4;
 /// How many bytes more are kept when reading goes on to the end all the same. What waits to be

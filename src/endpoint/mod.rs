@@ -242,3 +242,6 @@ impl<M> Endpoint<M> {
         ]
     }
 }
+
+#[cfg(test)]
+mod tests;

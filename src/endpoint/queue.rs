@@ -4,7 +4,7 @@ use std::collections::{TryReserveError, VecDeque};
 use std::mem;
 
 use super::item::Item;
-use super::waiting::{Sized, Waiting};
+use super::waiting::{OVERHEAD, Sized, Waiting};
 
 /// Above this many bytes that wait for their keys, reading pauses.
 const FRESH: usize = 512 * 1024;
@@ -187,7 +187,8 @@ impl<M> Queue<M> {
 
     /// How many bytes wait, for their keys or to be taken.
     pub fn bytes(&self) -> usize {
-        self.items.bytes() + self.fresh_bytes
+        let others = self.fresh.len() + self.kept.len();
+        self.items.bytes() + self.fresh_bytes + others * OVERHEAD
     }
 
     /// All that waits, in no order.

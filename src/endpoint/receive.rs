@@ -18,19 +18,22 @@ impl<M> Endpoint<M> {
     /// Bytes have arrived. They are parsed as far as the inbox has room; the rest is held back, and
     /// reading is to pause.
     pub fn read<K: Make<Content = M>>(&mut self, input: &[u8], make: &mut K) {
+        let before = self.counts.messages_received;
         let rest = self.parse(input, make);
         if !rest.is_empty() {
             self.hold(rest, make);
         }
-        self.announce();
+        self.announce(before);
     }
 
-    /// Messages have been added: note how many, and let those be told who wait for them. Once for all,
-    /// as it would cost each of many in one read four instructions.
+    /// If there are more messages than `before`, note how many, and let those be told who wait for them.
+    /// Once for all: it would cost each of many in one read four instructions.
     #[inline]
-    fn announce(&mut self) {
-        self.inbox.mark();
-        self.owe_thing(self.inbox.due());
+    fn announce(&mut self, before: u64) {
+        if self.counts.messages_received != before {
+            self.inbox.mark();
+            self.owe_thing(self.inbox.due());
+        }
     }
 
     /// Whether a message is arriving that [`Make`] has the place of.
@@ -45,9 +48,10 @@ impl<M> Endpoint<M> {
     #[inline]
     pub fn gathered<K: Make<Content = M>>(&mut self, length: usize, make: &mut K) {
         if self.gathering.is_some() {
+            let before = self.counts.messages_received;
             self.core.gathered(length);
             self.finish_gathering(make);
-            self.announce();
+            self.announce(before);
         }
     }
 
@@ -55,9 +59,10 @@ impl<M> Endpoint<M> {
     #[cold]
     pub fn parse_held<K: Make<Content = M>>(&mut self, make: &mut K) {
         self.turn(Turn::Drain);
+        let before = self.counts.messages_received;
         let mut held = mem::take(&mut self.flow.held);
         let rest = self.parse(&held, make).len();
-        self.announce();
+        self.announce(before);
         if rest > 0 {
             held.drain(..held.len() - rest);
             self.flow.held = held;
@@ -234,6 +239,7 @@ impl<M> Endpoint<M> {
     ) {
         let pushed = content.map(|content| self.inbox.push(Item { kind, content }, size));
         if let Some(Ok(())) = pushed {
+            self.inbox.mark();
             self.owe_thing(self.inbox.due());
         } else {
             self.run_out_of_memory(make);

@@ -5,7 +5,7 @@ use std::collections::{TryReserveError, VecDeque};
 use super::item::Item;
 
 /// What a message costs beside its payload, so that empty ones count, too.
-const OVERHEAD: usize = 64;
+pub const OVERHEAD: usize = 64;
 
 /// A message and its size in bytes.
 pub type Sized<M> = (Item<M>, usize);

@@ -1,5 +1,7 @@
 //! When memory runs out, wherever it does: an error, or every message right; never a panic.
 
+mod endpoint;
+
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::cell::Cell;
 use std::{iter, ptr};
@@ -82,6 +84,10 @@ fn append(stream: &mut Vec<u8>, fin: bool, rsv: u8, opcode: Opcode, payload: &[u
 /// What has arrived, by its opcode, length and a sum of its bytes: without an allocation.
 type Seen = (Opcode, usize, u64);
 
+fn sum(payload: &[u8]) -> u64 {
+    (1..).zip(payload).fold(0, |sum, (place, byte)| sum + place * u64::from(*byte))
+}
+
 fn seen(event: &Event<'_>) -> Option<Seen> {
     let (opcode, payload): (_, &[u8]) = match event {
         Event::Text(payload) => (Opcode::Text, payload),
@@ -91,8 +97,7 @@ fn seen(event: &Event<'_>) -> Option<Seen> {
         Event::Close(close) => (Opcode::Close, close.reason.as_bytes()),
         Event::Large(_) => return None,
     };
-    let sum = (1..).zip(payload).fold(0, |sum, (place, byte)| sum + place * u64::from(*byte));
-    Some((opcode, payload.len(), sum))
+    Some((opcode, payload.len(), sum(payload)))
 }
 
 /// Messages of every kind, in fragments, compressed, empty and large, with control frames between.

@@ -1,0 +1,215 @@
+//! What the user does.
+
+use wsclient::close::CloseFrame;
+use wsclient::endpoint::{Item, Kind, Phase};
+use wsclient::frame::{self, Header};
+use wsclient::keys;
+use wsclient::registry::Opcode;
+
+use super::maker::Content;
+use super::step::Step;
+use super::world::World;
+
+impl World {
+    pub fn user_step(&mut self, step: &Step) {
+        if matches!(step, Step::Take { .. } | Step::TakeAll | Step::PutBack { .. }) {
+            // Only one waits at a time.
+            self.waits = false;
+        }
+        match *step {
+            Step::Take { count } => {
+                for _ in 0..count {
+                    if !self.receive() {
+                        break;
+                    }
+                }
+            }
+            // aiohttp has no batches, and its order is not theirs.
+            Step::TakeAll if self.setting.shows_close => drop(self.receive()),
+            Step::TakeAll => self.take_all(),
+            Step::PutBack { late, count } => self.put_back(late, count),
+            Step::Send { size, text } => {
+                let opcode = if text { Opcode::Text } else { Opcode::Binary };
+                self.send(opcode, vec![b'y'; size]);
+            }
+            Step::SendPing => {
+                let payload = format!("{}", self.pings.len()).into_bytes();
+                if self.endpoint.is_open() {
+                    let now = self.make.instant();
+                    assert!(self.endpoint.pinging(&payload, now).is_ok());
+                }
+                self.pings.push(payload.clone());
+                self.send(Opcode::Ping, payload);
+            }
+            Step::Shut { code } => self.close(code),
+            Step::Abort => self.abort(),
+            Step::Fail => {
+                self.call(|world| {
+                    world.endpoint.fail_now("it is late".to_owned(), &mut world.make);
+                    world.take_in();
+                    world.check_parsed();
+                    world.model.fail(1006);
+                    world.give_up();
+                });
+                self.settle();
+            }
+            Step::Pause { pause } => {
+                self.user_paused = pause;
+                self.call(|world| world.endpoint.pause_reading(pause));
+                self.settle();
+            }
+            _ => {}
+        }
+    }
+
+    /// Take what is there, or answer the peer's end if that is wanted; returns whether there may be
+    /// more.
+    pub fn receive(&mut self) -> bool {
+        if !self.endpoint.has_message() && self.endpoint.wants_asking() {
+            self.call(|world| world.endpoint.ask());
+            self.settle();
+        }
+        if self.endpoint.has_message() {
+            return self.take_one();
+        }
+        self.check_parsed();
+        assert!(!self.endpoint.is_reading_paused() || self.user_paused, "nothing pauses reading");
+        false
+    }
+
+    /// Whether a close frame is out, or is owed to the peer's end.
+    fn is_answered(&self) -> bool {
+        let closed = self.model.peer_closed.is_some() && self.setting.autoclose;
+        self.transport.close.is_some() || closed || self.model.has_breach()
+    }
+
+    /// All that has arrived can be taken, or has been.
+    fn check_parsed(&self) {
+        let unit = self.peer.units.front();
+        let arrived = unit.is_some_and(|unit| unit.end <= self.peer.delivered());
+        assert!(!arrived || self.model.deaf, "{unit:?} has arrived");
+    }
+
+    pub fn take_one(&mut self) -> bool {
+        let took = self.call(|world| {
+            let item = world.endpoint.take();
+            world.expect(item.as_ref());
+            item.is_some()
+        });
+        self.settle();
+        took
+    }
+
+    /// It is the first that waits.
+    fn expect(&mut self, item: Option<&Item<Content>>) {
+        let expected = self.model.waiting.pop_front();
+        assert_eq!(item, expected.as_ref());
+        if item.is_none() {
+            assert_eq!(self.endpoint.phase(), Phase::Gone);
+        }
+    }
+
+    /// As `receive_many` does, which takes what comes in meanwhile, too.
+    fn take_all(&mut self) {
+        if !self.endpoint.has_message() {
+            self.receive();
+            return;
+        }
+        let mut count = 0;
+        while count < 100_000 {
+            let took = self.call(|world| {
+                let item = world.endpoint.take_queued();
+                if item.is_some() {
+                    world.expect(item.as_ref());
+                }
+                item.is_some()
+            });
+            count += 1;
+            if !took {
+                assert_eq!(self.model.waiting.len(), 0);
+                self.settle();
+                if self.model.waiting.is_empty() {
+                    break;
+                }
+            }
+        }
+        self.settle();
+    }
+
+    /// Take messages that cannot be handed out after all.
+    fn put_back(&mut self, late: bool, count: usize) {
+        let mut taken = Vec::new();
+        while taken.len() < count
+            && self.endpoint.has_message()
+            && let Some(item) = self.call(|world| {
+                let item = world.endpoint.take();
+                world.expect(item.as_ref());
+                item
+            })
+        {
+            taken.push(item);
+        }
+        if late {
+            self.settle();
+        }
+        // All may have been taken, and the end answered.
+        self.model.answer_waits = false;
+        for item in taken.into_iter().rev() {
+            self.put_back += item.content.len();
+            self.model.waiting.push_front(item.clone());
+            self.call(|world| world.endpoint.put_back(item, &mut world.make));
+        }
+        self.settle();
+    }
+
+    /// Send a frame at once, whether or not writing is paused.
+    fn send(&mut self, opcode: Opcode, payload: Vec<u8>) {
+        let open = self.endpoint.is_open();
+        let permitted = self.call(|world| world.endpoint.permit(opcode, payload.len()));
+        assert_eq!(permitted, open);
+        if !permitted {
+            return;
+        }
+        let Ok(key) = keys::draw() else { return };
+        let mut frame = Vec::new();
+        frame::append_frame(&Header::new(opcode, payload.len(), Some(key)), &payload, &mut frame);
+        self.transport.permitted.push_back((opcode, payload));
+        self.write(&frame);
+        assert_eq!(self.transport.permitted.len(), 0);
+        if self.transport.closing {
+            self.model.answer_waits = false;
+            self.call(|world| world.endpoint.sever());
+        }
+        self.settle();
+    }
+
+    pub fn close(&mut self, code: u16) {
+        let frame = CloseFrame { code: Some(code), reason: "done".to_owned() };
+        let (waits, again) = (self.waits, self.model.called);
+        self.call(|world| {
+            let sends = world.endpoint.close(&frame, waits, &mut world.make);
+            world.take_in();
+            world.check_parsed();
+            let over = again || world.transport.lost || world.given_up;
+            assert!(!(sends && over), "it is over");
+            assert!(sends || over || world.torn || world.is_answered(), "no close frame");
+            world.model.called = true;
+            world.model.answer_waits = false;
+            world.model.ends = true;
+            if sends {
+                world.own_codes.push(code);
+                if waits && world.model.waiting.is_empty() && !world.transport.lost {
+                    world.model.push(Kind::Closing, Vec::new());
+                }
+            }
+        });
+        self.settle();
+    }
+
+    pub fn abort(&mut self) {
+        self.torn = true;
+        self.call(|world| world.endpoint.abort());
+        self.model.ends = true;
+        self.settle();
+    }
+}
