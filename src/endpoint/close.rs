@@ -83,9 +83,8 @@ impl<M> Endpoint<M> {
         let failed = !matches!(fate, Fate::Closed(_));
         self.ending.fate = Some(fate);
         if failed && !self.ending.called {
-            let item = Item { kind: Kind::Error, content: make.notice() };
             // Without memory for it, the fate still says it.
-            let _ = self.inbox.push(item, 0);
+            let _ = self.inbox.push(Kind::Error, make.notice(), 0);
             self.owe_thing(self.inbox.due());
         }
     }

@@ -1,12 +1,11 @@
 //! Messages that have arrived and not been taken.
 
-use std::collections::TryReserveError;
 use std::mem;
 
 use super::due::Due;
-use super::item::Item;
+use super::item::{Item, Kind};
 use super::queue::Queue;
-use super::waiting::Waiting;
+use super::waiting::{NoMemory, Waiting};
 
 /// Above this many bytes, reading pauses.
 pub const HIGH_WATER: usize = 512 * 1024;
@@ -60,10 +59,10 @@ impl<M> Inbox<M> {
     /// There is no memory for it.
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
-    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
+    pub fn push(&mut self, kind: Kind, content: M, size: usize) -> Result<(), NoMemory> {
         match &mut self.policy {
-            None => self.items.push(item, size),
-            Some(policy) => policy.push(item, size),
+            None => self.items.push(Item { kind, content }, size),
+            Some(policy) => policy.push(kind, content, size),
         }
     }
 
@@ -81,7 +80,7 @@ impl<M> Inbox<M> {
     /// # Errors
     /// There is no memory for it.
     #[cold]
-    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), NoMemory> {
         match &mut self.policy {
             None => self.items.put_back(item),
             Some(policy) => policy.put_back(item),
@@ -129,7 +128,7 @@ impl<M> Inbox<M> {
     /// Whether [`is_full`](Self::is_full) is worth asking.
     #[inline]
     pub fn may_be_full(&self) -> bool {
-        self.items.bytes() > HIGH_WATER || self.policy.is_some()
+        self.policy.is_some() || self.items.bytes() > HIGH_WATER
     }
 
     /// Whether reading is to pause. A single message never fills it: pausing for each message of more

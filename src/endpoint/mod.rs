@@ -69,7 +69,7 @@ pub use due::Due;
 pub use ending::{Fate, LINGER, Phase};
 pub use item::{Item, Kind, Make};
 pub use pings::Pings;
-pub use waiting::Sized;
+pub use waiting::{NoMemory, Sized};
 
 use counts::Counts;
 use ending::Ending;

@@ -1,10 +1,10 @@
 //! What becomes of messages that nobody takes in time, where the user would rather have new ones.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::VecDeque;
 use std::mem;
 
-use super::item::Item;
-use super::waiting::{OVERHEAD, Sized, Waiting};
+use super::item::{Item, Kind};
+use super::waiting::{NoMemory, OVERHEAD, Sized, Waiting};
 
 /// Above this many bytes that wait for their keys, reading pauses.
 const FRESH: usize = 512 * 1024;
@@ -56,11 +56,13 @@ impl<M> Queue<M> {
     /// # Errors
     /// There is no memory for it.
     #[cold]
-    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
+    #[inline(never)]
+    pub fn push(&mut self, kind: Kind, content: M, size: usize) -> Result<(), NoMemory> {
+        let item = Item { kind, content };
         if !self.keyed {
             return self.push_placed((item, size)).map(drop);
         }
-        self.fresh.try_reserve(1)?;
+        self.fresh.try_reserve(1).map_err(|_| NoMemory)?;
         self.fresh_bytes += size;
         self.fresh.push((item, size));
         Ok(())
@@ -91,7 +93,7 @@ impl<M> Queue<M> {
         &mut self,
         sized: Sized<M>,
         instead: Option<u64>,
-    ) -> Result<Option<u64>, TryReserveError> {
+    ) -> Result<Option<u64>, NoMemory> {
         match instead.and_then(|number| self.index_of(number)) {
             Some(index) => {
                 self.dropped += 1;
@@ -114,10 +116,10 @@ impl<M> Queue<M> {
 
     /// Add a message behind all others, and drop the oldest if there are more than the bound; returns
     /// its number.
-    fn push_placed(&mut self, (item, size): Sized<M>) -> Result<u64, TryReserveError> {
+    fn push_placed(&mut self, (item, size): Sized<M>) -> Result<u64, NoMemory> {
         let number = self.pushed;
         if !item.kind.is_data() {
-            self.kept.try_reserve(1)?;
+            self.kept.try_reserve(1).map_err(|_| NoMemory)?;
             self.kept.push_back((number, item));
             return Ok(number);
         }
@@ -144,11 +146,11 @@ impl<M> Queue<M> {
     ///
     /// # Errors
     /// There is no memory for it.
-    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), NoMemory> {
         if item.kind.is_data() {
             return self.items.put_back(item);
         }
-        self.kept.try_reserve(1)?;
+        self.kept.try_reserve(1).map_err(|_| NoMemory)?;
         // A message before it that is put back next has the number below.
         self.kept.push_front((self.first_number(), item));
         Ok(())

@@ -5,7 +5,7 @@ use std::mem;
 use super::due::Due;
 use super::ending::Phase;
 use super::flow::{Turn, Writing};
-use super::item::{Item, Kind, Make};
+use super::item::{Kind, Make};
 use super::{Endpoint, Fate};
 use crate::close::{CloseFrame, State};
 use crate::connection::Event;
@@ -81,8 +81,7 @@ impl<M> Endpoint<M> {
                 self.finish_gathering(make);
                 continue;
             }
-            let crowded = self.inbox.may_be_full() || !self.flow.held.is_empty();
-            if crowded && self.has_no_room() {
+            if (!self.flow.held.is_empty() || self.inbox.may_be_full()) && self.has_no_room() {
                 return input;
             }
             match self.core.next_event(&mut input) {
@@ -218,7 +217,7 @@ impl<M> Endpoint<M> {
             return self.run_out_of_memory(make);
         };
         self.counts.received(size);
-        if self.inbox.push(Item { kind, content }, size).is_err() {
+        if self.inbox.push(kind, content, size).is_err() {
             self.run_out_of_memory(make);
         }
     }
@@ -237,7 +236,7 @@ impl<M> Endpoint<M> {
         size: usize,
         make: &mut K,
     ) {
-        let pushed = content.map(|content| self.inbox.push(Item { kind, content }, size));
+        let pushed = content.map(|content| self.inbox.push(kind, content, size));
         if let Some(Ok(())) = pushed {
             self.inbox.mark();
             self.owe_thing(self.inbox.due());

@@ -5,8 +5,7 @@ use super::due::Due;
 use super::ending::Phase;
 use super::flow::Turn;
 use super::item::{Item, Make};
-use super::waiting::Sized;
-use crate::error::ProtocolError;
+use super::waiting::{NoMemory, Sized};
 
 impl<M> Endpoint<M> {
     /// Whether a message can be taken, or the end be told.
@@ -86,16 +85,16 @@ impl<M> Endpoint<M> {
         sized: Sized<M>,
         instead: Option<u64>,
         make: &mut K,
-    ) -> Result<Option<u64>, ProtocolError> {
+    ) -> Result<Option<u64>, NoMemory> {
         let placed = match self.inbox.policy_mut() {
             Some(policy) => policy.place(sized, instead),
-            None => self.inbox.push(sized.0, sized.1).map(|()| None),
+            None => self.inbox.push(sized.0.kind, sized.0.content, sized.1).map(|()| None),
         };
         if placed.is_err() {
             self.run_out_of_memory(make);
         }
         self.owe_thing(self.inbox.due());
-        Ok(placed?)
+        placed
     }
 
     /// All that [`take_fresh`](Self::take_fresh) gave has its place.

@@ -1,11 +1,16 @@
 //! Messages in the order in which they came, and the memory that they take.
 
-use std::collections::{TryReserveError, VecDeque};
+use std::collections::VecDeque;
 
 use super::item::Item;
 
 /// What a message costs beside its payload, so that empty ones count, too.
 pub const OVERHEAD: usize = 64;
+
+/// There is no memory for a message. Smaller than what the standard library says, for each message that
+/// there is memory for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct NoMemory;
 
 /// A message and its size in bytes.
 pub type Sized<M> = (Item<M>, usize);
@@ -31,7 +36,7 @@ impl<M> Waiting<M> {
     /// There is no memory for it.
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
-    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), TryReserveError> {
+    pub fn push(&mut self, item: Item<M>, size: usize) -> Result<(), NoMemory> {
         if self.items.len() == self.items.capacity() {
             self.grow()?;
         }
@@ -41,8 +46,8 @@ impl<M> Waiting<M> {
     }
 
     #[cold]
-    fn grow(&mut self) -> Result<(), TryReserveError> {
-        self.items.try_reserve(1)
+    fn grow(&mut self) -> Result<(), NoMemory> {
+        self.items.try_reserve(1).map_err(|_| NoMemory)
     }
 
     /// Take the first.
@@ -60,7 +65,7 @@ impl<M> Waiting<M> {
     ///
     /// # Errors
     /// There is no memory for it.
-    pub fn put_back(&mut self, item: Item<M>) -> Result<(), TryReserveError> {
+    pub fn put_back(&mut self, item: Item<M>) -> Result<(), NoMemory> {
         self.grow()?;
         // Its size was forgotten, and no longer matters.
         self.bytes += OVERHEAD;

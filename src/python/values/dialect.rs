@@ -5,7 +5,7 @@ use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::types::{PyTuple, PyType};
 
-use super::kinds;
+use super::kinds::{self, Members};
 use super::message::{Content, Item};
 use crate::endpoint::Kind;
 use crate::error::ProtocolError;
@@ -33,7 +33,7 @@ pub struct Dialect {
     message: Py<PyType>,
     text_message: Py<PyType>,
     /// The members of the enumeration, in the order of `Kind`.
-    members: [Py<PyAny>; Kind::COUNT],
+    members: Members,
     /// The core drops the messages itself.
     recycles: bool,
     reset: Py<PyType>,
@@ -61,15 +61,10 @@ impl Dialect {
             }
         }
         let recycles = recycle::adopt(&message) && recycle::adopt(&text_message);
-        let mut members = Vec::with_capacity(Kind::COUNT);
-        for name in kinds::NAMES {
-            members.push(msg_type.getattr(name.to_uppercase())?.unbind());
-        }
-        let members = members.try_into().map_err(|_| PyTypeError::new_err("too few members"))?;
         Ok(Self {
+            members: kinds::members_of(msg_type)?,
             message: message.unbind(),
             text_message: text_message.unbind(),
-            members,
             recycles,
             reset,
             disconnected,

@@ -1,24 +1,35 @@
 //! What kind a message is, as Python has it.
 
+use pyo3::exceptions::PyTypeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::types::PyString;
 
 use crate::endpoint::Kind;
 
-/// The members of `wsclient.MsgType`, in the order of the kinds.
-pub const NAMES: [&str; Kind::COUNT] =
-    ["text", "binary", "close", "ping", "pong", "closing", "closed", "error"];
+/// The names of an enumeration's members, in the order of the kinds.
+const NAMES: [&str; Kind::COUNT] =
+    ["TEXT", "BINARY", "CLOSE", "PING", "PONG", "CLOSING", "CLOSED", "ERROR"];
+
+/// The members of an enumeration, by kind.
+pub type Members = [Py<PyAny>; Kind::COUNT];
+
+/// The members of `msg_type`, an enumeration with upper-case names.
+pub fn members_of(msg_type: &Bound<'_, PyAny>) -> PyResult<Members> {
+    let mut members = Vec::with_capacity(Kind::COUNT);
+    for name in NAMES {
+        members.push(msg_type.getattr(name)?.unbind());
+    }
+    members.try_into().map_err(|_| PyTypeError::new_err("too few members"))
+}
 
 /// The member of `wsclient.MsgType`.
 #[inline]
 pub fn member(py: Python<'_>, kind: Kind) -> PyResult<Py<PyAny>> {
-    static MEMBERS: PyOnceLock<Vec<Py<PyAny>>> = PyOnceLock::new();
-    let members = MEMBERS.get_or_try_init(py, || {
-        let msg_type = py.import("wsclient.types")?.getattr("MsgType")?;
-        NAMES.iter().map(|name| Ok(msg_type.getattr(*name)?.unbind())).collect()
-    });
-    Ok(members.map_err(|error: PyErr| error)?[kind as usize].clone_ref(py))
+    static MEMBERS: PyOnceLock<Members> = PyOnceLock::new();
+    let members = MEMBERS
+        .get_or_try_init(py, || members_of(&py.import("wsclient.types")?.getattr("MsgType")?))?;
+    Ok(members[kind as usize].clone_ref(py))
 }
 
 /// Which kind a member of `wsclient.MsgType` stands for.
