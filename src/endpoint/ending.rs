@@ -77,7 +77,7 @@ const PHASES: [[Option<Phase>; 9]; 8] = {
         //               Sever    PeerEnds PeerCloses Answer  Close   Eof     Expire  Abort  Lose
         /* Open */       [SEVERED, ANSWER, HOLD,   SAME,   CLOSE,  LINGER, SAME,   ABORT, GONE],
         /* Severed */    [SAME,    LINGER, HOLD,   SAME,   CLOSE,  LINGER, SAME,   ABORT, GONE],
-        /* Answering */  [LINGER,  SAME,   SAME,   LINGER, SAME,   LINGER, LINGER, ABORT, GONE],
+        /* Answering */  [LINGER,  SAME,   SAME,   LINGER, SAME,   LINGER, SAME,   ABORT, GONE],
         /* Unanswered */ [SAME,    SAME,   SAME,   LINGER, LINGER, LINGER, SAME,   ABORT, GONE],
         /* Closing */    [SAME,    LINGER, LINGER, SAME,   SAME,   LINGER, SAME,   ABORT, GONE],
         /* Lingering */  [SAME,    SAME,   SAME,   SAME,   SAME,   SAME,   ABORT,  ABORT, GONE],
