@@ -131,11 +131,11 @@ impl<M> Inbox<M> {
         self.policy.is_some() || self.items.bytes() > HIGH_WATER
     }
 
-    /// Whether reading is to pause. A single message never fills it: pausing for each message of more
+    /// Whether reading is to pause, if it may be full. A single message never fills it: pausing for each message of more
     /// than `HIGH_WATER` would cost a reader that keeps up two system calls a message.
     pub fn is_full(&self) -> bool {
         match &self.policy {
-            None => self.items.bytes() > HIGH_WATER && self.items.len() > 1,
+            None => self.items.len() > 1,
             Some(policy) => policy.is_full(),
         }
     }

@@ -73,12 +73,14 @@ impl<M> Waiting<M> {
         Ok(())
     }
 
-    /// Put a message in the place of another; with no such, nothing happens.
+    /// Put a message in the place of the one at `index`.
+    ///
+    /// # Panics
+    /// If there is none.
     pub fn exchange(&mut self, index: usize, (item, size): Sized<M>) {
-        if let Some(place) = self.items.get_mut(index) {
-            self.bytes = self.bytes + size + OVERHEAD - place.1;
-            *place = (item, size + OVERHEAD);
-        }
+        let place = &mut self.items[index];
+        self.bytes = self.bytes + size + OVERHEAD - place.1;
+        *place = (item, size + OVERHEAD);
     }
 
     /// How many there are.

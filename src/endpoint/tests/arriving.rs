@@ -29,7 +29,7 @@ fn a_full_inbox_pauses_reading_until_it_is_low() {
     let mut endpoint = full();
     assert_eq!(endpoint.take_reading(), Some(true));
     assert_eq!((endpoint.take_reading(), take_due(&mut endpoint)), (None, Due::WAKE));
-    assert!(endpoint.is_reading_paused() && !endpoint.is_empty());
+    assert!(endpoint.is_reading_paused() && endpoint.is_ready() && !endpoint.is_empty());
     let row = endpoint.row();
     let waited = inbox::HIGH_WATER as u64 + 1 + 2 * 64;
     assert_eq!((row[0], row[12], row[13]), (2, 1, waited));
@@ -44,6 +44,7 @@ fn a_full_inbox_pauses_reading_until_it_is_low() {
     assert_eq!(endpoint.take_reading(), Some(false));
     let sizes = std::iter::from_fn(|| endpoint.take()).map(|item| item.content.len());
     assert_eq!(sizes.collect::<Vec<_>>(), [1, 2, 3]);
+    assert!(!endpoint.is_ready());
 }
 
 #[test]
