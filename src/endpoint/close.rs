@@ -165,7 +165,6 @@ impl<M> Endpoint<M> {
         let sends = half_open && !self.ending.called;
         self.ending.called = true;
         self.ending.discards = true;
-        self.ending.asked = false;
         if sends {
             self.advance(Event::Close);
             self.owe_close(frame);

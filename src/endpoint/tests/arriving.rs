@@ -56,6 +56,17 @@ fn one_message_never_fills_the_inbox() {
 }
 
 #[test]
+fn one_message_that_is_left_lets_reading_go_on() {
+    let mut endpoint = open();
+    for size in [300_000, 300_000, 1] {
+        arrive(&mut endpoint, size);
+    }
+    take_due(&mut endpoint);
+    assert!(endpoint.is_reading_paused() && endpoint.take().is_some());
+    assert_eq!(endpoint.due(), Due::PARSE);
+}
+
+#[test]
 fn what_was_held_back_fills_the_inbox_again() {
     let mut endpoint = full();
     for _ in 0..2 {
