@@ -237,8 +237,9 @@ class Client:
                 ws.me = ws
             if rng.random() < 0.5:
                 Litter(self.world, ws, rng)
-            # Until the collector comes, it has its place in the limit.
-            loop.call_later(rng.choice(DELAYS), gc.collect)
+            # Until the collector comes, it has its place in the limit; finalizers may keep it once.
+            for turn in range(4):
+                loop.call_later(turn / 10 + rng.choice(DELAYS), gc.collect)
             return
         while not await self._finished(ws, how, name, rng):
             pass

@@ -69,7 +69,7 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             default; None for no bound.
         ws_response_class: The class of the WebSocket, `ClientWebSocketResponse` by default.
         autoclose: Answer the server's close frame, which is the default. If False, `receive`
-            returns it as a message, and closing is the caller's.
+            returns it as a message, and closing is the caller's, who may send until then.
         autoping: Answer pings, which is the default. If False, `receive` returns pings and pongs.
         heartbeat: Seconds of silence before a ping; a server silent for half of that again
             counts as dead. A `Heartbeat` has more to choose. None, the default, sends no pings.

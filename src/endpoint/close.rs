@@ -34,23 +34,20 @@ impl<M> Endpoint<M> {
 
     /// The peer's close frame has arrived.
     pub(super) fn peer_closed<K: Make<Content = M>>(&mut self, frame: CloseFrame, make: &mut K) {
-        let shown = if self.settings.autoclose {
-            self.settings.shows_close.then(|| make.close(&frame))
-        } else {
-            Some(make.close(&frame))
-        };
-        if self.settings.autoclose || self.ending.called {
+        let (autoclose, called) = (self.settings.autoclose, self.ending.called);
+        let shown = !autoclose || self.settings.shows_close;
+        // Before the answer, which waits until it is taken.
+        if shown && !called {
+            let content = make.close(&frame);
+            self.push(Kind::Close, content, 0, make);
+        }
+        if autoclose || called {
             // §5.5.1: the answer usually echoes the code.
             let answer = CloseFrame { code: frame.code, reason: String::new() };
             self.end_by_peer(Fate::Closed(frame), answer, make);
         } else {
             self.ending.fate.get_or_insert(Fate::Closed(frame));
             self.advance(Event::PeerCloses);
-        }
-        if let Some(content) = shown
-            && !self.ending.called
-        {
-            self.push(Kind::Close, content, 0, make);
         }
     }
 
@@ -126,6 +123,7 @@ impl<M> Endpoint<M> {
     #[cold]
     pub(super) fn taken_to_the_end(&mut self, item: Option<&Item<M>>) {
         self.answer();
+        self.ending.told |= item.is_some() || self.ending.phase == Phase::Gone;
         let asks = self.settings.shows_close && !self.settings.autoclose;
         self.ending.asked = asks && item.is_some_and(|item| item.kind == Kind::Close);
     }
@@ -240,17 +238,31 @@ impl<M> Endpoint<M> {
         self.ending.called || !waits
     }
 
-    /// aiohttp's `closed`: this side closes or the connection has ended, and nothing that arrived
-    /// before is left to take.
-    #[must_use]
-    pub fn is_closed(&self) -> bool {
-        let over = !self.core.is_reading() && !self.ending.asked;
-        self.ending.called || (over || self.ending.phase == Phase::Gone) && self.is_empty()
+    /// Whether the user knows that it is over: this side closes, or has given the connection up, or has
+    /// handed the end out as a message.
+    fn is_over(&self) -> bool {
+        let given_up = matches!(self.ending.fate, Some(Fate::GivenUp(_)));
+        self.ending.called || self.ending.told || given_up
     }
 
-    /// The close code (§7.1.5), once it is known; 1006 if the transport is gone without a word.
+    /// aiohttp's `closed`: this side closes or the connection has ended, and nothing that arrived
+    /// before is left to take. In aiohttp's own order, the end has to be taken, too.
+    #[must_use]
+    pub fn is_closed(&self) -> bool {
+        if self.settings.shows_close {
+            return self.is_over() && !self.ending.asked;
+        }
+        let over = !self.core.is_reading() || self.ending.phase == Phase::Gone;
+        self.ending.called || over && self.is_empty()
+    }
+
+    /// The close code (§7.1.5), once it is known; 1006 if the transport is gone without a word. In
+    /// aiohttp's order it is not told before the end.
     #[must_use]
     pub fn close_code(&self) -> Option<u16> {
+        if self.settings.shows_close && !self.is_over() {
+            return None;
+        }
         let gone = (self.ending.phase == Phase::Gone).then_some(code::ABNORMAL);
         self.ending.fate.as_ref().map(Fate::code).or(gone)
     }

@@ -97,7 +97,8 @@ impl Phase {
     #[must_use]
     #[inline]
     pub const fn is_open(self) -> bool {
-        matches!(self, Self::Open | Self::Answering)
+        // §5.5.1 forbids data after this side's close frame, not after the peer's.
+        matches!(self, Self::Open | Self::Answering | Self::Unanswered)
     }
 }
 
@@ -146,6 +147,8 @@ pub struct Ending {
     pub answer: Option<CloseFrame>,
     /// Set once: what comes first is what is told.
     pub fate: Option<Fate>,
+    /// The end has been handed out as a message.
+    pub told: bool,
     /// The user has been told of the peer's close frame, and answers it by wanting more.
     pub asked: bool,
     /// This side was asked to close.

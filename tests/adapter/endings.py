@@ -380,10 +380,7 @@ async def place_in_the_pool_of_a_lost_connection(script):
     return {"theirs": [("acquired", 1)], "ours": [("acquired", 0)]}
 
 
-@scenario(
-    differs="an empty inbox is not enough: `closed` stays False on a connection that is lost until"
-    " somebody receives"
-)
+@scenario()
 async def closed_of_a_lost_connection(script):
     async def server(wire):
         await wire.receive()
@@ -398,4 +395,55 @@ async def closed_of_a_lost_connection(script):
     script.note("closed", ws.closed)
     await script.receive(ws)
     assert WSMsgType.CLOSED in script.trace[-1]
-    return {"theirs": [("closed", False)], "ours": [("closed", True)]}
+    script.note("closed", ws.closed)
+
+
+@scenario()
+async def closed_with_the_last_message_of_a_lost_connection(script):
+    async def server(wire):
+        await wire.receive()
+        await wire.send(frame(TEXT, b"last"))
+
+    ws = await script.connect(await script.scripted(server))
+    transport = ws._conn.transport
+    await ws.send_str("go")
+    while not transport.is_closing():
+        await asyncio.sleep(0)
+    await script.receive(ws)
+    script.note("closed", ws.closed, ws.close_code)
+    await script.receive(ws)
+    script.note("closed", ws.closed)
+
+
+@scenario()
+async def sends_before_the_servers_close_frame_is_received(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"), frame(CLOSE, b"\x03\xe8"))
+        for _ in range(2):
+            received = await wire.receive()
+            script.saw(received.opcode, received.payload[:2])
+
+    ws = await script.connect(await script.scripted(server))
+    # The close frame came with it.
+    await script.receive(ws)
+    script.note("open", ws.closed, ws.close_code)
+    await script.attempt("send", ws_send(ws))
+    await script.receive(ws)
+    script.note("closed", ws.closed, ws.close_code)
+    await script.end(ws)
+
+
+@scenario()
+async def sends_after_the_servers_close_frame_without_autoclose(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE, b"\x0f\xa1"))
+        for _ in range(2):
+            received = await wire.receive()
+            script.saw(received.opcode, received.payload[:2])
+
+    ws = await script.connect(await script.scripted(server), autoclose=False)
+    await script.receive(ws)
+    script.note("open", ws.closed)
+    await script.attempt("send", ws_send(ws))
+    await script.attempt("close", ws.close(code=4002))
+    script.note("closed", ws.closed)

@@ -90,8 +90,9 @@ async def test_without_autoclose_closing_is_the_users(scripted, payload, code, r
         await wire.send(frame(CLOSE, payload))
         assert await ws.receive() == (MsgType.close, code, reason)
         assert ws.close_code == code
-        with pytest.raises(ClientConnectionResetError):
-            ws.send_str("late")
+        # RFC 6455 §5.5.1: not after one's own close frame, but after the peer's.
+        await ws.send_str("late")
+        assert (await wire.receive()).payload == b"late"
         close = asyncio.create_task(ws.close(code=4001, message="mine"))
         reply = await wire.receive()
         assert (reply.opcode, reply.payload) == (CLOSE, b"\x0f\xa1mine")

@@ -208,11 +208,39 @@ fn without_memory_for_a_message_the_connection_fails() {
         let mut endpoint = Tested::new(settings);
         endpoint.read(&said(opcode, b""), &mut none);
         assert_eq!(endpoint.phase(), Phase::Aborting);
-        let closed = opcode == Opcode::Close;
-        let expected = if closed { vec![] } else { vec![Kind::Error] };
-        assert_eq!(kinds(&mut endpoint), expected);
-        assert_eq!(endpoint.close_code(), Some(if closed { 1005 } else { 1006 }));
+        assert_eq!(kinds(&mut endpoint), [Kind::Error]);
+        assert_eq!(endpoint.close_code(), Some(1006));
     }
+}
+
+#[test]
+fn in_aiohttps_order_the_end_is_told_when_it_is_taken() {
+    for autoclose in [true, false] {
+        let settings = Settings { autoclose, shows_close: true, ..Settings::default() };
+        let mut endpoint = Tested::new(settings);
+        read(&mut endpoint, MESSAGE);
+        read(&mut endpoint, &said(Opcode::Close, b"\x0f\xa1"));
+        for _ in 0..2 {
+            assert!(endpoint.is_open() && !endpoint.is_closed());
+            assert_eq!(endpoint.close_code(), None);
+            if endpoint.take().is_some_and(|item| item.kind == Kind::Close) {
+                break;
+            }
+        }
+        assert_eq!(endpoint.close_code(), Some(4001));
+        // Without autoclose, the next who wants a message closes it.
+        assert_eq!((endpoint.is_open(), endpoint.is_closed()), (!autoclose, autoclose));
+        endpoint.ask();
+        assert!(!endpoint.is_open() && endpoint.is_closed());
+    }
+    let mut endpoint = Tested::new(Settings { shows_close: true, ..Settings::default() });
+    endpoint.lose(&mut Bytes::default());
+    assert_eq!((endpoint.is_closed(), endpoint.close_code()), (false, None));
+    assert!(endpoint.take().is_none());
+    assert_eq!((endpoint.is_closed(), endpoint.close_code()), (true, Some(1006)));
+    let mut endpoint = Tested::new(Settings { shows_close: true, ..Settings::default() });
+    endpoint.fail_now("late".to_owned(), &mut Bytes::default());
+    assert_eq!((endpoint.is_closed(), endpoint.close_code()), (true, Some(1006)));
 }
 
 #[test]

@@ -168,14 +168,16 @@ impl Model {
 
     fn peer_closes(&mut self, payload: Vec<u8>, lacks: bool) {
         self.deaf = true;
+        let shown = (self.setting.shows_close || !self.setting.autoclose) && !self.called;
+        if !(shown && lacks) {
+            let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
+            self.fate.get_or_insert(code);
+        }
+        if shown && !lacks {
+            self.push(Kind::Close, payload.clone());
+        }
         if self.setting.autoclose {
             self.is_to_be_answered();
-        }
-        let code = payload.first_chunk().map_or(1005, |code| u16::from_be_bytes(*code));
-        self.fate.get_or_insert(code);
-        let shown = self.setting.shows_close || !self.setting.autoclose;
-        if shown && !self.called && !lacks {
-            self.push(Kind::Close, payload.clone());
         }
         self.peer_was_first = !self.called;
         self.peer_closed = Some(payload);
