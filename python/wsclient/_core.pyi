@@ -16,6 +16,7 @@ __all__ = [
     "MessageParser",
     "Protocol",
     "Receive",
+    "Sending",
     "Sent",
     "Totals",
     "Utf8Validator",
@@ -100,6 +101,17 @@ class Sent(Coroutine[Any, Any, None]):
     __name__: str
     __qualname__: str
 
+@final
+class Sending(Coroutine[Any, Any, None]):
+    def __await__(self) -> Generator[Any, Any]: ...
+    def __iter__(self) -> Iterator[Any]: ...
+    def __next__(self) -> Any: ...
+    def send(self, value: Any) -> Any: ...
+    def throw(self, exc: Any, value: Any = None, traceback: Any = None) -> Any: ...
+    def close(self) -> None: ...
+    __name__: str
+    __qualname__: str
+
 @disjoint_base
 class Protocol:
     def __new__(
@@ -163,6 +175,7 @@ class WebSocketBase:
         connection: Protocol,
         *args: Any,
         receive_timeout: float | None = None,
+        defers: bool = False,
         **kwargs: Any,
     ) -> Self: ...
     async def receive(self, timeout: float | None = None) -> Message: ...

@@ -7,7 +7,7 @@ use pyo3::prelude::*;
 
 use super::event_loop::send;
 use super::event_loop::sent::Sent;
-use super::event_loop::state::{Protocol, Receive, Wanted};
+use super::event_loop::state::{Protocol, Receive, Sending, Wanted};
 use super::event_loop::thread::{self, Home, Place};
 use super::values::payload;
 use crate::registry::Opcode;
@@ -22,6 +22,8 @@ pub struct Handle {
     compresses: bool,
     /// Whether messages and errors are made by a `Dialect`.
     pub dialect: bool,
+    /// Whether sends are coroutines, which do nothing before they are awaited.
+    defers: bool,
 }
 
 impl Handle {
@@ -29,6 +31,7 @@ impl Handle {
         py: Python<'_>,
         connection: Py<Protocol>,
         receive_timeout: Option<f64>,
+        defers: bool,
     ) -> PyResult<Self> {
         let receive_timeout =
             receive_timeout.map_or(Ok(None), |seconds| limit("receive_timeout", seconds))?;
@@ -36,22 +39,51 @@ impl Handle {
             let me = connection.bind(py).borrow();
             (me.home.clone(), me.endpoint.compression().is_some(), me.maker.dialect.is_some())
         };
-        Ok(Self { connection, home, receive_timeout, compresses, dialect })
+        Ok(Self { connection, home, receive_timeout, compresses, dialect, defers })
     }
 
-    /// Send a data message of the WebSocket `owner`, which is kept until that is done.
+    /// Send a text message of the WebSocket `owner`, which is kept until that is done.
     #[inline]
-    pub fn send_data(
+    pub fn send_text(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if self.defers {
+            return self.defer(owner, Opcode::Text, data, compress);
+        }
+        let text = payload::text(data)?;
+        self.send_data(owner, Opcode::Text, text.as_bytes(), compress)
+    }
+
+    /// Send a binary message, likewise.
+    #[inline]
+    pub fn send_binary(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if self.defers {
+            return self.defer(owner, Opcode::Binary, data, compress);
+        }
+        let payload = payload::binary(data)?;
+        self.send_data(owner, Opcode::Binary, &payload, compress)
+    }
+
+    #[inline]
+    fn send_data(
         &self,
         owner: &Bound<'_, PyAny>,
         opcode: Opcode,
         payload: &[u8],
         compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Sent>> {
+    ) -> PyResult<Py<PyAny>> {
         if !self.home.is_awake()
             && let Some(later) = self.send_later(owner, opcode, payload, compress)?
         {
-            return Ok(later);
+            return Ok(later.into_any());
         }
         let connection = self.connection.bind(owner.py());
         if self.compresses || compress.is_some() {
@@ -60,22 +92,38 @@ impl Handle {
         } else {
             send::send(connection, opcode, payload)?;
         }
-        Sent::after_write(connection)
+        Sent::after_write(connection).map(Py::into_any)
     }
 
-    /// Send a ping or pong whose payload is checked.
+    /// Send a ping or pong.
     pub fn send_control(
         &self,
         owner: &Bound<'_, PyAny>,
         opcode: Opcode,
-        payload: &[u8],
-    ) -> PyResult<Py<Sent>> {
-        if let Some(later) = self.send_later(owner, opcode, payload, None)? {
-            return Ok(later);
+        message: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        if self.defers {
+            let none = owner.py().None().into_bound(owner.py());
+            return self.defer(owner, opcode, message.unwrap_or(&none), None);
+        }
+        let payload = payload::ping_payload(opcode, message)?;
+        if let Some(later) = self.send_later(owner, opcode, &payload, None)? {
+            return Ok(later.into_any());
         }
         let connection = self.connection.bind(owner.py());
-        send::send_control(connection, opcode, payload)?;
-        Sent::after_write(connection)
+        send::send_control(connection, opcode, &payload)?;
+        Sent::after_write(connection).map(Py::into_any)
+    }
+
+    fn defer(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        opcode: Opcode,
+        data: &Bound<'_, PyAny>,
+        compress: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        let (connection, reuses) = (self.connection.bind(owner.py()), self.home.is_awake());
+        Sending::of(owner, connection, opcode, data, compress, reuses).map(Py::into_any)
     }
 
     /// What sends the frame later, if the caller is in another thread than the event loop's.

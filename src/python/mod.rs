@@ -17,7 +17,7 @@ use pyo3::types::PyModule;
 
 use cpython::{interpreter, names, process, slots};
 use event_loop::sent::Sent;
-use event_loop::state::Receive;
+use event_loop::state::{Receive, Sending};
 use values::message::Message;
 
 /// The Rust core of wsclient.
@@ -36,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Receive>()?;
     module.add_class::<websocket::WebSocketBase>()?;
     module.add_class::<Sent>()?;
+    module.add_class::<Sending>()?;
     module.add_function(wrap_pyfunction!(framing::apply_mask, module)?)?;
     module.add_function(wrap_pyfunction!(framing::encode_close, module)?)?;
     module.add_function(wrap_pyfunction!(framing::encode_frame, module)?)?;
@@ -50,5 +51,6 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     shortcuts::install(py)?;
     slots::install::<Receive>(py);
     slots::install::<Sent>(py);
+    slots::install::<Sending>(py);
     Ok(())
 }

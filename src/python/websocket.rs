@@ -7,12 +7,10 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 use super::calls::Handle;
 use super::cpython::{call, names};
 use super::event_loop::receive;
-use super::event_loop::sent::Sent;
 use super::event_loop::state::{Protocol, Receive, Wanted};
 use super::event_loop::take;
 use super::event_loop::thread::Place;
 use super::event_loop::{failure, settle};
-use super::values::payload;
 use crate::endpoint::Fate;
 use crate::registry::{Opcode, code};
 
@@ -30,17 +28,19 @@ impl WebSocketBase {
 
 #[pymethods]
 impl WebSocketBase {
-    /// Subclasses may take further arguments in `__init__`.
+    /// Subclasses may take further arguments in `__init__`. With `defers`, what sends does nothing
+    /// before it is awaited.
     #[new]
-    #[pyo3(signature = (connection, *args, receive_timeout = None, **kwargs))]
+    #[pyo3(signature = (connection, *args, receive_timeout = None, defers = false, **kwargs))]
     fn new(
         connection: Py<Protocol>,
         args: &Bound<'_, PyTuple>,
         receive_timeout: Option<f64>,
+        defers: bool,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
         let _ = kwargs;
-        Handle::new(args.py(), connection, receive_timeout).map(Self)
+        Handle::new(args.py(), connection, receive_timeout, defers).map(Self)
     }
 
     /// Wait for the next message and return it.
@@ -150,9 +150,8 @@ impl WebSocketBase {
         slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Sent>> {
-        let text = payload::text(data)?;
-        slf.get().0.send_data(slf, Opcode::Text, text.as_bytes(), compress)
+    ) -> PyResult<Py<PyAny>> {
+        slf.get().0.send_text(slf, data, compress)
     }
 
     /// Send a binary message.
@@ -175,9 +174,8 @@ impl WebSocketBase {
         slf: &Bound<'_, Self>,
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<Sent>> {
-        let payload = payload::binary(data)?;
-        slf.get().0.send_data(slf, Opcode::Binary, &payload, compress)
+    ) -> PyResult<Py<PyAny>> {
+        slf.get().0.send_binary(slf, data, compress)
     }
 
     /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
@@ -195,9 +193,8 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
     #[pyo3(signature = (message = None))]
-    fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        let payload = payload::ping_payload(Opcode::Ping, message)?;
-        slf.get().0.send_control(slf, Opcode::Ping, &payload)
+    fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        slf.get().0.send_control(slf, Opcode::Ping, message)
     }
 
     /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
@@ -213,9 +210,8 @@ impl WebSocketBase {
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
     #[pyo3(signature = (message = None))]
-    fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<Sent>> {
-        let payload = payload::ping_payload(Opcode::Pong, message)?;
-        slf.get().0.send_control(slf, Opcode::Pong, &payload)
+    fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        slf.get().0.send_control(slf, Opcode::Pong, message)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import contextlib
+import json
 import math
 from typing import TYPE_CHECKING, Any
 from weakref import WeakKeyDictionary
@@ -19,6 +20,7 @@ from wsclient.websocket import ClientWebSocketResponse as NativeResponse
 
 if TYPE_CHECKING:
     import asyncio
+    from collections.abc import Callable
     from typing import Self
 
     from wsclient._core import Protocol
@@ -109,7 +111,9 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     ) -> Self:
         """Make one, whatever arguments the ``__init__`` of a subclass has."""
         limit = getattr(timeout, "ws_receive", receive_timeout)
-        made: Self = super().__new__(cls, reader, receive_timeout=_bound(limit) or None)
+        made: Self = super().__new__(
+            cls, reader, receive_timeout=_bound(limit) or None, defers=True
+        )
         return made
 
     def __init__(  # noqa: PLR0917 - aiohttp's signature
@@ -141,6 +145,16 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         error = self._timeout_error
         watch: Any = None if settings is None else Watch(reader, settings, error)
         self._heartbeat = watch
+
+    async def send_json(
+        self,
+        data: Any,
+        compress: int | None = None,
+        *,
+        dumps: Callable[[Any], str] = json.dumps,
+    ) -> None:
+        """Send data as a text message of JSON; see `wsclient.ClientWebSocketResponse.send_json`."""
+        await self.send_str(dumps(data), compress)
 
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.

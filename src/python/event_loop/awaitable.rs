@@ -28,8 +28,8 @@ pub fn next<T: Awaitable>(slf: &Bound<'_, T>) -> PyResult<Py<PyAny>> {
 /// `awaitable.send(value)`.
 pub fn send<T: Awaitable>(slf: &Bound<'_, T>, value: &Bound<'_, PyAny>) -> PyResult<Py<PyAny>> {
     if !value.is_none() && T::is_unawaited(slf) {
-        let method = "can't send non-None value to a just-started receive()";
-        return Err(PyTypeError::new_err(method));
+        let text = "can't send non-None value to a just-started coroutine";
+        return Err(PyTypeError::new_err(text));
     }
     next(slf)
 }

@@ -7,6 +7,7 @@ use pyo3::types::PyBytes;
 
 use super::settle::settle;
 use super::state::Protocol;
+use super::thread::{self, Place};
 use super::{failure, transport};
 use crate::deflate::RSV1;
 use crate::frame::{self, Header};
@@ -146,4 +147,14 @@ fn why_not_open(me: &Protocol) -> String {
 pub fn loop_closed(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyErr {
     let dialect = slf.borrow().dialect(slf.py());
     errors::loop_closed(slf.py(), opcode, dialect.as_ref())
+}
+
+/// Refuse another thread than the event loop's, and a closed loop, when a frame is to be sent.
+pub fn check_place(protocol: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
+    let home = protocol.borrow().home.clone();
+    match home.place(protocol.py())? {
+        Place::Here => Ok(()),
+        Place::Elsewhere => Err(thread::elsewhere("send")),
+        Place::LoopClosed => Err(loop_closed(protocol, opcode)),
+    }
 }

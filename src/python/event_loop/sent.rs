@@ -7,8 +7,7 @@ use pyo3::types::PyIterator;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::state::Protocol;
-use super::thread::{self, Place};
-use super::{send, transport, unawaited};
+use super::{room, send, unawaited};
 use crate::python::cpython::memory;
 use crate::python::cpython::slots::{self, Poll};
 use crate::registry::Opcode;
@@ -46,27 +45,16 @@ struct Due {
 
 impl Due {
     fn send(&self, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
-        let home = protocol.borrow().home.clone();
-        match home.place(protocol.py())? {
-            Place::Here if self.opcode.is_control() => {
-                send::send_control(protocol, self.opcode, &self.payload)
-            }
-            Place::Here => {
-                send::send_compressed(protocol, self.opcode, &self.payload, self.compress)
-            }
-            Place::Elsewhere => Err(thread::elsewhere("send")),
-            Place::LoopClosed => Err(send::loop_closed(protocol, self.opcode)),
+        send::check_place(protocol, self.opcode)?;
+        if self.opcode.is_control() {
+            send::send_control(protocol, self.opcode, &self.payload)
+        } else {
+            send::send_compressed(protocol, self.opcode, &self.payload, self.compress)
         }
     }
 
     fn method(&self) -> &'static str {
-        match self.opcode {
-            Opcode::Text => "send_str",
-            Opcode::Binary => "send_bytes",
-            Opcode::Ping => "ping",
-            Opcode::Pong => "pong",
-            Opcode::Continuation | Opcode::Close => "send",
-        }
+        unawaited::send_method(self.opcode)
     }
 }
 
@@ -143,21 +131,7 @@ impl slots::Awaitable for Sent {
         let protocol = protocol.bind(py);
         Self::write_due(slf, protocol)?;
         let waiting = slf.borrow_mut().waiting.take();
-        let mut waiting = match waiting {
-            Some(waiting) => Some(waiting),
-            None => future_iterator(protocol)?,
-        };
-        while let Some(iterator) = waiting {
-            if let Some(future) = iterator.bind(py).clone().next() {
-                slf.borrow_mut().waiting = Some(iterator);
-                return Ok(Poll::Pending(future?.unbind()));
-            }
-            waiting = future_iterator(protocol)?;
-        }
-        if protocol.borrow().is_lost() {
-            return Err(send::not_open(protocol, "more"));
-        }
-        Ok(Poll::Ready(py.None()))
+        room::wait(protocol, waiting, |waiting| slf.borrow_mut().waiting = Some(waiting))
     }
 }
 
@@ -217,13 +191,5 @@ impl Drop for Sent {
         if let Frame::Due(due) = &self.frame {
             unawaited::warn(due.method(), true);
         }
-    }
-}
-
-fn future_iterator(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyIterator>>> {
-    let py = protocol.py();
-    match transport::wait_writable(protocol)? {
-        Some(future) => Ok(Some(future.bind(py).try_iter()?.unbind())),
-        None => Ok(None),
     }
 }

@@ -118,7 +118,7 @@ fn cancel_timer(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 fn part(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let held = {
         let mut me = slf.borrow_mut();
-        (me.spare.take(), me.transport.end())
+        (me.spare.take(), me.spare_sending.take(), me.transport.end())
     };
     drop(held);
     cancel_timer(slf)?;

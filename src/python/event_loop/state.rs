@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::PyDict;
+use pyo3::types::{PyDict, PyIterator};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::make::{Maker, Making};
@@ -15,6 +15,7 @@ use crate::python::socket::Socket;
 use crate::python::values::dialect::Dialect;
 use crate::python::values::message::Content;
 use crate::python::values::totals::Totals;
+use crate::registry::Opcode;
 
 /// The asyncio protocol of an open WebSocket.
 ///
@@ -39,6 +40,8 @@ pub struct Protocol {
     pub future: Option<Py<PyAny>>,
     /// The last `receive()`, to be used again.
     pub spare: Option<Py<Receive>>,
+    /// The last send that was a coroutine, likewise.
+    pub spare_sending: Option<Py<Sending>>,
     /// Asks for the keys of messages, if the queue has such.
     pub keys: Option<Box<Keys>>,
     pub busy: Busy,
@@ -90,6 +93,25 @@ pub struct Receive {
     pub timeout: Option<f64>,
     pub state: Awaited,
     pub timer: Option<Py<PyAny>>,
+}
+
+/// What `send_str()` and its like return where they are coroutines: a frame that is sent when this is
+/// awaited, and not before. Whatever is wrong with it is told there.
+#[pyclass(module = "wsclient._core")]
+pub struct Sending {
+    pub protocol: Py<Protocol>,
+    pub opcode: Opcode,
+    /// `None` when it has been sent, or never will be.
+    pub due: Option<Unsent>,
+    pub waiting: Option<Py<PyIterator>>,
+}
+
+/// What is to be sent.
+pub struct Unsent {
+    /// The WebSocket, kept until then.
+    pub response: Py<PyAny>,
+    pub data: Py<PyAny>,
+    pub compress: Option<Py<PyAny>>,
 }
 
 /// What went wrong, as exceptions.
@@ -222,6 +244,7 @@ impl Protocol {
             reader: None,
             future: None,
             spare: None,
+            spare_sending: None,
             keys: None,
             busy: Busy::default(),
             failures: Failures::default(),
@@ -270,6 +293,7 @@ impl Protocol {
         visit.call(&self.reader)?;
         visit.call(&self.future)?;
         visit.call(&self.spare)?;
+        visit.call(&self.spare_sending)?;
         visit.call(&self.failures.known)?;
         visit.call(&self.failures.violation)?;
         self.keys.as_ref().map_or(Ok(()), |keys| keys.traverse(visit))?;
@@ -279,7 +303,8 @@ impl Protocol {
     /// Let go of all that may be part of a cycle; it is dropped when the connection is not borrowed.
     pub fn clear(&mut self) -> impl Sized + use<> {
         (
-            (self.reader.take(), self.future.take(), self.spare.take(), self.keys.take()),
+            (self.reader.take(), self.future.take(), self.keys.take()),
+            (self.spare.take(), self.spare_sending.take()),
             mem::replace(&mut self.endpoint, Endpoint::new(Settings::default())),
             (mem::take(&mut self.transport), mem::take(&mut self.failures)),
         )

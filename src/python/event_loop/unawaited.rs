@@ -8,10 +8,22 @@ use pyo3::types::PyString;
 
 use super::thread::INSTEAD;
 use crate::python::cpython::call;
+use crate::registry::Opcode;
 
 /// The method's name as a coroutine's `__qualname__` has it.
 pub fn qualname(method: &str) -> String {
     format!("ClientWebSocketResponse.{method}")
+}
+
+/// The method that sends frames of this kind.
+pub fn send_method(opcode: Opcode) -> &'static str {
+    match opcode {
+        Opcode::Text => "send_str",
+        Opcode::Binary => "send_bytes",
+        Opcode::Ping => "ping",
+        Opcode::Pong => "pong",
+        Opcode::Continuation | Opcode::Close => "send",
+    }
 }
 
 /// Warn that what `method` returned is dropped unawaited: for destructors, from which nothing can be
