@@ -188,6 +188,10 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
             case _:
                 raise ValueError(f"opcode is {opcode!r}, expected TEXT, BINARY, PING or PONG")
 
+    def _warns_unclosed(self) -> bool:
+        # As aiohttp: in debug mode only.
+        return self._made.loop is not None
+
     receive_str = AIOHTTP.receive_str
     receive_bytes = AIOHTTP.receive_bytes
     receive_json = AIOHTTP.receive_json
