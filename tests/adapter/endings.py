@@ -144,6 +144,117 @@ async def client_closes_while_it_iterates(script):
     script.state(ws)
 
 
+def tells_all(script):
+    """A server that tells what comes, up to the close frame, and answers that."""
+
+    async def server(wire):
+        while (received := await wire.receive()).opcode != CLOSE:
+            script.saw(received.opcode, received.payload)
+        script.saw(received.opcode, received.payload)
+        await wire.send(frame(CLOSE, received.payload))
+
+    return server
+
+
+@scenario()
+async def client_closes_after_a_send_that_is_scheduled(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    sending = [asyncio.create_task(ws_send(ws)) for _ in range(3)]
+    await script.attempt("close", ws.close(code=3000))
+    for task in sending:
+        await script.attempt("sent", task)
+    await script.attempt("receive", waiting)
+    await script.end(ws)
+
+
+@scenario()
+async def client_closes_after_a_writer_that_has_its_queue_full(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    queue = asyncio.Queue()
+
+    async def write():
+        while (text := await queue.get()) is not None:
+            await ws.send_str(text)
+            await asyncio.sleep(0)
+
+    async def read():
+        async for msg in ws:
+            script.note("message", msg.data)
+        script.note("ended")
+
+    reading = asyncio.create_task(read())
+    writing = asyncio.create_task(write())
+    await settled(reading)
+    for text in ("one", None):
+        queue.put_nowait(text)
+    await script.attempt("close", ws.close())
+    await script.attempt("read", reading)
+    await script.attempt("written", writing)
+    script.state(ws)
+
+
+@scenario()
+async def client_closes_before_a_send_when_nobody_receives(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    sending = asyncio.create_task(ws_send(ws))
+    await script.attempt("close", ws.close())
+    await script.attempt("sent", sending)
+
+
+@scenario()
+async def state_between_close_and_the_close_frame(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    closing = asyncio.create_task(ws.close())
+    asyncio.get_running_loop().call_soon(script.state, ws)
+    await script.attempt("close", closing)
+    await script.attempt("receive", waiting)
+    script.state(ws)
+
+
+@scenario()
+async def second_close_overtakes_the_first_that_has_a_reader_to_wake(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    script.note(await asyncio.gather(ws.close(code=3000), ws.close(code=3001)))
+    await waiting
+    await script.end(ws)
+
+
+@scenario()
+async def receiving_after_two_have_begun_to_close(script):
+    ws = await script.connect(script.echo)
+    closing = [asyncio.create_task(ws.close()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await script.receive(ws)
+    script.note(sorted(await asyncio.gather(*closing)))
+    await script.end(ws)
+
+
+@scenario()
+async def close_that_is_cancelled_while_the_reader_is_woken(script):
+    async def server(wire):
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    closing = asyncio.ensure_future(ws.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    try:
+        await closing
+    except asyncio.CancelledError:
+        script.note("cancelled")
+    await waiting
+    await ws.close()
+    await script.end(ws)
+
+
 @scenario()
 async def two_close_at_once(script):
     ws = await script.connect(script.echo)

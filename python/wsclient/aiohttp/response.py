@@ -6,6 +6,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import math
 from typing import TYPE_CHECKING, Any
@@ -18,7 +19,6 @@ from wsclient.heartbeat import Watch, read_heartbeat
 from wsclient.websocket import ClientWebSocketResponse as NativeResponse
 
 if TYPE_CHECKING:
-    import asyncio
     from typing import Self
 
     from wsclient._core import Protocol
@@ -137,6 +137,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         self._autoping = autoping
         self._loop = loop
         self._close_called = False
+        self._yielding = False
         settings = read_heartbeat(heartbeat)
         error = self._timeout_error
         watch: Any = None if settings is None else Watch(reader, settings, error)
@@ -145,15 +146,41 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
 
-        What has arrived and nobody has received is dropped, as aiohttp does.
+        What has arrived and nobody has received is dropped, as aiohttp does. While a task waits in
+        `receive`, what other tasks are about to send goes before the close frame.
         """
         self._close_called = True
         try:
+            await self._let_others_send()
             native: Any = super()
             closed: bool = await native.close(code=code, message=message)
             return closed
         finally:
             self._discard()
+
+    async def _let_others_send(self) -> None:
+        """Give the event loop the turns that aiohttp takes to wake the reader before it closes."""
+        if self._is_copy or self.closed or self._yielding or not self._has_reader():
+            return
+        # Not for a second `close`, which goes ahead of the first in aiohttp too.
+        self._yielding = True
+        try:
+            # In the first, aiohttp's reader runs; what that made possible follows in the second.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._connection.abort()
+            raise
+        finally:
+            self._yielding = False
+
+    def _has_reader(self) -> bool:
+        """Tell whether a task waits in `receive`; what has arrived may be lost in asking."""
+        try:
+            self.receive_nowait()
+        except RuntimeError:
+            return True
+        return False
 
     def _discard(self) -> None:
         """Drop what nobody has received: aiohttp returns nothing but CLOSED after `close`."""
