@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import datetime
+import decimal
+import fractions
+import warnings
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -392,6 +396,46 @@ async def close_code_that_must_not_be_sent(script):
         script.note("refused")
         await ws.close()
     return {"theirs": [("sent",)], "ours": [("refused",)]}
+
+
+def refuses_to_wait(name, limits):
+    """A scenario with a limit of time that aiohttp takes, but cannot wait for: it closes at once."""
+
+    async def play(script):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            ws = await script.connect(await script.scripted(tells_all(script)), timeout=limits)
+        await script.attempt("close", ws.close())
+        script.note("closed with", ws.close_code, type(ws.exception()))
+        await script.end(ws)
+        return {
+            "theirs": [("closed with", 1006, TypeError), ("state", True, 1006)],
+            "ours": [("closed with", 1000, type(None)), ("state", True, 1000)],
+        }
+
+    play.__name__ = f"limit_that_is_{name}"
+    scenario(differs="what is no number of seconds fails close()")(play)
+
+
+refuses_to_wait("a_client_timeout", aiohttp.ClientTimeout(total=10))
+refuses_to_wait("a_timedelta", datetime.timedelta(seconds=10))
+refuses_to_wait("text", "10")
+refuses_to_wait("a_decimal", decimal.Decimal(10))
+refuses_to_wait("a_pair", (10, 10))
+
+
+@scenario(since=(3, 11))
+async def limits_that_are_fractions(script):
+    half = fractions.Fraction(1, 20)
+    limits = aiohttp.ClientWSTimeout(ws_receive=half, ws_close=half)
+
+    async def server(wire):
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server), timeout=limits)
+    await script.receive(ws)
+    await ws.close()
+    script.note(ws.close_code)
 
 
 def breaks(name, *frames, since=(3, 10)):

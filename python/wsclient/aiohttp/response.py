@@ -35,6 +35,9 @@ class WSMessage(aiohttp.WSMessage):
     __slots__ = ()
 
 
+_CLOSE_LIMIT = 10.0
+"""aiohttp's seconds for the closing handshake, where nobody says."""
+
 # Before aiohttp 3.14 text is always decoded.
 _TextBytes: Any = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
 
@@ -132,7 +135,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         self._conn = response.connection
         self._protocol = protocol
         self._timeout = timeout
-        self._close_timeout = _bound(getattr(timeout, "ws_close", timeout))
+        self._close_timeout = _read_close_limit(getattr(timeout, "ws_close", timeout))
         self._autoclose = autoclose
         self._autoping = autoping
         self._loop = loop
@@ -222,6 +225,19 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     receive_str = AIOHTTP.receive_str
     receive_bytes = AIOHTTP.receive_bytes
     receive_json = AIOHTTP.receive_json
+
+
+def _read_close_limit(limit: Any) -> float | None:
+    """Make seconds of what aiohttp takes unseen, so that `close` never fails for it."""
+    if limit is None:
+        return None
+    try:
+        seconds = float(limit)
+    except OverflowError:
+        return None
+    except (TypeError, ValueError):
+        return _CLOSE_LIMIT
+    return _CLOSE_LIMIT if math.isnan(seconds) else _bound(seconds)
 
 
 def _bound(seconds: float | None) -> float | None:
