@@ -2,7 +2,7 @@
 
 import asyncio
 import contextlib
-import datetime
+import datetime as dt
 import decimal
 import fractions
 import warnings
@@ -14,17 +14,6 @@ from tests.conftest import BINARY, CLOSE, TEXT, frame
 from .scripts import limit, scenario, settled
 
 GOING_AWAY = b"\x03\xe9"
-
-
-def closes_with(script, payload):
-    """A server that closes, and tells what it is answered."""
-
-    async def server(wire):
-        await wire.send(frame(TEXT, b"last"), frame(CLOSE, payload))
-        answer = await wire.receive()
-        script.saw(answer.opcode, answer.payload[:2])
-
-    return server
 
 
 @scenario()
@@ -76,20 +65,118 @@ async def receiving_on_without_autoclose(script):
     await script.attempt("close", ws.close())
 
 
-@scenario(
-    differs="a close frame without a code is not taken for one: close() waits for a second, until its"
-    " time is up, and close_code becomes 1006 (RFC 6455 §7.1.5: 1005)"
-)
+def code_of(script, ws):
+    """Note the close code, and whether it is one of aiohttp's enumeration."""
+    script.note("code", ws.close_code, isinstance(ws.close_code, aiohttp.WSCloseCode))
+
+
+@scenario()
 async def server_closes_without_a_code(script):
     async def server(wire):
         await wire.send(frame(CLOSE))
         await wire.end()
 
     url = await script.scripted(server)
+    # aiohttp waits for a second close frame until its time is up.
     ws = await script.connect(url, timeout=limit(ws_close=0.05))
     await script.receive(ws)
-    script.note("closed with", ws.close_code)
-    return {"theirs": [("closed with", 1006)], "ours": [("closed with", 1005)]}
+    code_of(script, ws)
+    script.note(ws.close_code is aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
+    await script.end(ws)
+
+
+@scenario()
+async def server_closes_without_a_code_and_ends(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"), frame(CLOSE))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws, 2)
+    code_of(script, ws)
+    await script.attempt("close", ws.close())
+    await script.end(ws)
+
+
+@scenario()
+async def server_closes_without_a_code_and_without_autoclose(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE))
+        await wire.end()
+
+    url = await script.scripted(server)
+    ws = await script.connect(url, autoclose=False, timeout=limit(ws_close=0.05))
+    await script.receive(ws)
+    await script.attempt("close", ws.close())
+    code_of(script, ws)
+
+
+@scenario()
+async def server_answers_without_a_code(script):
+    async def server(wire):
+        await wire.receive()
+        await wire.send(frame(CLOSE))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.attempt("close", ws.close())
+    code_of(script, ws)
+    await script.end(ws)
+
+
+@scenario()
+async def codes_that_are_members(script):
+    async def cuts(wire):
+        await wire.send(frame(TEXT, b"last"))
+
+    async def resets(wire):
+        await wire.receive()
+        wire.reset()
+
+    async def breaks_utf8(wire):
+        await wire.send(frame(TEXT, b"\xff"))
+        await wire.end()
+
+    async def is_silent(wire):
+        await wire.end()
+
+    for server in (cuts, resets, breaks_utf8, is_silent):
+        ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+        if server is resets:
+            await ws.send_str("reset me")
+        if server is not is_silent:
+            msg = await ws.receive()
+            code_of(script, ws)
+            if msg.type is WSMsgType.ERROR:
+                script.note(msg.data.code is aiohttp.WSCloseCode.INVALID_TEXT)
+            await ws.receive()
+        await ws.close()
+        code_of(script, ws)
+
+
+@scenario()
+async def codes_that_the_server_says(script):
+    for code in (1000, 1001, 1011, 4001):
+
+        async def server(wire, code=code):
+            await wire.send(frame(CLOSE, code.to_bytes(2, "big")))
+            await wire.receive()
+
+        ws = await script.connect(await script.scripted(server))
+        await script.receive(ws, 2)
+        code_of(script, ws)
+
+
+@scenario(differs="every close frame is answered with code 1000 (RFC 6455 §5.5.1: with its own)")
+async def code_of_the_answer(script):
+    answered = asyncio.get_running_loop().create_future()
+
+    async def server(wire):
+        await wire.send(frame(CLOSE, GOING_AWAY))
+        answered.set_result((await wire.receive()).payload[:2])
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws)
+    script.note("answered", await answered)
+    return {"theirs": [("answered", b"\x03\xe8")], "ours": [("answered", GOING_AWAY)]}
 
 
 @scenario()
@@ -418,7 +505,7 @@ def refuses_to_wait(name, limits):
 
 
 refuses_to_wait("a_client_timeout", aiohttp.ClientTimeout(total=10))
-refuses_to_wait("a_timedelta", datetime.timedelta(seconds=10))
+refuses_to_wait("a_timedelta", dt.timedelta(seconds=10))
 refuses_to_wait("text", "10")
 refuses_to_wait("a_decimal", decimal.Decimal(10))
 refuses_to_wait("a_pair", (10, 10))

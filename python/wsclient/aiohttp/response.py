@@ -35,6 +35,10 @@ class WSMessage(aiohttp.WSMessage):
     __slots__ = ()
 
 
+# RFC 6455 §7.4.1: what never stands in a close frame.
+_NO_CODE = 1005
+_ABNORMAL = 1006
+
 _CLOSE_LIMIT = 10.0
 """aiohttp's seconds for the closing handshake, where nobody says."""
 
@@ -48,6 +52,15 @@ class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
     __slots__ = ()
 
 
+class _ViolationError(Exception):
+    """Makes ``aiohttp.WebSocketError`` with a code that is a member of aiohttp's enumeration."""
+
+    def __new__(  # type: ignore[misc] # it makes no instance
+        cls, code: int, text: str
+    ) -> aiohttp.WebSocketError:
+        return aiohttp.WebSocketError(aiohttp.WSCloseCode(code), text)
+
+
 def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
     return Dialect(
         message=WSMessage,
@@ -55,7 +68,7 @@ def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
         msg_type=aiohttp.WSMsgType,
         reset=aiohttp.ClientConnectionResetError,
         disconnected=aiohttp.ServerDisconnectedError,
-        violation=aiohttp.WebSocketError,
+        violation=_ViolationError,
     )
 
 
@@ -141,10 +154,29 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         self._loop = loop
         self._close_called = False
         self._yielding = False
+        self._closed_first = False
         settings = read_heartbeat(heartbeat)
         error = self._timeout_error
         watch: Any = None if settings is None else Watch(reader, settings, error)
         self._heartbeat = watch
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code, as aiohttp has it: see ``aiohttp.ClientWebSocketResponse.close_code``.
+
+        Where no close frame came, or none with a code, it is ``WSCloseCode.ABNORMAL_CLOSURE``;
+        where the server answered `close` without a code, 0.
+        """
+        native: Any = super()
+        code: int | None = native.close_code
+        if code == _NO_CODE:
+            return 0 if self._closed_first else aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        if code is None or self._is_of_server(code):
+            return code
+        return aiohttp.WSCloseCode(code)
+
+    def _is_of_server(self, code: int) -> bool:
+        return code != _ABNORMAL and not isinstance(self.exception(), aiohttp.WebSocketError)
 
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
@@ -156,6 +188,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         try:
             await self._let_others_send()
             native: Any = super()
+            self._closed_first |= native.close_code is None
             closed: bool = await native.close(code=code, message=message)
             return closed
         finally:
