@@ -65,6 +65,21 @@ async def receiving_on_without_autoclose(script):
     await script.attempt("close", ws.close())
 
 
+@scenario()
+async def client_closes_with_the_code_of_a_frame_without_one(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE))
+        await wire.receive()
+
+    for code in (None, 0, 1005):
+        url = await script.scripted(server)
+        ws = await script.connect(url, autoclose=False, timeout=limit(ws_close=0.05))
+        msg = await ws.receive()
+        await script.attempt("close", ws.close(code=msg.data if code is None else code))
+        script.note(ws.closed, ws._response.connection)
+        await script.end(ws)
+
+
 def code_of(script, ws):
     """Note the close code, and whether it is one of aiohttp's enumeration."""
     script.note("code", ws.close_code, isinstance(ws.close_code, aiohttp.WSCloseCode))

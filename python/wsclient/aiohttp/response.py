@@ -182,13 +182,16 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
 
         What has arrived and nobody has received is dropped, as aiohttp does. While a task waits in
-        `receive`, what other tasks are about to send goes before the close frame.
+        `receive`, what other tasks are about to send goes before the close frame. A code of 0 or
+        1005, as a close frame without one has, stands for 1000.
         """
         self._close_called = True
         try:
             await self._let_others_send()
             native: Any = super()
             self._closed_first |= native.close_code is None
+            # What a program that answers a close frame passes on of one that has no code.
+            code = aiohttp.WSCloseCode.OK if code in {0, _NO_CODE} else code
             closed: bool = await native.close(code=code, message=message)
             return closed
         finally:
