@@ -3,13 +3,15 @@
 # Two bases that fit at run time alone, and what of aiohttp's is not public.
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
 import asyncio
 import contextlib
 import math
-from typing import TYPE_CHECKING, Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, get_origin
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -52,6 +54,18 @@ class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
     __slots__ = ()
 
 
+class _ResetError(Exception):
+    """Makes ``aiohttp.ClientConnectionResetError``, with aiohttp's text for what was sent."""
+
+    def __new__(  # type: ignore[misc] # it makes no instance
+        cls, text: str
+    ) -> aiohttp.ClientConnectionResetError:
+        if text.startswith("cannot send "):
+            # Programs look for these words.
+            text = "Cannot write to closing transport"
+        return aiohttp.ClientConnectionResetError(text)
+
+
 class _ViolationError(Exception):
     """Makes ``aiohttp.WebSocketError`` with a code that is a member of aiohttp's enumeration."""
 
@@ -66,7 +80,7 @@ def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
         message=WSMessage,
         text_message=text_message,
         msg_type=aiohttp.WSMsgType,
-        reset=aiohttp.ClientConnectionResetError,
+        reset=_ResetError,
         disconnected=aiohttp.ServerDisconnectedError,
         violation=_ViolationError,
     )
@@ -106,8 +120,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         loop: The event loop.
         receive_timeout: Seconds for one `receive`, where `timeout` does not say.
         heartbeat: Seconds of silence before a ping; None for no pings.
-        compress: Not used: the connection knows.
-        client_notakeover: Not used, for the same reason.
+        compress: What aiohttp reads in the server's answer, for the property of this name.
+        client_notakeover: The same.
     """
 
     _timeout_error = aiohttp.ServerTimeoutError
@@ -141,8 +155,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         *,
         receive_timeout: float | None = None,  # noqa: ARG002 - __new__ takes it
         heartbeat: float | None = None,
-        compress: int = 0,  # noqa: ARG002
-        client_notakeover: bool = False,  # noqa: ARG002
+        compress: int = 0,
+        client_notakeover: bool = False,
     ) -> None:
         self._response = response
         self._conn = response.connection
@@ -152,6 +166,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         self._autoclose = autoclose
         self._autoping = autoping
         self._loop = loop
+        self._compress = compress
+        self._client_notakeover = client_notakeover
         self._close_called = False
         self._yielding = False
         self._closed_first = False
@@ -258,9 +274,90 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         # As aiohttp: in debug mode only.
         return self._made.loop is not None
 
+    @property
+    def _writer(self) -> _Writer:  # type: ignore[override]
+        return _Writer(self, self._conn)
+
+    @property
+    def _reader(self) -> _Reader:  # type: ignore[override]
+        return _Reader(self._connection)
+
+    @property
+    def _closed(self) -> bool:  # type: ignore[override]
+        return self.closed
+
+    @property
+    def _closing(self) -> bool:  # type: ignore[override]
+        return self._yielding or self.closed
+
+    @property
+    def _close_code(self) -> int | None:  # type: ignore[override]
+        return self.close_code
+
+    @property
+    def _exception(self) -> BaseException | None:  # type: ignore[override]
+        return self.exception()
+
+    # Of a connection that was given back they know nothing, and of compression what aiohttp reads.
+    get_extra_info = AIOHTTP.get_extra_info
+    compress = AIOHTTP.compress
+    client_notakeover = AIOHTTP.client_notakeover
+
     receive_str = AIOHTTP.receive_str
     receive_bytes = AIOHTTP.receive_bytes
     receive_json = AIOHTTP.receive_json
+
+    if hasattr(AIOHTTP, "__class_getitem__"):
+        # Since 3.14; the parameter is for type checkers.
+        __class_getitem__: Any = classmethod(GenericAlias)
+
+
+class _GoneTransport(asyncio.Transport):
+    """Stands for the transport of a connection that was given back."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def abort(self) -> None:
+        """There is nothing to abort."""
+
+
+class _Writer:
+    """What programs ask of aiohttp's ``_writer``, which is not public."""
+
+    def __init__(self, ws: ClientWebSocketResponse, connection: Any) -> None:
+        self._ws = ws
+        self._connection = connection
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport, to ask whether it closes or whom it is to, and to abort."""
+        transport: asyncio.Transport | None = getattr(self._connection, "transport", None)
+        return _GoneTransport() if transport is None else transport
+
+    async def send_frame(
+        self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
+    ) -> None:
+        """See `ClientWebSocketResponse.send_frame`."""
+        await self._ws.send_frame(message, opcode, compress)
+
+
+class _Reader:
+    """What programs ask of aiohttp's ``_reader``, which is not public."""
+
+    def __init__(self, connection: Protocol) -> None:
+        self._connection = connection
+
+    def is_eof(self) -> bool:
+        """Tell whether the connection is gone."""
+        return self._connection.lost
+
+    def exception(self) -> BaseException | None:
+        """Tell what went wrong."""
+        return self._connection.outcome()[1]
 
 
 def _read_close_limit(limit: Any) -> float | None:
@@ -312,6 +409,8 @@ def adapted(wanted: Any) -> type[ClientWebSocketResponse]:
     Raises:
         TypeError: It is none of these.
     """
+    # Since aiohttp 3.14 its class can have a parameter.
+    wanted = get_origin(wanted) or wanted
     if wanted is AIOHTTP:
         return ClientWebSocketResponse
     if not (isinstance(wanted, type) and issubclass(wanted, AIOHTTP)):
