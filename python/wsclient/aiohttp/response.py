@@ -205,7 +205,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         try:
             await self._let_others_send()
             native: Any = super()
-            self._closed_first |= native.close_code is None
+            self._closed_first |= not self._is_copy and native.close_code is None
             # What a program that answers a close frame passes on of one that has no code.
             code = aiohttp.WSCloseCode.OK if code in {0, _NO_CODE} else code
             closed: bool = await native.close(code=code, message=message)
