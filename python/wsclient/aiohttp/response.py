@@ -60,7 +60,7 @@ class _ResetError(Exception):
     def __new__(  # type: ignore[misc] # it makes no instance
         cls, text: str
     ) -> aiohttp.ClientConnectionResetError:
-        if text.startswith("cannot send "):
+        if ": the connection is " in text:
             # Programs look for these words.
             text = "Cannot write to closing transport"
         return aiohttp.ClientConnectionResetError(text)
