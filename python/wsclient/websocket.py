@@ -271,6 +271,10 @@ class ClientWebSocketResponse(WebSocketBase):
     ) -> None:
         await self.close()
 
+    def _warns_unclosed(self) -> bool:
+        """Tell whether nobody's having closed it is worth a warning."""
+        return True
+
     def __dir__(self) -> list[str]:
         names = super().__dir__()
         return [name for name in names if name not in METHODS or hasattr(self, name)]
@@ -297,8 +301,9 @@ class ClientWebSocketResponse(WebSocketBase):
         connection = self._connection
         if connection.ending or self._loop.is_closed():
             return
-        # With autoclose=False the server may have closed, and nobody answered.
-        shown = None if self.closed else repr(self)
+        # The server may have closed, and nobody has answered or received that: then it is gone.
+        is_open = not self.closed and self.close_code is None
+        shown = repr(self) if is_open and self._warns_unclosed() else None
         self._stop_heartbeat()
         connection.abort()
         if shown is not None:

@@ -132,3 +132,63 @@ async def attributes(script):
     script.note(ws._loop is asyncio.get_running_loop(), ws._autoclose, ws._autoping)
     await ws.close()
     script.note(ws._response.closed, ws._conn.closed, ws._response.connection)
+    script.note(ws.get_extra_info("peername"), ws.get_extra_info("socket", "default"))
+
+
+@scenario(since=(3, 11))
+async def attributes_that_are_not_public(script):
+    ws = await script.connect(script.echo)
+
+    def note():
+        script.note(ws._closed, ws._closing, ws._close_code, ws._exception, ws._compress)
+        script.note(ws._writer.transport.is_closing(), ws._reader.is_eof(), ws._reader.exception())
+
+    note()
+    script.note(ws._writer.transport.get_extra_info("peername")[0])
+    await ws._writer.send_frame(b"frame", aiohttp.WSMsgType.BINARY)
+    await script.receive(ws)
+    await ws.close()
+    script.note(ws._closed, ws._close_code, ws._exception, ws._compress)
+    script.note(ws._writer.transport.is_closing())
+    ws._writer.transport.close()
+
+
+@scenario()
+async def transport_that_is_aborted(script):
+    ws = await script.connect(script.echo)
+    ws._writer.transport.abort()
+    await script.receive(ws)
+    script.state(ws)
+    script.note(ws._writer.transport.is_closing())
+    ws._writer.transport.abort()
+
+
+@scenario()
+async def texts_that_programs_look_for(script):
+    ws = await script.connect(script.echo)
+    await ws.close()
+    for send in (
+        lambda: ws.send_str("text"),
+        lambda: ws.send_bytes(b"bytes"),
+        lambda: ws.send_json({}),
+        lambda: ws.ping(),
+        lambda: ws.pong(),
+    ):
+        try:
+            await send()
+        except ConnectionResetError as error:
+            script.note(str(error), type(error))
+
+
+@scenario(since=(3, 14))
+async def class_with_a_parameter(script):
+    session = await script.session(ws_response_class=aiohttp.ClientWebSocketResponse[bool])
+    ws = await script.connect(script.echo, session=session)
+    script.note(isinstance(ws, aiohttp.ClientWebSocketResponse))
+
+    class Mine(aiohttp.ClientWebSocketResponse[bool]):
+        pass
+
+    ws = await with_class(script, Mine, script.echo)
+    await ws.send_str("text")
+    await script.receive(ws)

@@ -2,6 +2,10 @@
 
 import asyncio
 import contextlib
+import datetime as dt
+import decimal
+import fractions
+import warnings
 
 import aiohttp
 from aiohttp import WSMsgType
@@ -10,17 +14,6 @@ from tests.conftest import BINARY, CLOSE, TEXT, frame
 from .scripts import limit, scenario, settled
 
 GOING_AWAY = b"\x03\xe9"
-
-
-def closes_with(script, payload):
-    """A server that closes, and tells what it is answered."""
-
-    async def server(wire):
-        await wire.send(frame(TEXT, b"last"), frame(CLOSE, payload))
-        answer = await wire.receive()
-        script.saw(answer.opcode, answer.payload[:2])
-
-    return server
 
 
 @scenario()
@@ -72,20 +65,133 @@ async def receiving_on_without_autoclose(script):
     await script.attempt("close", ws.close())
 
 
-@scenario(
-    differs="a close frame without a code is not taken for one: close() waits for a second, until its"
-    " time is up, and close_code becomes 1006 (RFC 6455 §7.1.5: 1005)"
-)
+@scenario()
+async def client_closes_with_the_code_of_a_frame_without_one(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE))
+        await wire.receive()
+
+    for code in (None, 0, 1005):
+        url = await script.scripted(server)
+        ws = await script.connect(url, autoclose=False, timeout=limit(ws_close=0.05))
+        msg = await ws.receive()
+        await script.attempt("close", ws.close(code=msg.data if code is None else code))
+        script.note(ws.closed, ws._response.connection)
+        await script.end(ws)
+
+
+def code_of(script, ws):
+    """Note the close code, and whether it is one of aiohttp's enumeration."""
+    script.note("code", ws.close_code, isinstance(ws.close_code, aiohttp.WSCloseCode))
+
+
+@scenario()
 async def server_closes_without_a_code(script):
     async def server(wire):
         await wire.send(frame(CLOSE))
         await wire.end()
 
     url = await script.scripted(server)
+    # aiohttp waits for a second close frame until its time is up.
     ws = await script.connect(url, timeout=limit(ws_close=0.05))
     await script.receive(ws)
-    script.note("closed with", ws.close_code)
-    return {"theirs": [("closed with", 1006)], "ours": [("closed with", 1005)]}
+    code_of(script, ws)
+    script.note(ws.close_code is aiohttp.WSCloseCode.ABNORMAL_CLOSURE)
+    await script.end(ws)
+
+
+@scenario()
+async def server_closes_without_a_code_and_ends(script):
+    async def server(wire):
+        await wire.send(frame(TEXT, b"last"), frame(CLOSE))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws, 2)
+    code_of(script, ws)
+    await script.attempt("close", ws.close())
+    await script.end(ws)
+
+
+@scenario()
+async def server_closes_without_a_code_and_without_autoclose(script):
+    async def server(wire):
+        await wire.send(frame(CLOSE))
+        await wire.end()
+
+    url = await script.scripted(server)
+    ws = await script.connect(url, autoclose=False, timeout=limit(ws_close=0.05))
+    await script.receive(ws)
+    await script.attempt("close", ws.close())
+    code_of(script, ws)
+
+
+@scenario()
+async def server_answers_without_a_code(script):
+    async def server(wire):
+        await wire.receive()
+        await wire.send(frame(CLOSE))
+
+    ws = await script.connect(await script.scripted(server))
+    await script.attempt("close", ws.close())
+    code_of(script, ws)
+    await script.end(ws)
+
+
+@scenario()
+async def codes_that_are_members(script):
+    async def cuts(wire):
+        await wire.send(frame(TEXT, b"last"))
+
+    async def resets(wire):
+        await wire.receive()
+        wire.reset()
+
+    async def breaks_utf8(wire):
+        await wire.send(frame(TEXT, b"\xff"))
+        await wire.end()
+
+    async def is_silent(wire):
+        await wire.end()
+
+    for server in (cuts, resets, breaks_utf8, is_silent):
+        ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+        if server is resets:
+            await ws.send_str("reset me")
+        if server is not is_silent:
+            msg = await ws.receive()
+            code_of(script, ws)
+            if msg.type is WSMsgType.ERROR:
+                script.note(msg.data.code is aiohttp.WSCloseCode.INVALID_TEXT)
+            await ws.receive()
+        await ws.close()
+        code_of(script, ws)
+
+
+@scenario()
+async def codes_that_the_server_says(script):
+    for code in (1000, 1001, 1011, 4001):
+
+        async def server(wire, code=code):
+            await wire.send(frame(CLOSE, code.to_bytes(2, "big")))
+            await wire.receive()
+
+        ws = await script.connect(await script.scripted(server))
+        await script.receive(ws, 2)
+        code_of(script, ws)
+
+
+@scenario(differs="every close frame is answered with code 1000 (RFC 6455 §5.5.1: with its own)")
+async def code_of_the_answer(script):
+    answered = asyncio.get_running_loop().create_future()
+
+    async def server(wire):
+        await wire.send(frame(CLOSE, GOING_AWAY))
+        answered.set_result((await wire.receive()).payload[:2])
+
+    ws = await script.connect(await script.scripted(server))
+    await script.receive(ws)
+    script.note("answered", await answered)
+    return {"theirs": [("answered", b"\x03\xe8")], "ours": [("answered", GOING_AWAY)]}
 
 
 @scenario()
@@ -142,6 +248,117 @@ async def client_closes_while_it_iterates(script):
     await iterating
     script.note(closed)
     script.state(ws)
+
+
+def tells_all(script):
+    """A server that tells what comes, up to the close frame, and answers that."""
+
+    async def server(wire):
+        while (received := await wire.receive()).opcode != CLOSE:
+            script.saw(received.opcode, received.payload)
+        script.saw(received.opcode, received.payload)
+        await wire.send(frame(CLOSE, received.payload))
+
+    return server
+
+
+@scenario()
+async def client_closes_after_a_send_that_is_scheduled(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    sending = [asyncio.create_task(ws_send(ws)) for _ in range(3)]
+    await script.attempt("close", ws.close(code=3000))
+    for task in sending:
+        await script.attempt("sent", task)
+    await script.attempt("receive", waiting)
+    await script.end(ws)
+
+
+@scenario()
+async def client_closes_after_a_writer_that_has_its_queue_full(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    queue = asyncio.Queue()
+
+    async def write():
+        while (text := await queue.get()) is not None:
+            await ws.send_str(text)
+            await asyncio.sleep(0)
+
+    async def read():
+        async for msg in ws:
+            script.note("message", msg.data)
+        script.note("ended")
+
+    reading = asyncio.create_task(read())
+    writing = asyncio.create_task(write())
+    await settled(reading)
+    for text in ("one", None):
+        queue.put_nowait(text)
+    await script.attempt("close", ws.close())
+    await script.attempt("read", reading)
+    await script.attempt("written", writing)
+    script.state(ws)
+
+
+@scenario()
+async def client_closes_before_a_send_when_nobody_receives(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    sending = asyncio.create_task(ws_send(ws))
+    await script.attempt("close", ws.close())
+    await script.attempt("sent", sending)
+
+
+@scenario()
+async def state_between_close_and_the_close_frame(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    closing = asyncio.create_task(ws.close())
+    asyncio.get_running_loop().call_soon(script.state, ws)
+    await script.attempt("close", closing)
+    await script.attempt("receive", waiting)
+    script.state(ws)
+
+
+@scenario()
+async def second_close_overtakes_the_first_that_has_a_reader_to_wake(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    script.note(await asyncio.gather(ws.close(code=3000), ws.close(code=3001)))
+    await waiting
+    await script.end(ws)
+
+
+@scenario()
+async def receiving_after_two_have_begun_to_close(script):
+    ws = await script.connect(script.echo)
+    closing = [asyncio.create_task(ws.close()) for _ in range(2)]
+    await asyncio.sleep(0)
+    await script.receive(ws)
+    script.note(sorted(await asyncio.gather(*closing)))
+    await script.end(ws)
+
+
+@scenario()
+async def close_that_is_cancelled_while_the_reader_is_woken(script):
+    async def server(wire):
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    closing = asyncio.ensure_future(ws.close())
+    await asyncio.sleep(0)
+    closing.cancel()
+    try:
+        await closing
+    except asyncio.CancelledError:
+        script.note("cancelled")
+    await waiting
+    await ws.close()
+    await script.end(ws)
 
 
 @scenario()
@@ -281,6 +498,46 @@ async def close_code_that_must_not_be_sent(script):
         script.note("refused")
         await ws.close()
     return {"theirs": [("sent",)], "ours": [("refused",)]}
+
+
+def refuses_to_wait(name, limits):
+    """A scenario with a limit of time that aiohttp takes, but cannot wait for: it closes at once."""
+
+    async def play(script):
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)
+            ws = await script.connect(await script.scripted(tells_all(script)), timeout=limits)
+        await script.attempt("close", ws.close())
+        script.note("closed with", ws.close_code, type(ws.exception()))
+        await script.end(ws)
+        return {
+            "theirs": [("closed with", 1006, TypeError), ("state", True, 1006)],
+            "ours": [("closed with", 1000, type(None)), ("state", True, 1000)],
+        }
+
+    play.__name__ = f"limit_that_is_{name}"
+    scenario(differs="what is no number of seconds fails close()")(play)
+
+
+refuses_to_wait("a_client_timeout", aiohttp.ClientTimeout(total=10))
+refuses_to_wait("a_timedelta", dt.timedelta(seconds=10))
+refuses_to_wait("text", "10")
+refuses_to_wait("a_decimal", decimal.Decimal(10))
+refuses_to_wait("a_pair", (10, 10))
+
+
+@scenario(since=(3, 11))
+async def limits_that_are_fractions(script):
+    half = fractions.Fraction(1, 20)
+    limits = aiohttp.ClientWSTimeout(ws_receive=half, ws_close=half)
+
+    async def server(wire):
+        await wire.end()
+
+    ws = await script.connect(await script.scripted(server), timeout=limits)
+    await script.receive(ws)
+    await ws.close()
+    script.note(ws.close_code)
 
 
 def breaks(name, *frames, since=(3, 10)):

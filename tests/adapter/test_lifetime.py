@@ -1,6 +1,8 @@
 """The end of connections that were handed over."""
 
 import asyncio
+import gc
+import warnings
 from pathlib import Path
 
 import aiohttp
@@ -20,6 +22,8 @@ async def handler(request):
     await ws.send_str("hello")
     if request.path == "/reset":
         request.transport.abort()
+    elif request.path == "/away":
+        await ws.close(code=1001)
     elif request.path == "/end":
         await ws.close()
     await ws.receive()
@@ -87,6 +91,9 @@ async def test_nothing_stays_open(web_server, client_tls, way, tls):
 
 @pytest.mark.parametrize("by", ["the session", "a library"])
 async def test_one_that_nobody_closed_says_where_it_was_made(echo, by):
+    # aiohttp warns in debug mode only.
+    asyncio.get_running_loop().set_debug(True)
+    asyncio.get_running_loop().set_exception_handler(lambda *_: None)
     with wsclient.aiohttp.install():
         sessions = wsclient.aiohttp.ClientSession if by == "the session" else aiohttp.ClientSession
         async with sessions() as session:
@@ -96,3 +103,41 @@ async def test_one_that_nobody_closed_says_where_it_was_made(echo, by):
             await other.close()
             with pytest.warns(ResourceWarning, match=r"unclosed .*, made at .*test_lifetime\.py:"):
                 del ws
+
+
+@pytest.mark.parametrize("sessions", [aiohttp.ClientSession, wsclient.aiohttp.ClientSession])
+async def test_one_that_nobody_closed_is_silent_without_debug_mode(echo, sessions):
+    asyncio.get_running_loop().set_debug(False)
+    async with sessions() as session:
+        ws = await session.ws_connect(echo)
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del ws
+            gc.collect()
+    assert caught == []
+
+
+class Own(aiohttp.ClientWebSocketResponse):
+    async def close(self, *, code=4000, message=b""):
+        return await super().close(code=code, message=message)
+
+
+@pytest.mark.parametrize("received", range(3))
+@pytest.mark.parametrize("autoclose", [False, True])
+@pytest.mark.parametrize("kind", [aiohttp.ClientWebSocketResponse, Own])
+async def test_one_that_the_server_has_closed_is_not_called_unclosed(
+    web_server, kind, autoclose, received
+):
+    asyncio.get_running_loop().set_debug(True)
+    url = await web_server(handler)
+    async with wsclient.aiohttp.ClientSession(ws_response_class=kind) as session:
+        ws = await session.ws_connect(url + "away", autoclose=autoclose)
+        while not ws.stats.control_frames_received:
+            await asyncio.sleep(0.001)
+        for _ in range(received):
+            await ws.receive()
+        with warnings.catch_warnings(record=True) as caught:
+            warnings.simplefilter("always")
+            del ws
+            gc.collect()
+    assert caught == []

@@ -268,6 +268,20 @@ async def compression(script):
 
 
 @scenario()
+async def compression_as_it_is_reported(script):
+    async def server(wire):
+        await wire.end()
+
+    for asked in (9, 12, 15):
+        window = "" if asked == 15 else f"; server_max_window_bits={asked}"
+        for more in ("", "; client_no_context_takeover", f"; client_max_window_bits={asked}"):
+            answer = f"permessage-deflate{window}{more}"
+            url = await script.scripted(server, extensions=answer)
+            ws = await script.connect(url, compress=asked, timeout=limit(ws_close=0.05))
+            script.note(asked, answer, ws.compress, ws.client_notakeover)
+
+
+@scenario()
 async def compression_that_is_declined(script):
     async def server(wire):
         received = await wire.receive()

@@ -67,6 +67,25 @@ async def test_a_closed_websocket_is_collected_in_silence(server):
     assert collected() is None
 
 
+@pytest.mark.parametrize("received", [0, 1])
+async def test_one_that_the_server_closed_and_nobody_answered_is_not_called_unclosed(
+    scripted, received
+):
+    async def script(wire):
+        await wire.send(frame(CLOSE, encode_close(1001)))
+        await wire.end()
+
+    ws = await ws_connect(await scripted(script), autoclose=False)
+    while not ws.stats.control_frames_received:  # noqa: ASYNC110 - nothing tells of what nobody receives
+        await asyncio.sleep(0.001)
+    for _ in range(received):
+        await ws.receive()
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        del ws
+        gc.collect()
+
+
 async def test_a_websocket_that_the_server_closed_is_collected_in_silence(scripted):
     async def script(wire):
         await wire.send(frame(CLOSE, encode_close(1000)))

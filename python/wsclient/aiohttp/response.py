@@ -3,13 +3,16 @@
 # Two bases that fit at run time alone, and what of aiohttp's is not public.
 # pyright: reportPrivateUsage=false, reportUnknownMemberType=false
 # pyright: reportUnknownVariableType=false, reportUnknownArgumentType=false
+# pyright: reportIncompatibleVariableOverride=false, reportIncompatibleMethodOverride=false
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import json
 import math
-from typing import TYPE_CHECKING, Any
+from types import GenericAlias
+from typing import TYPE_CHECKING, Any, get_origin
 from weakref import WeakKeyDictionary
 
 import aiohttp
@@ -19,7 +22,6 @@ from wsclient.heartbeat import Watch, read_heartbeat
 from wsclient.websocket import ClientWebSocketResponse as NativeResponse
 
 if TYPE_CHECKING:
-    import asyncio
     from collections.abc import Callable
     from typing import Self
 
@@ -37,6 +39,13 @@ class WSMessage(aiohttp.WSMessage):
     __slots__ = ()
 
 
+# RFC 6455 §7.4.1: what never stands in a close frame.
+_NO_CODE = 1005
+_ABNORMAL = 1006
+
+_CLOSE_LIMIT = 10.0
+"""aiohttp's seconds for the closing handshake, where nobody says."""
+
 # Before aiohttp 3.14 text is always decoded.
 _TextBytes: Any = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
 
@@ -47,14 +56,35 @@ class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
     __slots__ = ()
 
 
+class _ResetError(Exception):
+    """Makes ``aiohttp.ClientConnectionResetError``, with aiohttp's text for what was sent."""
+
+    def __new__(  # type: ignore[misc] # it makes no instance
+        cls, text: str
+    ) -> aiohttp.ClientConnectionResetError:
+        if ": the connection is " in text:
+            # Programs look for these words.
+            text = "Cannot write to closing transport"
+        return aiohttp.ClientConnectionResetError(text)
+
+
+class _ViolationError(Exception):
+    """Makes ``aiohttp.WebSocketError`` with a code that is a member of aiohttp's enumeration."""
+
+    def __new__(  # type: ignore[misc] # it makes no instance
+        cls, code: int, text: str
+    ) -> aiohttp.WebSocketError:
+        return aiohttp.WebSocketError(aiohttp.WSCloseCode(code), text)
+
+
 def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
     return Dialect(
         message=WSMessage,
         text_message=text_message,
         msg_type=aiohttp.WSMsgType,
-        reset=aiohttp.ClientConnectionResetError,
+        reset=_ResetError,
         disconnected=aiohttp.ServerDisconnectedError,
-        violation=aiohttp.WebSocketError,
+        violation=_ViolationError,
     )
 
 
@@ -92,8 +122,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         loop: The event loop.
         receive_timeout: Seconds for one `receive`, where `timeout` does not say.
         heartbeat: Seconds of silence before a ping; None for no pings.
-        compress: Not used: the connection knows.
-        client_notakeover: Not used, for the same reason.
+        compress: What aiohttp reads in the server's answer, for the property of this name.
+        client_notakeover: The same.
     """
 
     _timeout_error = aiohttp.ServerTimeoutError
@@ -129,18 +159,22 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         *,
         receive_timeout: float | None = None,  # noqa: ARG002 - __new__ takes it
         heartbeat: float | None = None,
-        compress: int = 0,  # noqa: ARG002
-        client_notakeover: bool = False,  # noqa: ARG002
+        compress: int = 0,
+        client_notakeover: bool = False,
     ) -> None:
         self._response = response
         self._conn = response.connection
         self._protocol = protocol
         self._timeout = timeout
-        self._close_timeout = _bound(getattr(timeout, "ws_close", timeout))
+        self._close_timeout = _read_close_limit(getattr(timeout, "ws_close", timeout))
         self._autoclose = autoclose
         self._autoping = autoping
         self._loop = loop
+        self._compress = compress
+        self._client_notakeover = client_notakeover
         self._close_called = False
+        self._yielding = False
+        self._closed_first = False
         settings = read_heartbeat(heartbeat)
         error = self._timeout_error
         watch: Any = None if settings is None else Watch(reader, settings, error)
@@ -156,18 +190,66 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         """Send data as a text message of JSON; see `wsclient.ClientWebSocketResponse.send_json`."""
         await self.send_str(dumps(data), compress)
 
+    @property
+    def close_code(self) -> int | None:
+        """The close code, as aiohttp has it: see ``aiohttp.ClientWebSocketResponse.close_code``.
+
+        Where no close frame came, or none with a code, it is ``WSCloseCode.ABNORMAL_CLOSURE``;
+        where the server answered `close` without a code, 0.
+        """
+        native: Any = super()
+        code: int | None = native.close_code
+        if code == _NO_CODE:
+            return 0 if self._closed_first else aiohttp.WSCloseCode.ABNORMAL_CLOSURE
+        if code is None or self._is_of_server(code):
+            return code
+        return aiohttp.WSCloseCode(code)
+
+    def _is_of_server(self, code: int) -> bool:
+        return code != _ABNORMAL and not isinstance(self.exception(), aiohttp.WebSocketError)
+
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
 
-        What has arrived and nobody has received is dropped, as aiohttp does.
+        What has arrived and nobody has received is dropped, as aiohttp does. While a task waits in
+        `receive`, what other tasks are about to send goes before the close frame. A code of 0 or
+        1005, as a close frame without one has, stands for 1000.
         """
         self._close_called = True
         try:
+            await self._let_others_send()
             native: Any = super()
+            self._closed_first |= not self._is_copy and native.close_code is None
+            # What a program that answers a close frame passes on of one that has no code.
+            code = aiohttp.WSCloseCode.OK if code in {0, _NO_CODE} else code
             closed: bool = await native.close(code=code, message=message)
             return closed
         finally:
             self._discard()
+
+    async def _let_others_send(self) -> None:
+        """Give the event loop the turns that aiohttp takes to wake the reader before it closes."""
+        if self._is_copy or self.closed or self._yielding or not self._has_reader():
+            return
+        # Not for a second `close`, which goes ahead of the first in aiohttp too.
+        self._yielding = True
+        try:
+            # In the first, aiohttp's reader runs; what that made possible follows in the second.
+            await asyncio.sleep(0)
+            await asyncio.sleep(0)
+        except asyncio.CancelledError:
+            self._connection.abort()
+            raise
+        finally:
+            self._yielding = False
+
+    def _has_reader(self) -> bool:
+        """Tell whether a task waits in `receive`; what has arrived may be lost in asking."""
+        try:
+            self.receive_nowait()
+        except RuntimeError:
+            return True
+        return False
 
     def _discard(self) -> None:
         """Drop what nobody has received: aiohttp returns nothing but CLOSED after `close`."""
@@ -202,9 +284,107 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
             case _:
                 raise ValueError(f"opcode is {opcode!r}, expected TEXT, BINARY, PING or PONG")
 
+    def _warns_unclosed(self) -> bool:
+        # As aiohttp: in debug mode only.
+        return self._made.loop is not None
+
+    @property
+    def _writer(self) -> _Writer:  # type: ignore[override]
+        return _Writer(self, self._conn)
+
+    @property
+    def _reader(self) -> _Reader:  # type: ignore[override]
+        return _Reader(self._connection)
+
+    @property
+    def _closed(self) -> bool:  # type: ignore[override]
+        return self.closed
+
+    @property
+    def _closing(self) -> bool:  # type: ignore[override]
+        return self._yielding or self.closed
+
+    @property
+    def _close_code(self) -> int | None:  # type: ignore[override]
+        return self.close_code
+
+    @property
+    def _exception(self) -> BaseException | None:  # type: ignore[override]
+        return self.exception()
+
+    # Of a connection that was given back they know nothing, and of compression what aiohttp reads.
+    get_extra_info = AIOHTTP.get_extra_info
+    compress = AIOHTTP.compress
+    client_notakeover = AIOHTTP.client_notakeover
+
     receive_str = AIOHTTP.receive_str
     receive_bytes = AIOHTTP.receive_bytes
     receive_json = AIOHTTP.receive_json
+
+    if hasattr(AIOHTTP, "__class_getitem__"):
+        # Since 3.14; the parameter is for type checkers.
+        __class_getitem__: Any = classmethod(GenericAlias)
+
+
+class _GoneTransport(asyncio.Transport):
+    """Stands for the transport of a connection that was given back."""
+
+    def is_closing(self) -> bool:
+        return True
+
+    def close(self) -> None:
+        """There is nothing to close."""
+
+    def abort(self) -> None:
+        """There is nothing to abort."""
+
+
+class _Writer:
+    """What programs ask of aiohttp's ``_writer``, which is not public."""
+
+    def __init__(self, ws: ClientWebSocketResponse, connection: Any) -> None:
+        self._ws = ws
+        self._connection = connection
+
+    @property
+    def transport(self) -> asyncio.Transport:
+        """The transport, to ask whether it closes or whom it is to, and to abort."""
+        transport: asyncio.Transport | None = getattr(self._connection, "transport", None)
+        return _GoneTransport() if transport is None else transport
+
+    async def send_frame(
+        self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
+    ) -> None:
+        """See `ClientWebSocketResponse.send_frame`."""
+        await self._ws.send_frame(message, opcode, compress)
+
+
+class _Reader:
+    """What programs ask of aiohttp's ``_reader``, which is not public."""
+
+    def __init__(self, connection: Protocol) -> None:
+        self._connection = connection
+
+    def is_eof(self) -> bool:
+        """Tell whether the connection is gone."""
+        return self._connection.lost
+
+    def exception(self) -> BaseException | None:
+        """Tell what went wrong."""
+        return self._connection.outcome()[1]
+
+
+def _read_close_limit(limit: Any) -> float | None:
+    """Make seconds of what aiohttp takes unseen, so that `close` never fails for it."""
+    if limit is None:
+        return None
+    try:
+        seconds = float(limit)
+    except OverflowError:
+        return None
+    except (TypeError, ValueError):
+        return _CLOSE_LIMIT
+    return _CLOSE_LIMIT if math.isnan(seconds) else _bound(seconds)
 
 
 def _bound(seconds: float | None) -> float | None:
@@ -243,6 +423,8 @@ def adapted(wanted: Any) -> type[ClientWebSocketResponse]:
     Raises:
         TypeError: It is none of these.
     """
+    # Since aiohttp 3.14 its class can have a parameter.
+    wanted = get_origin(wanted) or wanted
     if wanted is AIOHTTP:
         return ClientWebSocketResponse
     if not (isinstance(wanted, type) and issubclass(wanted, AIOHTTP)):
