@@ -174,7 +174,7 @@ def own_tls(session: aiohttp.ClientSession, key: str) -> Generator[None]:
     unfamiliar = _unfamiliar(connector)
     if unfamiliar is not None:
         _logger.debug(
-            "TLS by the event loop's own transports, as %s has another %s than is known",
+            "TLS, if any, by the event loop's own transports: the %s has another %s than is known",
             type(connector).__name__,
             unfamiliar,
         )
