@@ -114,6 +114,13 @@ async def test_a_websocket_gets_the_faster_transport(url, session):
         assert await echoes(ws)
 
 
+async def test_where_aiofastnet_does_not_find_openssl(url, session, monkeypatch):
+    monkeypatch.setattr("wsclient.network.transport._direct", False)
+    async with session.ws_connect(url) as ws:
+        assert not is_fast(ws)
+        assert await echoes(ws)
+
+
 async def test_with_a_session_of_aiohttp(url, client_tls):
     async with aiohttp.ClientSession() as session:
         async with wsclient.aiohttp.ws_connect(session, url, ssl=client_tls) as ws:
@@ -187,7 +194,7 @@ async def test_after_a_refusal_ordinary_requests_are_served(url, session, path):
         assert is_fast(ws) or path != "refused"
 
 
-async def test_a_connection_of_ours_that_aiohttp_reads_from_with_pauses(url, session):
+async def test_a_connection_of_ours_that_aiohttp_reads_from_with_pauses(url, session, caplog):
     """aiohttp pauses the reading from within, and resumes it by itself."""
     with pytest.raises(aiohttp.WSServerHandshakeError):
         await session.ws_connect(f"{url}refused")
@@ -199,6 +206,7 @@ async def test_a_connection_of_ours_that_aiohttp_reads_from_with_pauses(url, ses
             received += len(chunk)
             await asyncio.sleep(0)
         assert received == 10_000_000
+    assert not caplog.records
 
 
 async def test_what_is_left_undecrypted_when_aiohttp_pauses_is_read(client_tls):

@@ -164,8 +164,12 @@ try:
     import aiofastnet
 except ImportError:
     _create_connection = _loop_create_connection
+    _direct = False
 else:
     _create_connection = _fast_create_connection
+    # Where it does not find OpenSSL's library it (1.2) goes by way of `ssl`, and then fails to
+    # resume reading without `resume_reading`.
+    _direct = aiofastnet.OPENSSL_DYN_LIBS is not None
 
 
 async def _plain_create_connection(
@@ -181,20 +185,24 @@ async def _plain_create_connection(
 
 
 def serves_tls(context: SSLContext) -> bool:
-    """Tell whether the faster transports can do TLS; a line at DEBUG says what a context lacks.
+    """Tell whether `put_tls_on` can; a line at DEBUG says what of a context stands against it.
 
     Args:
         context: Is to do TLS.
     """
+    return _suits(context) and _direct
+
+
+def _suits(context: SSLContext) -> bool:
     reason = needs_ssl_module(context)
     if reason is not None:
         _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
-    return reason is None and _create_connection is not _loop_create_connection
+    return reason is None
 
 
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
-        return _create_connection if serves_tls(context) else _loop_create_connection
+        return _create_connection if _suits(context) else _loop_create_connection
     return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 
