@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from results import margin, ratios
-from scenarios import WEBSOCKETS
+from scenarios import ADAPTER, WEBSOCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,12 +24,13 @@ class Gate:
     """A bound on a ratio of two rows, or on a row.
 
     Attributes:
-        scenario: What this client does.
+        scenario: What this client does, or its adapter.
         measure: What is compared.
         limit: The bound.
         peer: What it is compared with; None for a bound in the measure's unit.
         base: What the peer does, if not the same.
         loops: Where it holds.
+        who: Which of the two.
     """
 
     scenario: str
@@ -38,15 +39,19 @@ class Gate:
     peer: str | None
     base: str | None = None
     loops: tuple[str, ...] = BOTH
+    who: str = OURS
 
     def title(self) -> str:
         """Say what is compared."""
+        what = f"{self.scenario}: {self.measure}"
+        if self.who != OURS:
+            what = f"{self.who} in {what}"
         if self.peer is None:
-            return f"{self.scenario}: {self.measure}"
+            return what
         if self.base is None:
-            return f"{self.scenario}: {self.measure}, beside {self.peer}"
+            return f"{what}, beside {self.peer}"
         peer = "" if self.peer == OURS else f"{self.peer} in "
-        return f"{self.scenario}: {self.measure}, beside {peer}{self.base}"
+        return f"{what}, beside {peer}{self.base}"
 
 
 GATES = {
@@ -75,6 +80,10 @@ GATES = {
     "6": [Gate("idle", "memory", 6.0, None), Gate("open", "cpu", 1.0, "picows")],
     "7": [Gate("echo", "cpu", 1.5, "native", loops=("uvloop",))],
     "8": [Gate("tail", "p99/p50", 1.0, BEST)],
+    "9": [
+        Gate("echo-tls", "instructions", 1.05, OURS, who=ADAPTER),
+        Gate("push-tls", "instructions", 1.05, OURS, who=ADAPTER),
+    ],
 }
 """The gates by the points of the project's aims."""
 
@@ -114,7 +123,7 @@ def judge(rows: list[Row]) -> Iterator[Verdict]:
     for point, gates in GATES.items():
         for gate in gates:
             for loop in gate.loops:
-                mine = found.get((gate.scenario, gate.measure, loop, OURS))
+                mine = found.get((gate.scenario, gate.measure, loop, gate.who))
                 peers = set(WEBSOCKETS) - {OURS} if gate.peer == BEST else {gate.peer}
                 others = [
                     found[base, gate.measure, loop, peer]

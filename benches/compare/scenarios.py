@@ -115,6 +115,14 @@ SCENARIOS = {
         (*PYTHON, ADAPTER),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
+    "push-tls": Scenario(
+        "256 bytes pushed without pause over TLS",
+        "receive",
+        BINARY,
+        ("wsclient", ADAPTER),
+        {"instructions": 10_000},
+        tls=True,
+    ),
     "push-batches": Scenario(
         "256 bytes pushed without pause, taken in batches",
         "receive_batches",

@@ -28,10 +28,7 @@ RESETS = (ClientConnectionResetError, aiohttp.ClientConnectionResetError)
 GOODBYE = frame(TEXT, b"last") + frame(TEXT, b"words") + frame(CLOSE, b"\x0f\xa1bye")
 
 
-async def test_a_loop_of_sends_ends_when_the_server_has_left(request, connect, tls):
-    if "uvloop-adapter-wss" in request.node.name:
-        pytest.skip("uvloop's own TLS transport says so only when the loop has had a turn")
-
+async def test_a_loop_of_sends_ends_when_the_server_has_left(connect, tls):
     with Greeting(tls[0]) as server:
         async with connect(server.url) as ws:
             await ws.receive()
@@ -47,10 +44,7 @@ async def test_a_loop_of_sends_ends_when_the_server_has_left(request, connect, t
             assert lost(ws)
 
 
-async def test_sends_that_nobody_awaits_end_too(request, connect, tls):
-    if "uvloop-adapter-wss" in request.node.name:
-        pytest.skip("as above")
-
+async def test_sends_that_nobody_awaits_end_too(connect, tls):
     with Greeting(tls[0]) as server:
         async with connect(server.url) as ws:
             await ws.receive()

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
-import socket
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientOSError
@@ -13,18 +11,13 @@ from wsclient.network.plain_transport import PlainTransport
 from wsclient.network.transport import plain_socket, resume_reading
 from wsclient.protocol import WebSocketProtocol
 
+from .sockets import own_socket
+
 if TYPE_CHECKING:
     from aiohttp import ClientResponse
     from aiohttp.client_proto import ResponseHandler
 
 __all__ = ["HandedOver", "Tap", "hand_over", "read_on"]
-
-# Those whose bytes are the socket's own, none held back. uvloop need not be installed.
-_BARE_TRANSPORTS = {
-    ("asyncio.selector_events", "_SelectorSocketTransport"),
-    ("uvloop.loop", "TCPTransport"),
-    ("uvloop.loop", "UnixTransport"),
-}
 
 
 class Tap:
@@ -104,7 +97,7 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
     if not transport.is_closing():
         transport.pause_reading()
     connection.belongs_to(response, handler)
-    sock = _own_socket(transport)
+    sock = own_socket(transport)
     if sock is None:
         transport.set_protocol(connection)
         connection.connection_made(transport)
@@ -135,20 +128,3 @@ def read_on(transport: asyncio.Transport) -> None:
     """
     if not transport.is_closing():
         resume_reading(transport)
-
-
-def _own_socket(transport: asyncio.Transport) -> socket.socket | None:
-    """Get the socket of a transport a second time, if that is all there is to it."""
-    kind = type(transport)
-    if (kind.__module__, kind.__name__) not in _BARE_TRANSPORTS:
-        return None
-    if transport.is_closing() or transport.get_write_buffer_size():
-        return None
-    theirs = transport.get_extra_info("socket")
-    try:
-        descriptor = os.dup(theirs.fileno())
-    except OSError:
-        return None
-    sock = socket.socket(theirs.family, theirs.type, theirs.proto, fileno=descriptor)
-    sock.setblocking(False)
-    return sock

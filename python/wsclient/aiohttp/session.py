@@ -18,6 +18,7 @@ from wsclient.heartbeat import read_heartbeat
 from wsclient.unclosed import Made
 from wsclient.websocket import introduce, numbers
 
+from .connecting import own_tls
 from .handover import HandedOver, Tap, hand_over, read_on
 from .response import ClientWebSocketResponse, adapted, calls_close, dialect
 
@@ -78,7 +79,8 @@ class _Opening:
         if self._options.get("compress"):
             self._offer = _offer(self._options["compress"])
             headers[hdrs.SEC_WEBSOCKET_EXTENSIONS] = self._offer.offer()
-        response = await self._session.request(method, url, headers=headers, **options)
+        with own_tls(self._session, headers[hdrs.SEC_WEBSOCKET_KEY]):
+            response = await self._session.request(method, url, headers=headers, **options)
         self._response = response
         held: Any = response.connection
         if response.status == 101 and held is not None:  # noqa: PLR2004 - Switching Protocols

@@ -9,6 +9,7 @@ from ssl import (
     CERT_NONE,
     PROTOCOL_TLS_CLIENT,
     SSL_ERROR_SSL,
+    SSLCertVerificationError,
     SSLContext,
     SSLEOFError,
     SSLError,
@@ -29,6 +30,7 @@ __all__ = [
     "is_no_tls",
     "is_verdict",
     "needs_ssl_module",
+    "say_as_ssl",
     "spell_out",
     "wants_certificate",
 ]
@@ -222,6 +224,34 @@ def spell_out(error: BaseException) -> None:
     if isinstance(error, SSLError) and not error.args:
         error.errno = int(SSL_ERROR_SSL)
         error.args = (error.errno, error.strerror)
+
+
+def say_as_ssl(error: BaseException, server_hostname: str | None) -> None:
+    """Give an error of aiofastnet's (1.2) the arguments and the text that one of `ssl` has.
+
+    Args:
+        error: Any error.
+        server_hostname: Name that the certificate was verified for.
+    """
+    if not isinstance(error, SSLError) or error.args:
+        return
+    error.library = "SSL"
+    text = f"[SSL: {error.reason}] {error.reason.lower().replace('_', ' ')}"
+    if isinstance(error, SSLCertVerificationError):
+        reason = error.verify_message
+        if error.verify_code in _MISMATCHES:
+            reason = f"{_MISMATCHES[error.verify_code]} '{server_hostname}'."
+            error.verify_message = reason
+        text = f"{text}: {reason}"
+    error.strerror = text
+    spell_out(error)
+
+
+# X509_V_ERR_HOSTNAME_MISMATCH, and the one for an IP address; `ssl` has words of its own for them.
+_MISMATCHES = {
+    62: "Hostname mismatch, certificate is not valid for",
+    64: "IP address mismatch, certificate is not valid for",
+}
 
 
 def is_verdict(error: BaseException) -> bool:

@@ -11,20 +11,21 @@ import asyncio
 import hashlib
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
 
 from wsclient._core import forks
 from wsclient.exceptions import ServerFingerprintMismatch
 
 from .plain_transport import PlainTransport
 from .sockets import Watcher, has_readers
-from .tls import Fingerprint, needs_ssl_module
+from .tls import Fingerprint, needs_ssl_module, say_as_ssl
 
 if TYPE_CHECKING:
     import socket
     from asyncio.trsock import TransportSocket
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
+    from typing import Unpack
 
     from .limits import Slot
     from .peer import Peer
@@ -35,7 +36,9 @@ __all__ = [
     "Reached",
     "check_fingerprint",
     "plain_socket",
+    "put_tls_on",
     "resume_reading",
+    "serves_tls",
     "start_tls",
 ]
 
@@ -52,6 +55,13 @@ class _CreateConnection(Protocol):
         ssl: SSLContext | None,
         server_hostname: str | None,
     ) -> Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]: ...
+
+
+class TimeLimits(TypedDict, total=False):
+    """The arguments of ``loop.create_connection`` that say how long TLS may take."""
+
+    ssl_handshake_timeout: float | None
+    ssl_shutdown_timeout: float | None
 
 
 async def _loop_create_connection(
@@ -112,6 +122,24 @@ class _Loop(Watcher):
             transport._force_close(error)  # noqa: SLF001 - what it does when it cannot read
 
 
+class _PatientLoop(_Loop):
+    """The same, for protocols that resume reading themselves, not by `resume_reading`."""
+
+    _made = False
+
+    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
+        super().add_reader(descriptor, callback)
+        if self._made:
+            # Before the socket is looked at: that comes with the loop's next turn, too.
+            transport: Any = getattr(callback, "__self__", None)
+            self._loop.call_soon(self._decrypt, transport)
+        self._made = True
+
+    def _decrypt(self, transport: Any) -> None:
+        if self._reads is not None:
+            transport._retry_ssl_read()  # noqa: SLF001 - see `resume_reading`
+
+
 async def _fast_create_connection(
     loop: asyncio.AbstractEventLoop,
     protocol_factory: Callable[[], asyncio.Protocol],
@@ -119,13 +147,15 @@ async def _fast_create_connection(
     sock: socket.socket,
     ssl: SSLContext | None,
     server_hostname: str | None,
+    shield: type[_Loop] = _Loop,
+    **limits: Unpack[TimeLimits],
 ) -> tuple[asyncio.Transport, asyncio.Protocol]:
-    shielded: Any = _Loop(loop)
+    shielded: Any = shield(loop)
     if server_hostname is not None and not server_hostname.isascii():
         # As `ssl` does it; here it would go out as UTF-8, and be compared so.
         server_hostname = server_hostname.encode("idna").decode()
     return await aiofastnet.create_connection(
-        shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname
+        shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **limits
     )
 
 
@@ -134,8 +164,12 @@ try:
     import aiofastnet
 except ImportError:
     _create_connection = _loop_create_connection
+    _direct = False
 else:
     _create_connection = _fast_create_connection
+    # Where it does not find OpenSSL's library it (1.2) goes by way of `ssl`, and then fails to
+    # resume reading without `resume_reading`.
+    _direct = aiofastnet.OPENSSL_DYN_LIBS is not None
 
 
 async def _plain_create_connection(
@@ -150,13 +184,25 @@ async def _plain_create_connection(
     return PlainTransport(loop, sock, protocol), protocol
 
 
+def serves_tls(context: SSLContext) -> bool:
+    """Tell whether `put_tls_on` can; a line at DEBUG says what of a context stands against it.
+
+    Args:
+        context: Is to do TLS.
+    """
+    return _suits(context) and _direct
+
+
+def _suits(context: SSLContext) -> bool:
+    reason = needs_ssl_module(context)
+    if reason is not None:
+        _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
+    return reason is None
+
+
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
-        reason = needs_ssl_module(context)
-        if reason is None:
-            return _create_connection
-        _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
-        return _loop_create_connection
+        return _create_connection if _suits(context) else _loop_create_connection
     return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 
@@ -255,6 +301,49 @@ async def start_tls(
     if secured is None or secured.is_closing():
         raise ConnectionResetError("connection lost before TLS")
     return secured
+
+
+async def put_tls_on(
+    sock: socket.socket,
+    protocol: asyncio.Protocol,
+    context: SSLContext,
+    server_hostname: str | None,
+    **limits: Unpack[TimeLimits],
+) -> asyncio.Transport:
+    """Do TLS by the faster transports for a protocol that knows nothing of them.
+
+    On failure or cancellation nothing is left open.
+
+    Args:
+        sock: It is connected, and belongs to this function.
+        protocol: What the transport will serve; its ``transport`` is what it was told last.
+        context: Does TLS; one that is served (`serves_tls`).
+        server_hostname: Name to verify the certificate for.
+        limits: As for ``loop.create_connection``.
+
+    Raises:
+        OSError: TLS could not be set up, or the connection was lost.
+    """
+    loop, process = asyncio.get_running_loop(), forks()
+    try:
+        transport, _ = await _fast_create_connection(
+            loop,
+            lambda: protocol,
+            sock=sock,
+            ssl=context,
+            server_hostname=server_hostname,
+            shield=_PatientLoop,
+            **limits,
+        )
+    except BaseException as error:
+        if process == forks():
+            made: asyncio.Transport | None = getattr(protocol, "transport", None)
+            if made is not None:
+                made.abort()
+            sock.close()  # for the reasons that `Reached.establish` has
+        say_as_ssl(error, server_hostname)
+        raise
+    return transport
 
 
 class Reached:

@@ -1,0 +1,198 @@
+"""TLS of the adapter's WebSockets: by this client's transports, on connections of aiohttp's making.
+
+An aiohttp connector resolves, dials, speaks to proxies and judges certificates; then it asks its
+event loop for a transport with TLS. For requests of this adapter, and for these alone, it asks a
+stand-in of the loop. Other connectors than aiohttp's own, and methods of theirs that are not as
+they are known here, are left as they are.
+"""
+
+# What of aiohttp's is not public.
+# pyright: reportPrivateUsage=false, reportUnknownMemberType=false, reportUnknownVariableType=false
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+from inspect import iscoroutinefunction
+from typing import TYPE_CHECKING, Any
+
+import aiohttp
+from aiohttp import hdrs
+
+from wsclient.network.transport import put_tls_on, serves_tls
+
+from .sockets import own_socket
+
+if TYPE_CHECKING:
+    import socket
+    from collections.abc import Callable, Generator
+    from ssl import SSLContext
+
+__all__ = ["own_tls"]
+
+_logger = logging.getLogger("wsclient.transport")  # as the documentation has it
+
+_CONNECT, _START_TLS = "_wrap_create_connection", "_start_tls_connection"
+# aiohttp's own, and what each asks the connector's loop for.
+_THEIRS: dict[str, tuple[Any, str]] = {
+    _CONNECT: (getattr(aiohttp.TCPConnector, _CONNECT, None), "create_connection"),
+    _START_TLS: (getattr(aiohttp.TCPConnector, _START_TLS, None), "start_tls"),
+}
+
+
+def _is_known(function: Any, method: str) -> bool:
+    """Whether a function takes the request, and asks ``self._loop`` for a transport."""
+    if not iscoroutinefunction(function):
+        return False
+    code = function.__code__
+    arguments = code.co_varnames[: code.co_argcount + code.co_kwonlyargcount]
+    return "req" in arguments and {"_loop", method} <= set(code.co_names)
+
+
+def _unfamiliar(connector: aiohttp.TCPConnector) -> str | None:
+    """Name what of a connector is not as it is known here, if anything is."""
+    for name, (theirs, method) in _THEIRS.items():
+        if getattr(type(connector), name, None) is not theirs or not _is_known(theirs, method):
+            return name
+        held = vars(connector).get(name)
+        if held is not None and not isinstance(getattr(held, "__self__", None), _Switch):
+            return name
+    return None
+
+
+class _StandIn:
+    """Has all that another object has.
+
+    Args:
+        real: The other object.
+    """
+
+    def __init__(self, real: Any) -> None:
+        self._real = real
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._real, name)
+
+
+class _Loop(_StandIn):
+    """An event loop to a connector of aiohttp's, with this client's transports for TLS."""
+
+    async def create_connection(
+        self,
+        protocol_factory: Callable[[], asyncio.Protocol],
+        *,
+        sock: socket.socket,
+        ssl: SSLContext | None = None,
+        server_hostname: str | None = None,
+        **limits: Any,
+    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
+        """Put a transport on a connected socket."""
+        if ssl is None or not serves_tls(ssl):
+            made: tuple[asyncio.Transport, asyncio.Protocol] = await self._real.create_connection(
+                protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **limits
+            )
+            return made
+        protocol = protocol_factory()
+        return await put_tls_on(sock, protocol, ssl, server_hostname, **limits), protocol
+
+    async def start_tls(
+        self,
+        transport: asyncio.Transport,
+        protocol: asyncio.Protocol,
+        sslcontext: SSLContext,
+        *,
+        server_hostname: str,
+        **limits: Any,
+    ) -> asyncio.Transport | None:
+        """Do TLS on a tunnel: on its socket, if there is no TLS below."""
+        sock = None
+        if serves_tls(sslcontext) and not transport.is_closing():
+            transport.pause_reading()
+            sock = own_socket(transport)
+            if sock is None:
+                transport.resume_reading()
+        if sock is None:
+            secured: asyncio.Transport | None = await self._real.start_tls(
+                transport, protocol, sslcontext, server_hostname=server_hostname, **limits
+            )
+            return secured
+        transport.set_protocol(asyncio.Protocol())
+        transport.abort()
+        return await put_tls_on(sock, protocol, sslcontext, server_hostname, **limits)
+
+
+class _Connector(_StandIn):
+    """A connector to its own methods, with another loop."""
+
+    def __init__(self, real: aiohttp.TCPConnector) -> None:
+        super().__init__(real)
+        self._loop = _Loop(real._loop)  # noqa: SLF001
+
+
+class _Switch:
+    """Stands before two methods of a connector while there are requests of the adapter's.
+
+    Args:
+        connector: The connector.
+
+    Attributes:
+        keys: The ``Sec-WebSocket-Key`` of each such request, by which it is told from others.
+    """
+
+    def __init__(self, connector: aiohttp.TCPConnector) -> None:
+        self._connector = connector
+        self._stand_in = _Connector(connector)
+        self.keys: set[str] = set()
+
+    async def connect(self, *args: Any, req: Any, **options: Any) -> Any:
+        """Do what aiohttp's ``_wrap_create_connection`` does."""
+        return await _THEIRS[_CONNECT][0](self._chosen(req), *args, req=req, **options)
+
+    async def start_tls(self, *args: Any, req: Any, **options: Any) -> Any:
+        """Do what aiohttp's ``_start_tls_connection`` does."""
+        return await _THEIRS[_START_TLS][0](self._chosen(req), *args, req=req, **options)
+
+    def _chosen(self, req: Any) -> Any:
+        # The request to a proxy has no such field: TLS with the proxy itself is the loop's own.
+        ours = req.headers.get(hdrs.SEC_WEBSOCKET_KEY) in self.keys
+        return self._stand_in if ours else self._connector
+
+
+@contextlib.contextmanager
+def own_tls(session: aiohttp.ClientSession, key: str) -> Generator[None]:
+    """Let TLS of a request be this client's, while it is under way.
+
+    Args:
+        session: Makes the request.
+        key: Its ``Sec-WebSocket-Key``.
+    """
+    connector = session.connector
+    if not isinstance(connector, aiohttp.TCPConnector):
+        yield
+        return
+    unfamiliar = _unfamiliar(connector)
+    if unfamiliar is not None:
+        _logger.debug(
+            "TLS, if any, by the event loop's own transports: the %s has another %s than is known",
+            type(connector).__name__,
+            unfamiliar,
+        )
+        yield
+        return
+    attributes = vars(connector)
+    switch: _Switch
+    if _CONNECT in attributes:
+        switch = attributes[_CONNECT].__self__
+    else:
+        switch = _Switch(connector)
+        attributes[_CONNECT], attributes[_START_TLS] = switch.connect, switch.start_tls
+    switch.keys.add(key)
+    try:
+        yield
+    finally:
+        switch.keys.discard(key)
+        if not switch.keys:
+            # The connector is as it was, and refers no more to itself.
+            attributes.pop(_CONNECT, None)
+            attributes.pop(_START_TLS, None)
