@@ -302,8 +302,7 @@ class ClientWebSocketResponse(WebSocketBase):
         if connection.ending or self._loop.is_closed():
             return
         # The server may have closed, and nobody has answered or received that: then it is gone.
-        is_open = not self.closed and self.close_code is None
-        shown = repr(self) if is_open and self._warns_unclosed() else None
+        shown = repr(self) if connection.alive and self._warns_unclosed() else None
         self._stop_heartbeat()
         connection.abort()
         if shown is not None:
