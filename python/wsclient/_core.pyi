@@ -175,7 +175,6 @@ class WebSocketBase:
         connection: Protocol,
         *args: Any,
         receive_timeout: float | None = None,
-        defers: bool = False,
         **kwargs: Any,
     ) -> Self: ...
     async def receive(self, timeout: float | None = None) -> Message: ...

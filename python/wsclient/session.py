@@ -265,13 +265,13 @@ class ClientSession:
         introduce(ws, number, made)
         try:
             hand_over(opened, connection)
+            self._opened(connection)
+            log_life(connection, number, opened.response.url)
         except BaseException:  # an interrupt, of the key function of a queue for one
             connection.abort()
             opened.transport.abort()
             raise
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
-        self._opened(connection)
-        log_life(connection, number, opened.response.url)
         return ws
 
     def _opened(self, connection: WebSocketProtocol) -> None:

@@ -31,15 +31,15 @@ impl WebSocketBase {
     /// Subclasses may take further arguments in `__init__`. With `defers`, what sends does nothing
     /// before it is awaited.
     #[new]
-    #[pyo3(signature = (connection, *args, receive_timeout = None, defers = false, **kwargs))]
+    #[pyo3(signature = (connection, *args, receive_timeout = None, **kwargs))]
     fn new(
         connection: Py<Protocol>,
         args: &Bound<'_, PyTuple>,
         receive_timeout: Option<f64>,
-        defers: bool,
         kwargs: Option<&Bound<'_, PyDict>>,
     ) -> PyResult<Self> {
-        let _ = kwargs;
+        // Not a parameter, as constructors of subclasses do not have it.
+        let defers = kwargs.map(|kwargs| kwargs.contains("defers")).transpose()?.unwrap_or(false);
         Handle::new(args.py(), connection, receive_timeout, defers).map(Self)
     }
 

@@ -14,7 +14,7 @@ from tests.conftest import CLOSE, PING, TEXT, frame
 
 import wsclient.framing
 from wsclient import Message, MsgType, framing
-from wsclient._core import Dialect, Protocol, Receive, Sent, Totals, WebSocketBase
+from wsclient._core import Dialect, Protocol, Receive, Sending, Sent, Totals, WebSocketBase
 from wsclient.protocol import WebSocketProtocol
 
 
@@ -148,6 +148,19 @@ def through_a_waiting_send(node, loop):
     future.add_done_callback(node.resume)
 
 
+def through_a_send_that_is_a_coroutine(node, loop):
+    node.sending = WebSocketBase(protocol_of(node, loop), defers=True).send_str("a")
+    assert isinstance(node.sending, Sending)
+
+
+def through_a_send_that_is_a_coroutine_and_waits(node, loop):
+    protocol = protocol_of(node, loop)
+    protocol.connection_made(Memory())
+    protocol.pause_writing()
+    node.sending = WebSocketBase(protocol, defers=True).send_str("a")
+    node.sending.send(None).add_done_callback(node.resume)
+
+
 def elsewhere(function):
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(function).result()
@@ -186,7 +199,7 @@ def test_a_cycle_is_collected(way, loop):
 
 
 def test_every_class_is_tried():
-    tried = {Dialect, Message, Protocol, Receive, Sent, WebSocketBase}
+    tried = {Dialect, Message, Protocol, Receive, Sending, Sent, WebSocketBase}
     without_objects = {Totals, framing.Frame, framing.MessageParser, framing.Utf8Validator}
     core = {value for value in vars(wsclient._core).values() if isinstance(value, type)}
     assert core == tried | without_objects
