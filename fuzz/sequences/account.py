@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections import Counter
 from typing import TYPE_CHECKING, Any
 
 import wire
 from wire import read_numbered
+
+from wsclient._core import Sent
 
 if TYPE_CHECKING:
     from server import Hostile
@@ -35,7 +36,7 @@ class Sends:
         number = self.doubtful(owner)
         data = wire.numbered(owner, number, size)
         sent = ws.send_str(data.decode()) if text else ws.send_bytes(data)
-        if not inspect.iscoroutine(sent):
+        if isinstance(sent, Sent):
             self._doubtful.discard((owner, number))
         return sent
 

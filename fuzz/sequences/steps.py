@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import gc
-import inspect
 import json
 from typing import TYPE_CHECKING, Any
 
@@ -14,6 +13,7 @@ from hooks import FAILING
 from inside import RESET, SIZES, Litter, act_inside, drive
 
 import wsclient
+from wsclient._core import Sent
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
@@ -186,7 +186,7 @@ class Steps:
         rng, sends = self.rng, self.ws.sends
         for _ in range(rng.choice([1, 1, 4, 40])):
             sent = sends.attempt(self.ws, self.name, rng.choice(SIZES), text=rng.random() < 0.5)
-            if inspect.iscoroutine(sent) or rng.random() < 0.5:
+            if not isinstance(sent, Sent) or rng.random() < 0.5:
                 await sent
 
     async def send_json(self) -> None:
