@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 import aiohttp
 from account import Account
-from inside import Litter
+from inside import CONCURRENT, Litter
 from keys import key_function
 from steps import DELAYS, Steps
 from world import Interrupt
@@ -137,7 +137,7 @@ class Client:
             except ERRORS as error:
                 self.world.note(name, f"not opened: {error!r}")
             except RuntimeError as error:
-                if str(error).startswith("another task"):
+                if str(error).startswith(CONCURRENT):
                     self.world.find("blocked", f"{name}: nobody receives, but {error}")
                 elif not (self.closed and "closed" in str(error)):
                     self.world.complain("opening", error)

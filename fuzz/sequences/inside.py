@@ -16,7 +16,10 @@ if TYPE_CHECKING:
     from account import Account
     from world import World
 
-__all__ = ["RESET", "SIZES", "Litter", "act_inside", "drive"]
+__all__ = ["CONCURRENT", "RESET", "SIZES", "Litter", "act_inside", "drive"]
+
+CONCURRENT = ("another task is already", "Concurrent call")
+"""What is said of a second receiver, here and in aiohttp."""
 
 RESET = (wsclient.ClientConnectionResetError, aiohttp.ClientConnectionResetError)
 SIZES = (0, 0, 50, 110, 126, 1000, 65_536, 300_000)
@@ -47,7 +50,7 @@ def act_inside(world: World, ws: Any, rng: Random) -> None:
         if world.over and str(error).endswith(": the WebSocket's event loop is closed"):
             # What the collector finds after it: docs/closing.md, "What raises".
             pass
-        elif not str(error).startswith("another task"):
+        elif not str(error).startswith(CONCURRENT):
             world.complain("inside", error, f"{act.__name__}: ")
         elif not ws.account.receiving:
             world.find("blocked", f"nobody receives, but {error}")

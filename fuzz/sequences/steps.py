@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 import wire
 from hooks import FAILING
-from inside import RESET, SIZES, Litter, act_inside, drive
+from inside import CONCURRENT, RESET, SIZES, Litter, act_inside, drive
 
 import wsclient
 from wsclient._core import Sent
@@ -58,7 +58,7 @@ class Steps:
         except RuntimeError as error:
             self.world.note(self.name, f"{what}: {error!r}")
             stolen = str(error).startswith("the message was taken") and self.account.stolen
-            if not str(error).startswith("another task") and not stolen:
+            if not str(error).startswith(CONCURRENT) and not stolen:
                 self.world.complain("raised", error, f"{self.name} {what}: ")
         except asyncio.CancelledError:
             raise
@@ -77,7 +77,7 @@ class Steps:
         try:
             return await awaitable
         except RuntimeError as error:
-            if at_once and before == 1 and str(error).startswith("another task"):
+            if at_once and before == 1 and str(error).startswith(CONCURRENT):
                 self.world.find("blocked", f"{self.name}: nobody receives, but {error}")
             raise
         finally:

@@ -107,7 +107,7 @@ impl WebSocketBase {
         self.0.home.check(py, "receive")?;
         let connection = self.0.connection.bind(py);
         if receive::has_reader(connection)? {
-            return Err(receive::concurrent());
+            return Err(receive::concurrent(self.0.dialect));
         }
         take::take_one(connection)
     }
@@ -336,7 +336,7 @@ impl WebSocketBase {
     ///
     /// Args:
     ///     name: What to look up.
-    ///     default: What to return if the transport does not know it.
+    ///     default: What to return if the transport does not know it, or is gone.
     ///
     /// Mirrors `aiohttp.ClientWebSocketResponse.get_extra_info`.
     #[pyo3(signature = (name, default = None))]
@@ -346,7 +346,11 @@ impl WebSocketBase {
         name: &str,
         default: Option<Py<PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let transport = self.look(py)?.transport.object.as_ref().map(|t| t.clone_ref(py));
+        let transport = {
+            let connection = self.look(py)?;
+            let transport = connection.transport.object.as_ref().filter(|_| !connection.is_lost());
+            transport.map(|transport| transport.clone_ref(py))
+        };
         let default = default.unwrap_or_else(|| py.None());
         match transport {
             Some(transport) => {

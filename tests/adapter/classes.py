@@ -6,7 +6,7 @@ import weakref
 import aiohttp
 from tests.conftest import CLOSE, TEXT, frame
 
-from .scripts import scenario
+from .scripts import scenario, settled
 
 
 class Counting(aiohttp.ClientWebSocketResponse):
@@ -178,6 +178,19 @@ async def texts_that_programs_look_for(script):
             await send()
         except ConnectionResetError as error:
             script.note(str(error), type(error))
+
+
+@scenario()
+async def text_of_a_second_receiver(script):
+    ws = await script.connect(script.echo)
+    waiting = asyncio.ensure_future(ws.receive())
+    await settled(waiting)
+    try:
+        await ws.receive()
+    except RuntimeError as error:
+        script.note(str(error))
+    await ws.send_str("for the first")
+    script.note((await waiting).data)
 
 
 @scenario(since=(3, 14))

@@ -106,7 +106,7 @@ impl Receive {
             State::Done => {
                 return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
             }
-            State::Waiting => return Err(concurrent()),
+            State::Waiting => return Err(concurrent(me.dialect)),
             State::Elsewhere => {
                 drop(me);
                 Self::arrive(slf)?;
@@ -118,9 +118,10 @@ impl Receive {
         let protocol = &me.protocol.clone_ref(py).into_bound(py);
         let mut connection = protocol.borrow_mut();
         if connection.reader.is_some() && matches!(state, State::New | State::Polled) {
+            let dialect = me.dialect;
             drop((me, connection));
             if has_reader(protocol)? {
-                return Err(concurrent());
+                return Err(concurrent(dialect));
             }
             return Self::step(slf);
         }
@@ -270,9 +271,13 @@ fn cancel(py: Python<'_>, timer: &Py<PyAny>) -> PyResult<()> {
     call::method(timer.bind(py), names::cancel(py), []).map(drop)
 }
 
-/// The error for a second reader.
-pub fn concurrent() -> PyErr {
-    PyRuntimeError::new_err("another task is already waiting in receive()")
+/// The error for a second reader, with a `dialect` in the words that programs know from aiohttp.
+pub fn concurrent(dialect: bool) -> PyErr {
+    PyRuntimeError::new_err(if dialect {
+        "Concurrent call to receive() is not allowed"
+    } else {
+        "another task is already waiting in receive()"
+    })
 }
 
 /// Whether a task waits to receive. One that is cancelled, but has not run since, does not.
