@@ -320,7 +320,7 @@ class Client:
         if account.ended_here:
             return
         # A close frame without a code is none to aiohttp.
-        codeless = self.adapter and server.code == 1005 and ws.close_code in {0, 1006}
+        codeless = self.adapter and ws._connection.outcome()[0] == 1005
         if ws.close_code == 1006 and error is None and not codeless:
             self.world.find("no reason", f"1006 without an exception, after {server.ending}")
         if not in_time or server.guaranteed is None or codeless:

@@ -362,6 +362,15 @@ impl WebSocketBase {
         }
     }
 
+    /// Whether a task waits in `receive()`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse._waiting`.
+    #[getter]
+    fn _waiting(&self, py: Python<'_>) -> PyResult<bool> {
+        self.0.home.check_without_gil(py)?;
+        receive::has_reader(self.0.connection.bind(py))
+    }
+
     /// The asyncio protocol below.
     #[getter]
     fn _connection(&self, py: Python<'_>) -> PyResult<Py<Protocol>> {

@@ -183,14 +183,16 @@ async def texts_that_programs_look_for(script):
 @scenario()
 async def text_of_a_second_receiver(script):
     ws = await script.connect(script.echo)
+    script.note(bool(ws._waiting))
     waiting = asyncio.ensure_future(ws.receive())
     await settled(waiting)
+    script.note(bool(ws._waiting))
     try:
         await ws.receive()
     except RuntimeError as error:
         script.note(str(error))
     await ws.send_str("for the first")
-    script.note((await waiting).data)
+    script.note((await waiting).data, bool(ws._waiting))
 
 
 @scenario(since=(3, 14))

@@ -44,9 +44,10 @@ async def test_a_loop_of_sends_ends_when_the_server_has_left(connect, tls):
             assert lost(ws)
 
 
-async def test_sends_that_nobody_awaits_end_too(connect, tls):
+async def test_sends_that_nobody_awaits_end_too(tls):
+    # The adapter's have to be awaited.
     with Greeting(tls[0]) as server:
-        async with connect(server.url) as ws:
+        async with ws_connect(server.url, ssl=tls[1] or True) as ws:
             await ws.receive()
             server.together()
             with pytest.raises(RESETS):

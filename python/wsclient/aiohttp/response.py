@@ -229,7 +229,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
 
     async def _let_others_send(self) -> None:
         """Give the event loop the turns that aiohttp takes to wake the reader before it closes."""
-        if self._is_copy or self.closed or self._yielding or not self._has_reader():
+        if self._is_copy or self.closed or self._yielding or not self._waiting:
             return
         # Not for a second `close`, which goes ahead of the first in aiohttp too.
         self._yielding = True
@@ -242,14 +242,6 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
             raise
         finally:
             self._yielding = False
-
-    def _has_reader(self) -> bool:
-        """Tell whether a task waits in `receive`; what has arrived may be lost in asking."""
-        try:
-            self.receive_nowait()
-        except RuntimeError:
-            return True
-        return False
 
     def _discard(self) -> None:
         """Drop what nobody has received: aiohttp returns nothing but CLOSED after `close`."""
