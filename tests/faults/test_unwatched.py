@@ -4,8 +4,6 @@ import asyncio
 import contextlib
 import errno
 import gc
-import sys
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -66,17 +64,3 @@ async def test_nothing_is_left(monkeypatch, make_session, before, error):
         gc.collect()
         async with session.ws_connect(url) as ws:
             assert (await ws.receive()).data == "hello"
-
-
-@pytest.mark.parametrize("scheme", ["ws", "wss"])
-@pytest.mark.parametrize("what", ["pause", "pause and resume", "abort"])
-async def test_a_finalizer_while_uvloop_lets_go(scheme, what):
-    # uvloop 0.22 crashes where it is told of a descriptor that it is just letting go of.
-    process = await asyncio.create_subprocess_exec(
-        *(sys.executable, "-m", "tests.faults.reset_inside", scheme, what),
-        cwd=Path(__file__).parents[2],
-        stdout=asyncio.subprocess.PIPE,
-    )
-    async with asyncio.timeout(60):
-        said, _ = await process.communicate()
-    assert (process.returncode, said) == (0, b"acted\n")

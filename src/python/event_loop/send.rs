@@ -21,17 +21,20 @@ use crate::registry::Opcode;
 /// Write one frame.
 #[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
-    let socket = ready(slf, opcode, payload.len())?;
+    let socket = free_socket(slf)?;
+    permit(slf, opcode, payload.len())?;
     send_frame(slf, socket, opcode, 0, payload)
 }
 
 /// Send a ping or a pong.
 pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
+    let socket = free_socket(slf)?;
     if opcode == Opcode::Ping && slf.borrow().endpoint.is_open() {
         let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now());
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
-    send(slf, opcode, payload)
+    permit(slf, opcode, payload.len())?;
+    send_frame(slf, socket, opcode, 0, payload)
 }
 
 /// Send a data message, compressed (RFC 7692) if the connection does that and `wanted` does not forbid it.
@@ -41,7 +44,8 @@ pub fn send_compressed(
     payload: &[u8],
     wanted: Option<bool>,
 ) -> PyResult<()> {
-    let socket = ready(slf, opcode, payload.len())?;
+    let socket = free_socket(slf)?;
+    permit(slf, opcode, payload.len())?;
     let compressed = slf.borrow_mut().endpoint.compress(payload, wanted);
     let Some(compressed) = compressed else {
         return send_frame(slf, socket, opcode, 0, payload);
@@ -52,19 +56,24 @@ pub fn send_compressed(
     sent
 }
 
-/// Check that a frame for `size` bytes can be sent now, and count it. Returns the socket to send it to
-/// past the transport, if there is one.
+/// The socket to send the next frame to past the transport, if there is one and nothing has to go
+/// before. Asked first: Python code may run meanwhile, and send another frame.
 #[inline]
-fn ready(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Option<Socket>> {
-    let mut me = slf.borrow_mut();
-    if !me.endpoint.permit(opcode, size) {
-        drop(me);
-        return Err(not_open(slf, &format!("a {opcode} frame")));
-    }
-    Ok(me.transport.socket)
+fn free_socket(slf: &Bound<'_, Protocol>) -> PyResult<Option<Socket>> {
+    let socket = slf.borrow().transport.socket;
+    Ok(if socket.is_some() && transport::is_drained(slf)? { socket } else { None })
 }
 
-/// The part of [`send`] after [`ready`], for a frame with the reserved bits `rsv`.
+/// Check that a frame for `size` bytes can be sent now, and count it.
+#[inline]
+fn permit(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<()> {
+    if slf.borrow_mut().endpoint.permit(opcode, size) {
+        return Ok(());
+    }
+    Err(not_open(slf, &format!("a {opcode} frame")))
+}
+
+/// The part of [`send`] after [`permit`], for a frame with the reserved bits `rsv`.
 fn send_frame(
     slf: &Bound<'_, Protocol>,
     socket: Option<Socket>,
@@ -75,9 +84,7 @@ fn send_frame(
     let py = slf.py();
     let key = keys::draw().map_err(errors::no_entropy)?;
     let header = Header { rsv, ..Header::new(opcode, payload.len(), Some(key)) };
-    if let Some(socket) = socket
-        && transport::is_drained(slf)?
-    {
+    if let Some(socket) = socket {
         return match write::send_frame(py, socket, &header, payload, key) {
             Ok(None) => Ok(()),
             Ok(Some(rest)) => give(slf, opcode, rest.bind(py)),

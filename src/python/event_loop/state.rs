@@ -1,11 +1,12 @@
 //! What an open WebSocket holds on asyncio.
 
+use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyIterator};
+use pyo3::types::{PyBytes, PyDict, PyIterator};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::make::{Maker, Making};
@@ -142,6 +143,10 @@ pub struct Transport {
     holder: Option<Py<PyAny>>,
     /// The transport may have something queued that has to go out first.
     pub queued: bool,
+    /// How often it was given something; wraps around.
+    pub writes: u32,
+    /// While it takes something: what comes behind that.
+    pub behind: Option<VecDeque<Py<PyBytes>>>,
     /// The `TimerHandle` of the ending's step under way.
     pub timer: Option<Py<PyAny>>,
     /// Futures of those who wait for room to write.
@@ -161,6 +166,12 @@ impl Transport {
         self.holder = Some(holder);
         // It may still have a part of the request.
         self.queued = true;
+    }
+
+    /// It is given something.
+    pub fn given(&mut self) {
+        self.queued = true;
+        self.writes = self.writes.wrapping_add(1);
     }
 
     /// The transport is gone; what it was is to be dropped when the connection is not borrowed.

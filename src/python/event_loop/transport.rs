@@ -1,12 +1,13 @@
 //! What is asked and told of the transport below a connection, and who waits for it.
 
+use std::collections::VecDeque;
 use std::mem;
 
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::state::{Protocol, Transport};
-use crate::python::cpython::{call, future, names};
+use crate::python::cpython::{call, future, memory, names};
 
 /// The transport that meets the socket: asyncio's own with TLS does not say when that one closes.
 fn lowest<'py>(transport: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
@@ -57,14 +58,44 @@ pub fn pause_reading(slf: &Bound<'_, Protocol>, pause: bool) -> PyResult<()> {
 
 /// Give whole frames to the transport; with none, they are dropped. An error may mean that a part has
 /// left.
+///
+/// Code that runs while the transport takes them (a finalizer, a signal's handler) may come here again,
+/// where the transport has written a part and not queued the rest yet: its frames come behind.
 pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
     let py = slf.py();
     let write = {
         let mut me = slf.borrow_mut();
-        me.transport.queued = true;
-        me.transport.write.as_ref().map(|write| write.clone_ref(py).into_bound(py))
+        let transport = &mut me.transport;
+        let Some(write) = &transport.write else {
+            return Ok(());
+        };
+        if let Some(behind) = &mut transport.behind {
+            behind.try_reserve(1).map_err(|_| memory::exhausted(py))?;
+            behind.push_back(frames.clone().unbind());
+            return Ok(());
+        }
+        let write = write.clone_ref(py).into_bound(py);
+        transport.behind = Some(VecDeque::new());
+        transport.given();
+        write
     };
-    write.map_or(Ok(()), |write| call::function(&write, [frames]).map(drop))
+    let mut result = call::function(&write, [frames]).map(drop);
+    while let Some(next) = next_behind(slf, result.is_ok()) {
+        result = call::function(&write, [next.bind(py)]).map(drop);
+    }
+    result
+}
+
+/// What came while the transport took something, if that `went_well`; at the last, nothing holds back
+/// the frames to come any more.
+fn next_behind(slf: &Bound<'_, Protocol>, went_well: bool) -> Option<Py<PyBytes>> {
+    let transport = &mut slf.borrow_mut().transport;
+    let behind = transport.behind.as_mut().filter(|_| went_well && transport.write.is_some());
+    let next = behind.and_then(VecDeque::pop_front);
+    if next.is_none() {
+        transport.behind = None;
+    }
+    next
 }
 
 /// Whether the transport has found that it cannot write any more.
@@ -74,20 +105,28 @@ pub fn is_severed(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     ask.map_or(Ok(false), |ask| call::builtin(ask.bind(py), None)?.is_truthy())
 }
 
-/// Whether the transport has nothing queued.
+/// Whether the transport has nothing queued, nor is taking anything.
 #[inline]
 pub fn is_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
-    if !slf.borrow().transport.queued {
-        return Ok(true);
-    }
-    let transport = slf.borrow().transport.object.as_ref().map(|t| t.clone_ref(slf.py()));
+    if slf.borrow().transport.queued { look_drained(slf) } else { Ok(true) }
+}
+
+fn look_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
+    let py = slf.py();
+    let (transport, writes) = {
+        let transport = &slf.borrow().transport;
+        let object = transport.object.as_ref().filter(|_| transport.behind.is_none());
+        (object.map(|object| object.clone_ref(py)), transport.writes)
+    };
     let Some(transport) = transport else {
         return Ok(false);
     };
-    let py = slf.py();
     let size = call::method(transport.bind(py), names::get_write_buffer_size(py), [])?;
-    let drained = !size.is_truthy()?;
-    slf.borrow_mut().transport.queued = !drained;
+    let empty = !size.is_truthy()?;
+    let transport = &mut slf.borrow_mut().transport;
+    // Unless something was written while it was asked.
+    let drained = empty && transport.writes == writes;
+    transport.queued = !drained;
     Ok(drained)
 }
 
