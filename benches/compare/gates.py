@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from results import margin, ratios
-from scenarios import ADAPTER, WEBSOCKETS
+from scenarios import ADAPTERS, WEBSOCKETS
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -81,8 +81,12 @@ GATES = {
     "7": [Gate("echo", "cpu", 1.5, "native", loops=("uvloop",))],
     "8": [Gate("tail", "p99/p50", 1.0, BEST)],
     "9": [
-        Gate("echo-tls", "instructions", 1.05, OURS, who=ADAPTER),
-        Gate("push-tls", "instructions", 1.05, OURS, who=ADAPTER),
+        *(Gate("echo-tls", "instructions", 1.05, OURS, who=adapter) for adapter in ADAPTERS),
+        *(Gate("push-tls", "instructions", 1.05, OURS, who=adapter) for adapter in ADAPTERS),
+    ],
+    "10": [
+        Gate("echo", "instructions", 1.1, OURS, who="wsclient.websockets"),
+        Gate("push", "instructions", 1.1, OURS, who="wsclient.websockets"),
     ],
 }
 """The gates by the points of the project's aims."""

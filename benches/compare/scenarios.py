@@ -26,7 +26,7 @@ WEBSOCKETS = ("wsclient", "picows", "picows.websockets", "aiohttp", "websockets"
 PYTHON = (*WEBSOCKETS, "bare")
 EVERYONE = (*PYTHON, "native")
 POLLING = "wsclient, polling"
-ADAPTER = "wsclient.aiohttp"
+ADAPTERS = ("wsclient.aiohttp", "wsclient.websockets")
 
 
 @dataclass(frozen=True)
@@ -90,14 +90,14 @@ SCENARIOS = {
         "Echo of 256 bytes",
         "echo",
         BINARY,
-        (*EVERYONE, ADAPTER),
+        (*EVERYONE, *ADAPTERS),
         {"instructions": 1000, "where": 1000, "allocations": 1000, "cpu": 500},
     ),
     "echo-tls": Scenario(
         "Echo of 256 bytes over TLS",
         "echo",
         BINARY,
-        (*PYTHON, ADAPTER),
+        (*PYTHON, *ADAPTERS),
         {"instructions": 500, "cpu": 300},
         tls=True,
     ),
@@ -112,14 +112,14 @@ SCENARIOS = {
         "256 bytes pushed without pause",
         "receive",
         BINARY,
-        (*PYTHON, ADAPTER),
+        (*PYTHON, *ADAPTERS),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-tls": Scenario(
         "256 bytes pushed without pause over TLS",
         "receive",
         BINARY,
-        ("wsclient", ADAPTER),
+        ("wsclient", *ADAPTERS),
         {"instructions": 10_000},
         tls=True,
     ),
@@ -127,7 +127,7 @@ SCENARIOS = {
         "256 bytes pushed without pause, taken in batches",
         "receive_batches",
         BINARY,
-        ("wsclient", ADAPTER),
+        ("wsclient", ADAPTERS[0]),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
     ),
     "push-ascii": Scenario(
@@ -154,7 +154,11 @@ SCENARIOS = {
         {"latency": 1000},
     ),
     "open": Scenario(
-        "Opening a connection", "hold", BINARY, (*PYTHON, ADAPTER), {"instructions": 50, "cpu": 20}
+        "Opening a connection",
+        "hold",
+        BINARY,
+        (*PYTHON, *ADAPTERS),
+        {"instructions": 50, "cpu": 20},
     ),
     "idle": Scenario("An idle connection", "hold", BINARY, PYTHON, {"memory": 2000}),
 }

@@ -19,7 +19,7 @@ import native
 from counts import COUNTED, Counting, Tool, watch
 from gates import OURS
 from results import Row
-from scenarios import ADAPTER, PYTHON, SCENARIOS
+from scenarios import ADAPTERS, PYTHON, SCENARIOS
 from server import running
 
 if TYPE_CHECKING:
@@ -116,7 +116,7 @@ def main() -> None:
     able = [name for name, scenario in SCENARIOS.items() if "where" in scenario.measures]
     parser.add_argument("--scenario", choices=able, default="echo")
     parser.add_argument("--loop", choices=("asyncio", "uvloop"), default="uvloop")
-    parser.add_argument("--peer", choices=(*PYTHON, ADAPTER), default=OURS)
+    parser.add_argument("--peer", choices=(*PYTHON, *ADAPTERS), default=OURS)
     parser.add_argument("--functions", type=int, default=40, help="how many (default: 40)")
     options = parser.parse_args()
     native.build()

@@ -43,7 +43,8 @@ impl<M> Endpoint<M> {
         }
         if autoclose || called {
             // §5.5.1: the answer usually echoes the code.
-            let answer = CloseFrame { code: frame.code, reason: String::new() };
+            let reason = if self.settings.only_data { frame.reason.clone() } else { String::new() };
+            let answer = CloseFrame { code: frame.code, reason };
             self.end_by_peer(Fate::Closed(frame), answer, make);
         } else {
             self.ending.fate.get_or_insert(Fate::Closed(frame));
@@ -59,7 +60,7 @@ impl<M> Endpoint<M> {
         answer: CloseFrame,
         make: &mut K,
     ) {
-        let at_once = self.inbox.is_empty();
+        let at_once = self.settings.only_data || self.inbox.is_empty();
         self.fail(fate, make);
         self.advance(Event::PeerEnds);
         if self.ending.phase == Phase::Answering {
@@ -79,7 +80,7 @@ impl<M> Endpoint<M> {
         }
         let failed = !matches!(fate, Fate::Closed(_));
         self.ending.fate = Some(fate);
-        if failed && !self.ending.called {
+        if failed && !self.ending.called && !self.settings.only_data {
             // Without memory for it, the fate still says it.
             let _ = self.inbox.push(Kind::Error, make.notice(), 0);
             self.owe_thing(self.inbox.due());
@@ -137,6 +138,10 @@ impl<M> Endpoint<M> {
             Ok(key) => self.core.close(frame, key, &mut self.owed).is_ok(),
             Err(_) => false,
         };
+        if owed && self.ending.sent.is_none() {
+            let answers = matches!(self.ending.fate, Some(Fate::Closed(_)));
+            self.ending.sent = Some(Box::new((frame.clone(), answers)));
+        }
         if !owed {
             self.abort();
         } else if !self.owed.is_empty() {
@@ -162,11 +167,11 @@ impl<M> Endpoint<M> {
         let half_open = matches!(self.core.close_state(), State::Open | State::CloseReceived);
         let sends = half_open && !self.ending.called;
         self.ending.called = true;
-        self.ending.discards = true;
+        self.ending.discards |= !self.settings.only_data;
         if sends {
             self.advance(Event::Close);
             self.owe_close(frame);
-            if waits && !self.has_message() {
+            if waits && !self.has_message() && !self.settings.only_data {
                 let content = make.notice();
                 self.push(Kind::Closing, Some(content), 0, make);
             }

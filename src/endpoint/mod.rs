@@ -76,11 +76,13 @@ use ending::Ending;
 use flow::Flow;
 use inbox::Inbox;
 
+use crate::close::CloseFrame;
 use crate::connection::{Connection, UNLIMITED};
 use crate::deflate::Inflater;
 
 /// How a connection behaves.
 #[derive(Debug, Clone, Copy)]
+#[expect(clippy::struct_excessive_bools, reason = "each is a setting of its own")]
 pub struct Settings {
     /// The largest message to take, in bytes.
     pub max_message_size: u64,
@@ -92,11 +94,21 @@ pub struct Settings {
     /// who wants a message answer: aiohttp's order. Otherwise the frame is handed out only without
     /// `autoclose`, and the answer is left to [`Endpoint::close`].
     pub shows_close: bool,
+    /// Hand out data and nothing else, `websockets`' way: the end is known when the transport is gone,
+    /// the peer's close frame is answered at once and as it came, and what arrives after this side's is
+    /// data still.
+    pub only_data: bool,
 }
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_message_size: UNLIMITED, autoclose: true, autoping: true, shows_close: false }
+        Self {
+            max_message_size: UNLIMITED,
+            autoclose: true,
+            autoping: true,
+            shows_close: false,
+            only_data: false,
+        }
     }
 }
 
@@ -194,6 +206,19 @@ impl<M> Endpoint<M> {
     #[must_use]
     pub fn fate(&self) -> Option<&Fate> {
         self.ending.fate.as_ref()
+    }
+
+    /// Whether data is handed out and nothing else ([`Settings::only_data`]).
+    #[must_use]
+    pub fn hands_out_only_data(&self) -> bool {
+        self.settings.only_data
+    }
+
+    /// The close frame that this side has sent, or has coming out, and whether the peer's was there
+    /// before.
+    #[must_use]
+    pub fn sent_close(&self) -> Option<&(CloseFrame, bool)> {
+        self.ending.sent.as_deref()
     }
 
     /// Whether this side was asked to close.

@@ -9,6 +9,7 @@ use super::event_loop::send;
 use super::event_loop::sent::Sent;
 use super::event_loop::state::{Protocol, Receive, Sending, Wanted};
 use super::event_loop::thread::{self, Home, Place};
+use super::event_loop::unawaited::send_method;
 use super::values::payload;
 use crate::registry::Opcode;
 
@@ -51,7 +52,7 @@ impl Handle {
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         if self.defers {
-            return self.defer(owner, Opcode::Text, data, compress);
+            return self.defer(owner, send_method(Opcode::Text), data, compress);
         }
         let text = payload::text(data)?;
         self.send_data(owner, Opcode::Text, text.as_bytes(), compress)
@@ -66,7 +67,7 @@ impl Handle {
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         if self.defers {
-            return self.defer(owner, Opcode::Binary, data, compress);
+            return self.defer(owner, send_method(Opcode::Binary), data, compress);
         }
         let payload = payload::binary(data)?;
         self.send_data(owner, Opcode::Binary, &payload, compress)
@@ -104,7 +105,7 @@ impl Handle {
     ) -> PyResult<Py<PyAny>> {
         if self.defers {
             let none = owner.py().None().into_bound(owner.py());
-            return self.defer(owner, opcode, message.unwrap_or(&none), None);
+            return self.defer(owner, send_method(opcode), message.unwrap_or(&none), None);
         }
         let payload = payload::ping_payload(opcode, message)?;
         if let Some(later) = self.send_later(owner, opcode, &payload, None)? {
@@ -115,15 +116,17 @@ impl Handle {
         Sent::after_write(connection).map(Py::into_any)
     }
 
-    fn defer(
+    /// What sends a message when it is awaited: the method's coroutine, so to speak.
+    #[inline]
+    pub fn defer(
         &self,
         owner: &Bound<'_, PyAny>,
-        opcode: Opcode,
+        method: (&'static str, Opcode),
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
         let (connection, reuses) = (self.connection.bind(owner.py()), self.home.is_awake());
-        Sending::of(owner, connection, opcode, data, compress, reuses).map(Py::into_any)
+        Sending::of(owner, connection, method, data, compress, reuses).map(Py::into_any)
     }
 
     /// What sends the frame later, if the caller is in another thread than the event loop's.

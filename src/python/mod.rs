@@ -3,6 +3,7 @@
 #![allow(clippy::unused_self, clippy::needless_pass_by_value, reason = "PyO3 wants its signatures")]
 
 mod calls;
+mod connection;
 mod cpython;
 mod event_loop;
 mod framing;
@@ -35,6 +36,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<event_loop::state::Protocol>()?;
     module.add_class::<Receive>()?;
     module.add_class::<websocket::WebSocketBase>()?;
+    module.add_class::<connection::ConnectionBase>()?;
     module.add_class::<Sent>()?;
     module.add_class::<Sending>()?;
     module.add_function(wrap_pyfunction!(framing::apply_mask, module)?)?;

@@ -15,7 +15,7 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "arguments", "suggestions", "stats", "unclosed", "handshake", "network"},
+    {"types", "arguments", "suggestions", "stats", "unclosed", "installed", "handshake", "network"},
     {"_core", "network.tls", "handshake.redaction"},
     {"exceptions", "framing", "queue"},
     {"handshake.headers", "handshake.cookies", "handshake.urls"},
@@ -24,7 +24,8 @@ PYTHON_LAYERS = (
     {"network.connector_arguments", "network.limits", "network.resolver", "network.sockets"},
     {"network.peer", "network.plain_transport", "network.proxy"},
     {"network.transport"},
-    {"network.tunnel"},
+    {"network.takeover"},
+    {"network.stand_in", "network.tunnel"},
     {"network.connector"},
     {"network.tcp", "network.unix"},
     {"heartbeat", "tracing"},
@@ -33,11 +34,16 @@ PYTHON_LAYERS = (
     {"protocol"},
     {"session"},
     {"client"},
-    {"aiohttp.response", "aiohttp.sockets", "aiohttp.versions"},
+    {"aiohttp.response", "aiohttp.versions"},
     {"aiohttp.connecting", "aiohttp.handover"},
     {"aiohttp.session"},
     {"aiohttp.installing"},
     {"aiohttp"},
+    {"websockets.protocol", "websockets.versions"},
+    {"websockets.connection"},
+    {"websockets.connecting"},
+    {"websockets.installing"},
+    {"websockets"},
     {"__init__"},
     {"demo", "demo.__main__", "demo.server"},
 )
@@ -47,6 +53,7 @@ ROOMS = {
     "handshake": {"_core", "arguments", "exceptions", "types"},
     "network": {"_core", "arguments", "exceptions", "handshake", "suggestions", "types"},
     "aiohttp": {"_core", "handshake", "heartbeat", "network", "protocol", "unclosed", "websocket"},
+    "websockets": {"_core", "installed", "network", "protocol"},
     "demo": {"__init__", "framing", "types"},
 }
 # No I/O, so that a test needs no event loop and no socket.

@@ -36,6 +36,7 @@ MODULES = {
     "wsclient": "with_wsclient",
     "wsclient, polling": "with_wsclient_polling",
     "wsclient.aiohttp": "with_wsclient_aiohttp",
+    "wsclient.websockets": "with_wsclient_websockets",
     "picows": "with_picows",
     "picows.websockets": "with_picows_websockets",
     "aiohttp": "with_aiohttp",

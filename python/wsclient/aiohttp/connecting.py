@@ -11,7 +11,6 @@ they are known here, are left as they are.
 
 from __future__ import annotations
 
-import asyncio
 import contextlib
 import logging
 from inspect import iscoroutinefunction
@@ -20,14 +19,10 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import hdrs
 
-from wsclient.network.transport import put_tls_on, serves_tls
-
-from .sockets import own_socket
+from wsclient.network.stand_in import StandIn, TLSLoop
 
 if TYPE_CHECKING:
-    import socket
-    from collections.abc import Callable, Generator
-    from ssl import SSLContext
+    from collections.abc import Generator
 
 __all__ = ["own_tls"]
 
@@ -61,73 +56,12 @@ def _unfamiliar(connector: aiohttp.TCPConnector) -> str | None:
     return None
 
 
-class _StandIn:
-    """Has all that another object has.
-
-    Args:
-        real: The other object.
-    """
-
-    def __init__(self, real: Any) -> None:
-        self._real = real
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._real, name)
-
-
-class _Loop(_StandIn):
-    """An event loop to a connector of aiohttp's, with this client's transports for TLS."""
-
-    async def create_connection(
-        self,
-        protocol_factory: Callable[[], asyncio.Protocol],
-        *,
-        sock: socket.socket,
-        ssl: SSLContext | None = None,
-        server_hostname: str | None = None,
-        **limits: Any,
-    ) -> tuple[asyncio.Transport, asyncio.Protocol]:
-        """Put a transport on a connected socket."""
-        if ssl is None or not serves_tls(ssl):
-            made: tuple[asyncio.Transport, asyncio.Protocol] = await self._real.create_connection(
-                protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **limits
-            )
-            return made
-        protocol = protocol_factory()
-        return await put_tls_on(sock, protocol, ssl, server_hostname, **limits), protocol
-
-    async def start_tls(
-        self,
-        transport: asyncio.Transport,
-        protocol: asyncio.Protocol,
-        sslcontext: SSLContext,
-        *,
-        server_hostname: str,
-        **limits: Any,
-    ) -> asyncio.Transport | None:
-        """Do TLS on a tunnel: on its socket, if there is no TLS below."""
-        sock = None
-        if serves_tls(sslcontext) and not transport.is_closing():
-            transport.pause_reading()
-            sock = own_socket(transport)
-            if sock is None:
-                transport.resume_reading()
-        if sock is None:
-            secured: asyncio.Transport | None = await self._real.start_tls(
-                transport, protocol, sslcontext, server_hostname=server_hostname, **limits
-            )
-            return secured
-        transport.set_protocol(asyncio.Protocol())
-        transport.abort()
-        return await put_tls_on(sock, protocol, sslcontext, server_hostname, **limits)
-
-
-class _Connector(_StandIn):
+class _Connector(StandIn):
     """A connector to its own methods, with another loop."""
 
     def __init__(self, real: aiohttp.TCPConnector) -> None:
         super().__init__(real)
-        self._loop = _Loop(real._loop)  # noqa: SLF001
+        self._loop = TLSLoop(real._loop)  # noqa: SLF001
 
 
 class _Switch:

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-import asyncio
 from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientOSError
 
-from wsclient.network.plain_transport import PlainTransport
-from wsclient.network.transport import plain_socket, resume_reading
+from wsclient.network.takeover import take_over
+from wsclient.network.transport import resume_reading
 from wsclient.protocol import WebSocketProtocol
 
-from .sockets import own_socket
-
 if TYPE_CHECKING:
+    import asyncio
+
     from aiohttp import ClientResponse
     from aiohttp.client_proto import ResponseHandler
 
@@ -76,8 +75,6 @@ class HandedOver(WebSocketProtocol):
 def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes) -> None:
     """Let a connection serve the transport of a 101.
 
-    Without TLS it gets a transport of this package's in place of aiohttp's, on the same socket.
-
     Args:
         response: The 101, not read any further.
         connection: The new protocol.
@@ -97,26 +94,11 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
     if not transport.is_closing():
         transport.pause_reading()
     connection.belongs_to(response, handler)
-    sock = own_socket(transport)
-    if sock is None:
-        transport.set_protocol(connection)
-        connection.connection_made(transport)
-    else:
-        transport.set_protocol(asyncio.Protocol())
-        transport.abort()
-        try:
-            transport = PlainTransport(asyncio.get_running_loop(), sock, connection)
-        except BaseException as error:
-            sock.close()
-            if isinstance(error, OSError):
-                raise ClientOSError(error.errno, error.strerror) from error
-            raise
-        transport.pause_reading()
+    try:
         # What ends the connection from aiohttp's side closes this.
-        handler.transport = transport
-        sock_in_use = plain_socket(transport)
-        if sock_in_use is not None:
-            connection.use_socket(sock_in_use)
+        handler.transport = take_over(transport, connection)
+    except OSError as error:
+        raise ClientOSError(error.errno, error.strerror) from error
     connection.feed(trailing)
 
 

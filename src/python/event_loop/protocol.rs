@@ -12,16 +12,19 @@ use super::reads::Reads;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, failure, reading, transport};
+use super::{anchor, failure, reading, send, transport};
 use crate::close::{self, CloseFrame};
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
-use crate::endpoint::{Compression, Settings};
+use crate::endpoint::{Compression, Fate, Settings};
 use crate::python::cpython::call;
 use crate::python::socket::{Socket, scratch};
 use crate::python::values::dialect::Dialect;
 use crate::python::values::payload;
 use crate::python::values::totals::Totals;
+use crate::registry::Opcode;
+
+type CloseParts = (Option<u16>, String);
 
 #[pymethods]
 impl Protocol {
@@ -30,7 +33,7 @@ impl Protocol {
     #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
     #[pyo3(signature = (
         r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
-        watch_reads = false, dialect = None
+        watch_reads = false, dialect = None, only_data = false
     ))]
     fn new(
         py: Python<'_>,
@@ -42,6 +45,7 @@ impl Protocol {
         decode_text: bool,
         watch_reads: bool,
         dialect: Option<Py<Dialect>>,
+        only_data: bool,
     ) -> PyResult<Self> {
         prepare(r#loop.bind(py))?;
         let settings = Settings {
@@ -49,6 +53,7 @@ impl Protocol {
             autoclose,
             autoping,
             shows_close: dialect.is_some(),
+            only_data,
         };
         let reads = Reads::watched(watch_reads);
         let maker = Maker { decode_text, dialect, reads, gathering: None };
@@ -110,6 +115,18 @@ impl Protocol {
     fn outcome(slf: &Bound<'_, Self>) -> (Option<u16>, Option<Py<PyAny>>) {
         let code = slf.borrow().endpoint.close_code();
         (code, failure::exception(slf))
+    }
+
+    /// The peer's close frame and this side's, each as code and reason, or `None`, and whether the
+    /// peer's was there when this side's was sent.
+    fn close_frames(&self) -> (Option<CloseParts>, Option<CloseParts>, bool) {
+        let parts = |frame: &CloseFrame| (frame.code, frame.reason.clone());
+        let theirs = match self.endpoint.fate() {
+            Some(Fate::Closed(frame)) => Some(parts(frame)),
+            _ => None,
+        };
+        let ours = self.endpoint.sent_close();
+        (theirs, ours.map(|(frame, _)| parts(frame)), ours.is_some_and(|(_, answers)| *answers))
     }
 
     /// Keep the newest messages instead of pausing reading.
@@ -281,6 +298,38 @@ impl Protocol {
     fn _expired(slf: &Bound<'_, Self>) -> PyResult<()> {
         slf.borrow_mut().endpoint.expired();
         settle(slf)
+    }
+
+    /// Send a whole data message, compressed if the connection does that.
+    ///
+    /// Args:
+    ///     text: Whether it is text, whose bytes are not checked.
+    ///     payload: Its bytes.
+    ///
+    /// Raises:
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    fn send_message(slf: &Bound<'_, Self>, text: bool, payload: &Bound<'_, PyAny>) -> PyResult<()> {
+        let opcode = if text { Opcode::Text } else { Opcode::Binary };
+        let payload = payload::binary(payload)?;
+        send::send_compressed(slf, opcode, &payload, None)
+    }
+
+    /// Send a pong.
+    ///
+    /// Args:
+    ///     payload: At most 125 bytes.
+    ///
+    /// Raises:
+    ///     ValueError: There are more.
+    ///     ClientConnectionResetError: The connection is closed or closing.
+    fn send_pong(slf: &Bound<'_, Self>, payload: &Bound<'_, PyAny>) -> PyResult<()> {
+        let payload = payload::ping_payload(Opcode::Pong, Some(payload))?;
+        send::send_control(slf, Opcode::Pong, &payload)
+    }
+
+    /// A future that is done when the transport has room or is gone, or `None` if it has.
+    fn wait_writable(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        transport::wait_writable(slf)
     }
 
     /// A future that is done when the transport is gone, or `None` if it is.

@@ -106,7 +106,12 @@ impl Receive {
             State::Done => {
                 return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
             }
-            State::Waiting => return Err(concurrent(me.dialect)),
+            State::Waiting => {
+                let (protocol, wanted) = (me.protocol.clone_ref(py).into_bound(py), me.wanted);
+                let dialect = me.dialect;
+                drop(me);
+                return Err(refused(&protocol, wanted, dialect));
+            }
             State::Elsewhere => {
                 drop(me);
                 Self::arrive(slf)?;
@@ -118,10 +123,10 @@ impl Receive {
         let protocol = &me.protocol.clone_ref(py).into_bound(py);
         let mut connection = protocol.borrow_mut();
         if connection.reader.is_some() && matches!(state, State::New | State::Polled) {
-            let dialect = me.dialect;
+            let (wanted, dialect) = (me.wanted, me.dialect);
             drop((me, connection));
             if has_reader(protocol)? {
-                return Err(concurrent(dialect));
+                return Err(refused(protocol, wanted, dialect));
             }
             return Self::step(slf);
         }
@@ -256,8 +261,9 @@ impl Awaitable for Receive {
     fn method(&self) -> &'static str {
         match self.wanted {
             Wanted::One => "receive",
-            Wanted::Next => "__anext__",
+            Wanted::Next | Wanted::NextData => "__anext__",
             Wanted::All => "receive_many",
+            Wanted::Data => "recv",
         }
     }
 }
@@ -278,6 +284,16 @@ pub fn concurrent(dialect: bool) -> PyErr {
     } else {
         "another task is already waiting in receive()"
     })
+}
+
+/// The same, as the users of the connection know it.
+#[cold]
+fn refused(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyErr {
+    if !wanted.is_data() {
+        return concurrent(dialect);
+    }
+    let error = call::method(protocol, names::_concurrent(protocol.py()), []);
+    error.map_or_else(|failed| failed, PyErr::from_value)
 }
 
 /// Whether a task waits to receive. One that is cancelled, but has not run since, does not.

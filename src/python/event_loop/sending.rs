@@ -1,13 +1,14 @@
 //! `Sending`: sends that are coroutines.
 
-use pyo3::exceptions::PyRuntimeError;
+use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
+use pyo3::types::PyIterator;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::state::{Protocol, Sending, Unsent};
 use super::{room, send, unawaited};
-use crate::python::cpython::interpreter;
 use crate::python::cpython::slots::{self, Poll};
+use crate::python::cpython::{call, interpreter, names};
 use crate::python::values::payload;
 use crate::registry::Opcode;
 
@@ -17,7 +18,7 @@ impl Sending {
     pub fn of(
         response: &Bound<'_, PyAny>,
         protocol: &Bound<'_, Protocol>,
-        opcode: Opcode,
+        (method, opcode): (&'static str, Opcode),
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
         reuses: bool,
@@ -29,6 +30,7 @@ impl Sending {
         };
         let mut me = sending.bind(protocol.py()).borrow_mut();
         me.opcode = opcode;
+        me.method = method;
         me.due = Some(Unsent {
             response: response.clone().unbind(),
             data: data.clone().unbind(),
@@ -40,9 +42,31 @@ impl Sending {
 
     fn blank(protocol: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
         let protocol_of_it = protocol.clone().unbind();
-        let blank =
-            Self { protocol: protocol_of_it, opcode: Opcode::Text, due: None, waiting: None };
+        let blank = Self {
+            protocol: protocol_of_it,
+            opcode: Opcode::Text,
+            method: "",
+            due: None,
+            waiting: None,
+        };
         Py::new(protocol.py(), blank)
+    }
+}
+
+impl Sending {
+    /// The frame cannot be sent. Where nothing but data is handed out, who sends waits for the end, and
+    /// is told as who receives.
+    #[cold]
+    fn fail(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>, error: PyErr) -> PyResult<Poll> {
+        let py = slf.py();
+        let waits = protocol.borrow().endpoint.hands_out_only_data();
+        if !waits || !error.is_instance_of::<PyOSError>(py) {
+            return Err(error);
+        }
+        let closed = call::method(protocol, names::_closed(py), [error.value(py).as_any()])?;
+        let waiting = call::method(&closed, names::__await__(py), [])?;
+        let keep = |waiting| slf.borrow_mut().waiting = Some(waiting);
+        room::wait(protocol, Some(waiting.cast_into::<PyIterator>()?.unbind()), keep)
     }
 }
 
@@ -83,7 +107,9 @@ impl slots::Awaitable for Sending {
             (protocol, me.opcode, me.due.take(), me.waiting.take())
         };
         if let Some(unsent) = unsent {
-            unsent.send(&protocol, opcode)?;
+            if let Err(error) = unsent.send(&protocol, opcode) {
+                return Self::fail(slf, &protocol, error);
+            }
             let mut connection = protocol.borrow_mut();
             if !connection.endpoint.is_writing_paused() {
                 if connection.spare_sending.is_none() && !connection.is_lost() {
@@ -94,7 +120,8 @@ impl slots::Awaitable for Sending {
         } else if waiting.is_none() {
             return Err(PyRuntimeError::new_err("cannot reuse already awaited coroutine"));
         }
-        room::wait(&protocol, waiting, |waiting| slf.borrow_mut().waiting = Some(waiting))
+        let keep = |waiting| slf.borrow_mut().waiting = Some(waiting);
+        room::wait(&protocol, waiting, keep).or_else(|error| Self::fail(slf, &protocol, error))
     }
 }
 
@@ -114,7 +141,7 @@ impl Awaitable for Sending {
     }
 
     fn method(&self) -> &'static str {
-        unawaited::send_method(self.opcode)
+        self.method
     }
 }
 

@@ -54,7 +54,7 @@ impl Due {
     }
 
     fn method(&self) -> &'static str {
-        unawaited::send_method(self.opcode)
+        unawaited::send_method(self.opcode).0
     }
 }
 

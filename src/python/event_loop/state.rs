@@ -60,6 +60,18 @@ pub enum Wanted {
     Next,
     /// All messages that are there, at least one.
     All,
+    /// The next message's data, where nothing else is handed out.
+    Data,
+    /// The same, or the end of an `async for`.
+    NextData,
+}
+
+impl Wanted {
+    /// Whether it is data alone.
+    #[inline]
+    pub fn is_data(self) -> bool {
+        matches!(self, Self::Data | Self::NextData)
+    }
 }
 
 /// How far an awaitable for a message has come.
@@ -102,6 +114,8 @@ pub struct Receive {
 pub struct Sending {
     pub protocol: Py<Protocol>,
     pub opcode: Opcode,
+    /// The name of the method that has returned it.
+    pub method: &'static str,
     /// `None` when it has been sent, or never will be.
     pub due: Option<Unsent>,
     pub waiting: Option<Py<PyIterator>>,

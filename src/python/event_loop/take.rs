@@ -2,13 +2,13 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::{PyBool, PyList};
 
 use super::failure;
 use super::settle::settle;
 use super::state::{Protocol, Wanted};
 use crate::endpoint::{Due, Kind};
-use crate::python::cpython::memory;
+use crate::python::cpython::{call, memory, names};
 use crate::python::values::message::{Content, Item};
 use crate::registry::code;
 
@@ -26,11 +26,15 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
     };
     let item = match item {
         Some(item) => item,
+        None if wanted.is_data() => return Err(ended(protocol, wanted)),
         None => closed(protocol)?.ok_or_else(taken)?,
     };
     // What taking a message made possible: to answer the peer's end, or to read on.
     if is_due && let Err(error) = settle(protocol) {
         return Err(put_back(protocol, (error, item)));
+    }
+    if wanted.is_data() {
+        return Ok(item.content.data);
     }
     if wanted == Wanted::Next && item.kind.ends_iteration() {
         return Err(PyStopAsyncIteration::new_err(()));
@@ -79,6 +83,18 @@ fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
     };
     let content = Content::close(protocol.py(), code, &reason)?;
     Ok(Some(Item { kind: Kind::Closed, content }))
+}
+
+/// How the connection ended, as its users know that.
+#[cold]
+fn ended(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyErr {
+    let py = protocol.py();
+    if !protocol.borrow().is_lost() {
+        return taken();
+    }
+    let iterates = PyBool::new(py, wanted == Wanted::NextData).to_owned();
+    let error = call::method(protocol, names::_end(py), [iterates.as_any()]);
+    error.map_or_else(|failed| failed, PyErr::from_value)
 }
 
 #[cold]

@@ -12,18 +12,25 @@ use crate::registry::Opcode;
 
 /// The method's name as a coroutine's `__qualname__` has it.
 pub fn qualname(method: &str) -> String {
-    format!("ClientWebSocketResponse.{method}")
+    let class = if matches!(method, "recv" | "send") {
+        "ClientConnection"
+    } else {
+        "ClientWebSocketResponse"
+    };
+    format!("{class}.{method}")
 }
 
-/// The method that sends frames of this kind.
-pub fn send_method(opcode: Opcode) -> &'static str {
-    match opcode {
+/// The method that sends frames of this kind, and their opcode.
+#[inline]
+pub fn send_method(opcode: Opcode) -> (&'static str, Opcode) {
+    let method = match opcode {
         Opcode::Text => "send_str",
         Opcode::Binary => "send_bytes",
         Opcode::Ping => "ping",
         Opcode::Pong => "pong",
         Opcode::Continuation | Opcode::Close => "send",
-    }
+    };
+    (method, opcode)
 }
 
 /// Warn that what `method` returned is dropped unawaited: for destructors, from which nothing can be

@@ -1,0 +1,96 @@
+"""`connect`: websockets' own, but for the connection that it makes, and the TLS below."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from types import FunctionType
+from typing import TYPE_CHECKING, Any
+
+from websockets.asyncio import client as theirs
+
+from wsclient.network.stand_in import StandIn, TLSLoop
+
+from .connection import ClientConnection
+
+if TYPE_CHECKING:
+    from os import PathLike
+
+__all__ = ["OPENING", "connect", "own_opening", "unix_connect"]
+
+_logger = logging.getLogger("wsclient.transport")  # as the documentation has it
+
+_USED = {"get_running_loop", "create_connection", "create_unix_connection"}
+
+
+class _Asyncio(StandIn):
+    """The module `asyncio` to websockets' code that opens connections."""
+
+    @staticmethod
+    def get_running_loop() -> TLSLoop:
+        """Return the event loop, with this client's transports for TLS."""
+        return TLSLoop(asyncio.get_running_loop())
+
+
+# Up to websockets 16 it has the second name.
+OPENING = next(
+    (name for name in ("open_tcp_connection", "create_connection") if name in vars(theirs.connect)),
+    "",
+)
+"""The method of websockets' `connect` that asks the event loop for a transport."""
+
+
+def _with_own_tls() -> Any:
+    """Make that method with `_Asyncio` for the event loop, if it is as known; else None."""
+    method = vars(theirs.connect).get(OPENING)
+    if not isinstance(method, FunctionType) or not set(method.__code__.co_names) >= _USED:
+        _logger.debug("TLS by the event loop's own transports: websockets' connect is unknown")
+        return None
+    names = {**method.__globals__, "asyncio": _Asyncio(asyncio)}
+    own = FunctionType(method.__code__, names, OPENING, method.__defaults__, method.__closure__)
+    own.__kwdefaults__ = method.__kwdefaults__
+    return own
+
+
+own_opening = _with_own_tls()
+
+
+class connect(theirs.connect):  # noqa: N801 - websockets' name
+    """Open a WebSocket, as ``websockets.asyncio.client.connect`` describes it.
+
+    With extensions other than permessage-deflate, or with a ``create_connection`` that is not
+    derived from this adapter's `ClientConnection`, the connection is one of websockets' own.
+
+    Args:
+        uri: ``ws://`` or ``wss://``.
+        options: As for websockets' own.
+
+    Example:
+        >>> async with connect("wss://example.com/") as websocket:
+        ...     await websocket.send("hello")
+        ...     print(await websocket.recv())
+    """
+
+    def __init__(self, uri: str, **options: Any) -> None:
+        if options.get("create_connection") is None:
+            options["create_connection"] = ClientConnection
+        super().__init__(uri, **options)
+
+
+if own_opening is not None:
+    setattr(connect, OPENING, own_opening)
+
+
+def unix_connect(
+    path: str | PathLike[str] | None = None, uri: str | None = None, **options: Any
+) -> connect:
+    """Open a WebSocket on a Unix socket, as ``websockets.asyncio.client.unix_connect`` does.
+
+    Args:
+        path: The socket's.
+        uri: ``ws://localhost/`` by default, with TLS ``wss://localhost/``.
+        options: As for `connect`.
+    """
+    if uri is None:
+        uri = "ws://localhost/" if options.get("ssl") is None else "wss://localhost/"
+    return connect(uri, unix=True, path=path, **options)

@@ -1,0 +1,248 @@
+"""`ClientConnection`: the handshake is websockets', the rest is the core's."""
+
+# What of websockets' is not public.
+# pyright: reportPrivateUsage=false
+
+from __future__ import annotations
+
+import asyncio
+import weakref
+import zlib
+from typing import TYPE_CHECKING, Any, Self, cast
+
+from websockets.asyncio.client import ClientConnection as Theirs
+from websockets.exceptions import ConcurrencyError, ConnectionClosedOK
+from websockets.extensions.permessage_deflate import (
+    ClientPerMessageDeflateFactory,
+    PerMessageDeflate,
+)
+from websockets.frames import CloseCode
+from websockets.protocol import State
+
+from wsclient._core import ConnectionBase
+from wsclient.network.takeover import take_over
+from wsclient.network.transport import resume_reading
+from wsclient.protocol import WebSocketProtocol
+
+from .protocol import ServedProtocol, serve
+
+if TYPE_CHECKING:
+    from websockets.client import ClientProtocol
+    from websockets.exceptions import ConnectionClosed
+
+__all__ = ["ClientConnection", "Theirs"]
+
+_END_OF_HEAD = b"\r\n\r\n"
+_DEFAULT_LEVEL = 6
+"""What zlib takes for its default."""
+
+
+class Served(WebSocketProtocol):
+    """The core's protocol, which asks a connection of websockets' what its end is called.
+
+    Attributes:
+        owner: Refers to the connection, of which nothing is left to be told once it is forgotten.
+    """
+
+    __slots__ = ("owner",)
+
+    owner: weakref.ref[ClientConnection]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Tell everybody. Called by the event loop."""
+        owner = self.owner()
+        try:
+            if owner is not None:
+                owner.end(exc)
+        finally:
+            # A task that waits may go on inside.
+            super().connection_lost(exc)
+
+    def _owner(self) -> ClientConnection:
+        owner = self.owner()
+        assert owner is not None  # noqa: S101 - whoever receives or sends holds it
+        return owner
+
+    def _end(self, iterates: bool) -> Exception:
+        error = self._owner().close_error()
+        if iterates and isinstance(error, ConnectionClosedOK):
+            return StopAsyncIteration()
+        return error
+
+    async def _closed(self, error: Exception) -> None:
+        owner = self._owner()
+        if owner.loop.is_closed():
+            raise error
+        async with owner.send_context():
+            raise error
+
+    def _concurrent(self) -> Exception:
+        return ConcurrencyError(
+            "cannot call recv while another coroutine is already running recv or recv_streaming"
+        )
+
+
+class ClientConnection(ConnectionBase, Theirs):
+    """An open WebSocket, as ``websockets.asyncio.client.ClientConnection`` describes it.
+
+    Receiving and sending are the core's; the handshake, closing, pings at intervals and all that
+    is said of them are websockets' own.
+    """
+
+    # What was read behind the head of the answer, from when that was there.
+    _rest: bytearray | None = None
+    # The last of the head as far as it has come, which may end with the next bytes.
+    _head_end = b""
+    # What the transport said when it was lost before the core had it.
+    _lost: tuple[Exception | None] | None = None
+
+    def __new__(  # pyright: ignore[reportInconsistentConstructor] - it takes what __init__ does
+        cls, protocol: ClientProtocol, **options: Any
+    ) -> Self:
+        """Make the core's connection, which waits for its transport.
+
+        With an extension that the core does not know, it is one of websockets' own.
+        """
+        offered = protocol.available_extensions or ()
+        if not all(isinstance(each, ClientPerMessageDeflateFactory) for each in offered):
+            return cast("Self", Theirs(protocol, **options))
+        core = Served(
+            asyncio.get_running_loop(),
+            resume_reading=resume_reading,
+            max_msg_size=_max_size(protocol) or 0,
+            only_data=True,
+        )
+        self = super().__new__(cls, core, protocol, **options)
+        core.owner = weakref.ref(self)
+        return self
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        """Let ``async for`` go through an overridden ``recv``."""
+        super().__init_subclass__(**kwargs)
+        if cls.recv is not ConnectionBase.recv and cls.__aiter__ is ConnectionBase.__aiter__:
+            cls.__aiter__ = Theirs.__aiter__  # type: ignore[assignment, method-assign]
+
+    async def handshake(self, *args: Any, **options: Any) -> None:
+        """Perform the opening handshake. Called by `connect`."""
+        await super().handshake(*args, **options)
+        self._hand_over()
+
+    def data_received(self, data: bytes) -> None:
+        """Read the answer to the handshake, and nothing behind it. Called by the event loop."""
+        if self._rest is not None:
+            self._rest += data
+            return
+        known = self._head_end + data
+        end = known.find(_END_OF_HEAD)
+        if end < 0:
+            self._head_end = known[1 - len(_END_OF_HEAD) :]
+            super().data_received(data)
+            return
+        length = end + len(_END_OF_HEAD) - len(self._head_end)
+        super().data_received(data[:length])
+        if self.response is not None and self.protocol.state is State.OPEN:
+            self.transport.pause_reading()
+            self._rest = bytearray(data[length:])
+        elif data[length:]:
+            super().data_received(data[length:])
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Take note of the transport's end. Called by the event loop."""
+        if self._rest is None:
+            super().connection_lost(exc)
+        else:
+            self._lost = (exc,)
+
+    def eof_received(self) -> None:
+        """Let the transport close itself. Called by the event loop."""
+        if self._rest is None:
+            super().eof_received()
+
+    def _hand_over(self) -> None:
+        core, transport = self._connection, self.transport
+        assert isinstance(core, Served)  # noqa: S101 - `__new__` has made it
+        deflate = next(iter(self.protocol.extensions), None)
+        if isinstance(deflate, PerMessageDeflate):
+            core.use_deflate(**_agreement(deflate))
+        rest = bytes(self._rest or b"")
+        self._rest = None
+        serve(self.protocol, core)
+        self.transport = take_over(transport, core)
+        self.transport.set_write_buffer_limits(*_write_limits(self))
+        core.feed(rest)
+        if self._lost is not None:
+            core.connection_lost(*self._lost)
+
+    def end(self, exc: Exception | None) -> None:
+        """Tell those who wait that the transport is gone. Called by the core's protocol.
+
+        Args:
+            exc: What the transport says of it.
+        """
+        super().connection_lost(exc)
+
+    def close_error(self) -> ConnectionClosed:
+        """Return what whoever uses a connection that is closed is told."""
+        error = self.protocol.close_exc
+        # Named `recv_exc` up to websockets 14.
+        cause = getattr(self, "connection_exc", None) or getattr(self, "recv_exc", None)
+        if cause is not None:
+            error.__cause__ = cause
+        return error
+
+    def send_data(self) -> None:
+        """Write what the handshake wants written: the core has done the rest."""
+        if not isinstance(self.protocol, ServedProtocol):
+            super().send_data()
+
+    async def drain(self) -> None:
+        """Wait until the transport has room."""
+        waiter = self._connection.wait_writable()
+        if waiter is not None:
+            await waiter
+
+    async def _recv_as(self, decode: bool | None) -> str | bytes:
+        data: str | bytes = await ConnectionBase.recv(self)
+        if decode is None or isinstance(data, str) is bool(decode):
+            return data
+        if isinstance(data, str):
+            return data.encode()
+        try:
+            return data.decode()
+        except UnicodeDecodeError as error:
+            self.set_connection_exc(error)
+            async with self.send_context():
+                self.protocol.fail(
+                    CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}"
+                )
+        await self.wait_closed()
+        raise self.close_error()
+
+    async def _send_as(self, message: Any, text: bool | None) -> None:
+        await Theirs.send(self, message, text=text)
+
+
+def _max_size(protocol: ClientProtocol) -> int | None:
+    # Named `max_size` up to websockets 15.
+    size: int | None = getattr(protocol, "max_message_size", getattr(protocol, "max_size", None))
+    return size
+
+
+def _write_limits(connection: Theirs) -> tuple[int | None, int | None]:
+    # Named `write_limit` up to websockets 14.
+    limits: tuple[int, int | None] | None = getattr(connection, "write_limit", None)
+    if limits is not None:
+        return limits
+    return connection.write_limit_high, connection.write_limit_low
+
+
+def _agreement(deflate: PerMessageDeflate) -> dict[str, Any]:
+    """What both sides have agreed on, as `Protocol.use_deflate` takes it."""
+    level = deflate.compress_settings.get("level", zlib.Z_DEFAULT_COMPRESSION)
+    return {
+        "level": _DEFAULT_LEVEL if level == zlib.Z_DEFAULT_COMPRESSION else level,
+        "min_size": 0,
+        "client_max_window_bits": deflate.local_max_window_bits,
+        "client_no_context_takeover": deflate.local_no_context_takeover,
+        "server_no_context_takeover": deflate.remote_no_context_takeover,
+    }

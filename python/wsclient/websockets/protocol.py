@@ -1,0 +1,138 @@
+"""What stands in for the sans-I/O protocol of `websockets` once the core serves a connection."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from websockets.client import ClientProtocol
+from websockets.exceptions import InvalidState, ProtocolError
+from websockets.frames import Close, CloseCode
+from websockets.protocol import State
+
+if TYPE_CHECKING:
+    from wsclient._core import Protocol as CoreProtocol
+
+__all__ = ["ServedProtocol", "serve"]
+
+_Bytes = bytes | bytearray | memoryview
+
+
+class ServedProtocol(ClientProtocol):
+    """A `ClientProtocol` after its handshake: what it knows and does is the core's.
+
+    What the handshake has found stays: id, logger, subprotocol, extensions.
+    """
+
+    _core: CoreProtocol
+    _gone = False
+
+    @property
+    def state(self) -> State:
+        """OPEN, CLOSING or CLOSED."""
+        if self._gone or self._core.lost:
+            return State.CLOSED
+        return State.OPEN if self._core.alive else State.CLOSING
+
+    @state.setter
+    def state(self, state: State) -> None:
+        raise AttributeError(f"the state is the connection's, and cannot be set to {state.name}")
+
+    @property
+    def close_rcvd(  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> Close | None:
+        """The server's close frame."""
+        return _close_of(self._core.close_frames()[0])
+
+    @property
+    def close_sent(  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> Close | None:
+        """This side's close frame."""
+        return _close_of(self._core.close_frames()[1])
+
+    @property
+    def close_rcvd_then_sent(  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> bool | None:
+        """Which of both came first, if there are both."""
+        received, sent, answers = self._core.close_frames()
+        return answers if received is not None and sent is not None else None
+
+    def close_expected(self) -> bool:
+        """Tell whether TCP is to end soon."""
+        return self.state is State.CLOSING
+
+    def receive_eof(self) -> None:
+        """Take note that the connection is lost."""
+        if self._gone:
+            return
+        self._gone = True
+        _, exception = self._core.outcome()
+        received, _, _ = self._core.close_frames()
+        if received is None:
+            self.parser_exc = _cause(self._core.outcome()[0], exception)
+
+    def send_text(self, data: _Bytes, fin: bool = True) -> None:
+        """Send a text message, or begin one in fragments."""
+        self._send(text=True, data=data, fin=fin)
+
+    def send_binary(self, data: _Bytes, fin: bool = True) -> None:
+        """Send a binary message, or begin one in fragments."""
+        self._send(text=False, data=data, fin=fin)
+
+    def _send(self, *, text: bool, data: _Bytes, fin: bool) -> None:
+        self._check_open()
+        self._core.send_message(text, data)
+
+    def send_close(self, code: int | None = None, reason: str = "") -> None:
+        """Begin the closing handshake (RFC 6455 §7.1.2)."""
+        self._check_open()
+        if code is None and reason:
+            raise ProtocolError("cannot send a reason without a code")
+        if code is not None:
+            Close(code, reason).serialize()
+        self._core.start_close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
+
+    def send_pong(self, data: _Bytes) -> None:
+        """Send a pong."""
+        self._core.send_pong(data)
+
+    def fail(self, code: int, reason: str = "") -> None:
+        """Fail the connection (RFC 6455 §7.1.7)."""
+        if self.state is State.OPEN and code != CloseCode.ABNORMAL_CLOSURE:
+            self._core.start_close(code, reason)
+
+    def _check_open(self) -> None:
+        if self.state is not State.OPEN:
+            raise InvalidState(f"connection is {self.state.name.lower()}")
+
+
+def _close_of(parts: tuple[int | None, str] | None) -> Close | None:
+    if parts is None:
+        return None
+    code, reason = parts
+    return Close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
+
+
+def _cause(code: int | None, exception: BaseException | None) -> Exception:
+    """Why there is no close frame of the server's."""
+    if code == CloseCode.PROTOCOL_ERROR:
+        return ProtocolError(str(exception))
+    if code in {None, CloseCode.ABNORMAL_CLOSURE} or not isinstance(exception, Exception):
+        return EOFError("unexpected end of stream")
+    return exception
+
+
+def serve(protocol: ClientProtocol, core: CoreProtocol) -> None:
+    """Let the core's connection stand behind a protocol that has done its handshake.
+
+    Args:
+        protocol: Becomes a `ServedProtocol`.
+        core: The connection.
+    """
+    fields: dict[str, Any] = protocol.__dict__
+    for name in ("close_rcvd", "close_sent", "close_rcvd_then_sent"):
+        fields.pop(name, None)
+    protocol.__class__ = ServedProtocol
+    fields["_core"] = core

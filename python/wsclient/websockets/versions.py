@@ -1,0 +1,30 @@
+"""Whether there is a `websockets` that this adapter knows."""
+
+from __future__ import annotations
+
+from importlib.metadata import PackageNotFoundError, version
+
+__all__ = ["check_version"]
+
+_OLDEST = 14
+
+
+def check_version() -> None:
+    """Refuse to be imported without a `websockets` that has what is used here.
+
+    Raises:
+        ImportError: There is none, or it is too old.
+    """
+    try:
+        found = version("websockets")
+    except PackageNotFoundError:
+        raise ImportError(
+            "wsclient.websockets needs websockets, which is not installed:"
+            " pip install wsclient[websockets]",
+            name="websockets",
+        ) from None
+    if int(found.split(".", 1)[0]) < _OLDEST:
+        raise ImportError(
+            f"wsclient.websockets needs websockets {_OLDEST} or newer; found {found}",
+            name="websockets",
+        )
