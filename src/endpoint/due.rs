@@ -29,6 +29,12 @@ impl Due {
     pub const ROOM: Self = Self(1 << 7);
     /// The transport is gone: nothing waits for anything of it any more.
     pub const GONE: Self = Self(1 << 8);
+    /// Whoever awaits the pongs of pings is to be told of some; see
+    /// [`take_round_trip`](super::Endpoint::take_round_trip).
+    pub const PONGS: Self = Self(1 << 9);
+    /// Whoever waits for the end of a message in fragments is to be told that it has come, and what was
+    /// held back is written; or that nothing can be sent any more.
+    pub const TURN: Self = Self(1 << 10);
 
     /// Both.
     #[must_use]

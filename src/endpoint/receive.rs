@@ -189,7 +189,9 @@ impl<M> Endpoint<M> {
             Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
             Event::Pong(payload) => {
-                self.pings.answered(&payload, || make.now());
+                if self.pings.answered(&payload, || make.now()) {
+                    self.owe_thing(Due::PONGS);
+                }
                 if !self.settings.autoping {
                     self.push_bytes(Kind::Pong, &payload, make);
                 }

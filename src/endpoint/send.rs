@@ -1,7 +1,7 @@
 //! What leaves: whether a frame may, and what waits while the transport has no room.
 
 use std::collections::TryReserveError;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use super::Endpoint;
 use super::due::Due;
@@ -30,12 +30,28 @@ impl<M> Endpoint<M> {
         open
     }
 
-    /// Take note of a ping that is about to be sent, to measure its round trip.
+    /// Take note of a ping that is about to be sent, to measure its round trip. If it is `awaited`,
+    /// somebody is to be told that ([`Due::PONGS`]).
     ///
     /// # Errors
     /// There is no memory for that.
-    pub fn pinging(&mut self, payload: &[u8], now: Instant) -> Result<(), TryReserveError> {
-        self.pings.sent(payload, now)
+    pub fn pinging(
+        &mut self,
+        payload: &[u8],
+        now: Instant,
+        awaited: bool,
+    ) -> Result<(), TryReserveError> {
+        self.pings.sent(payload, now, awaited)
+    }
+
+    /// An awaited ping could not be sent. Returns how many before it are awaited and have not been told.
+    pub fn forget_ping(&mut self, payload: &[u8]) -> Option<usize> {
+        self.pings.forget(payload)
+    }
+
+    /// The round trip of the next awaited ping, in the order in which they were sent, if it was answered.
+    pub fn take_round_trip(&mut self) -> Option<Duration> {
+        self.pings.take_answered()
     }
 
     /// The transport has more to write than it wants to hold.

@@ -10,7 +10,7 @@ use super::event_loop::receive;
 use super::event_loop::state::{Protocol, Receive, Wanted};
 use super::event_loop::take;
 use super::event_loop::thread::Place;
-use super::event_loop::{failure, settle};
+use super::event_loop::{failure, pings, settle};
 use crate::endpoint::Fate;
 use crate::registry::{Opcode, code};
 
@@ -212,6 +212,38 @@ impl WebSocketBase {
     #[pyo3(signature = (message = None))]
     fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
         slf.get().0.send_control(slf, Opcode::Pong, message)
+    }
+
+    /// Send a ping (RFC 6455 §5.5.2) whose round trip can be awaited.
+    ///
+    /// A pong answers the pings before its own as well (§5.5.3). It is seen when it is read: not
+    /// while reading is paused.
+    ///
+    /// Args:
+    ///     message: As for `ping`; four random bytes if `None`.
+    ///
+    /// Returns:
+    ///     A future of the seconds until the pong came. If the connection ends first, it raises a
+    ///     `ClientConnectionResetError`, whose cause is what `exception` returns. It need not be
+    ///     awaited, and may be cancelled.
+    ///
+    /// Raises:
+    ///     TypeError: `message` is neither text nor bytes.
+    ///     ValueError: `message` is too long, or that of a ping whose round trip is not over.
+    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
+    ///     RuntimeError: The caller is in another thread than the event loop's.
+    ///
+    /// Example:
+    ///     >>> seconds = await ws.round_trip()
+    ///
+    /// Mirrors `websockets.asyncio.client.ClientConnection.ping`.
+    #[pyo3(signature = (message = None))]
+    fn round_trip(
+        &self,
+        py: Python<'_>,
+        message: Option<&Bound<'_, PyAny>>,
+    ) -> PyResult<Py<PyAny>> {
+        pings::round_trip(self.0.connection.bind(py), message)
     }
 
     /// Read no more from the server until `resume_reading()`; what has arrived can still be

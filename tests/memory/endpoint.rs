@@ -104,7 +104,7 @@ fn live(endpoint: &mut Endpoint<Seen>, stream: &[u8], bytes: usize, arrived: &mu
     let mut make = Summing::default();
     rationed(bytes, || {
         // It may not be remembered.
-        let _ = endpoint.pinging(b"between", Instant::now());
+        let _ = endpoint.pinging(b"between", Instant::now(), false);
         for piece in stream.chunks(65_536) {
             endpoint.read(piece, &mut make);
             carry_out(endpoint, &mut make);
@@ -191,8 +191,12 @@ fn the_end_is_answered_or_the_transport_is_dropped() {
 #[test]
 fn a_round_trip_is_measured_without_memory_to_count_it() {
     let mut endpoint = endpoint(0);
-    assert!(endpoint.pinging(b"", Instant::now()).is_ok());
-    rationed(0, || endpoint.read(b"\x8a\x00", &mut Summing::default()));
+    for number in 0..20 {
+        assert!(endpoint.pinging(&[number], Instant::now(), true).is_ok());
+    }
+    assert!(endpoint.pinging(b"", Instant::now(), false).is_ok());
+    rationed(0, || endpoint.read(b"\x8a\x01\x09\x8a\x00", &mut Summing::default()));
+    assert_eq!(std::iter::from_fn(|| endpoint.take_round_trip()).count(), 20);
     assert!(endpoint.pings().latency.is_some());
     assert_eq!(endpoint.pings().ranges().count(), 0);
 }

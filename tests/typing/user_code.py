@@ -188,6 +188,8 @@ async def sending(ws: ClientWebSocketResponse) -> None:
     assert_type(ws.client_notakeover, bool)
     await ws.ping("text")
     await ws.pong(b"bytes")
+    assert_type(await ws.round_trip(), float)
+    assert_type(ws.round_trip("text"), asyncio.Future[float])
     await asyncio.gather(ws.send_str("a"), ws.send_bytes(b"b"))
     await asyncio.wait_for(ws.send_str("a"), 1)
     assert_type(await asyncio.create_task(ws.send_str("a")), None)

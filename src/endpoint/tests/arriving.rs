@@ -177,7 +177,7 @@ fn a_pong_answers_its_ping() {
     let mut make = Bytes::default();
     let start = make.now();
     for number in 0..17u8 {
-        endpoint.pinging(&[number], start).unwrap();
+        endpoint.pinging(&[number], start, false).unwrap();
     }
     make.now = Some(start + Duration::from_millis(100));
     // The first is remembered no more.
@@ -191,6 +191,48 @@ fn a_pong_answers_its_ping() {
     let ranges: Vec<(f64, u64)> = endpoint.pings().ranges().collect();
     assert_eq!(ranges, [(0.114_688, 1), (0.327_68, 1)]);
     assert_eq!(kinds(&mut endpoint), []);
+}
+
+/// The round trips that are to be told, in milliseconds.
+fn round_trips(endpoint: &mut Tested) -> Vec<u128> {
+    let told = std::iter::from_fn(|| endpoint.take_round_trip()).map(|took| took.as_millis());
+    let told: Vec<u128> = told.collect();
+    assert_eq!(take_due(endpoint), if told.is_empty() { Due::NOTHING } else { Due::PONGS });
+    told
+}
+
+#[test]
+fn awaited_pings_are_told_of_their_pongs() {
+    let mut endpoint = open();
+    let mut make = Bytes::default();
+    let start = make.now();
+    for number in 0..20u8 {
+        let sent = start + Duration::from_millis(number.into());
+        // However many there are, they are all remembered.
+        endpoint.pinging(&[number], sent, number != 3).unwrap();
+    }
+    assert!(endpoint.pings().is_awaited(&[0]) && !endpoint.pings().is_awaited(&[3]));
+    make.now = Some(start + Duration::from_millis(100));
+    endpoint.read(&said(Opcode::Pong, &[99]), &mut make);
+    assert_eq!(round_trips(&mut endpoint), []);
+    endpoint.read(&said(Opcode::Pong, &[0]), &mut make);
+    assert!(!endpoint.pings().is_awaited(&[0]));
+    // One that was not sent is not told of.
+    assert_eq!(endpoint.forget_ping(&[2]), Some(2));
+    assert_eq!(endpoint.forget_ping(&[2]), None);
+    assert_eq!(endpoint.forget_ping(&[3]), None);
+    endpoint.read(&said(Opcode::Pong, &[4]), &mut make);
+    assert_eq!(round_trips(&mut endpoint), [100, 99, 96]);
+    assert_eq!(endpoint.pings().latency, Some(Duration::from_millis(96)));
+    // Of those that nobody awaits, the oldest is forgotten for the seventeenth.
+    for number in 30..47 {
+        endpoint.pinging(&[number], start, false).unwrap();
+    }
+    assert!(endpoint.pings().is_awaited(&[5]));
+    endpoint.read(&said(Opcode::Pong, &[30]), &mut make);
+    assert_eq!(round_trips(&mut endpoint), []);
+    endpoint.read(&said(Opcode::Pong, &[31]), &mut make);
+    assert_eq!(round_trips(&mut endpoint).len(), 15);
 }
 
 #[test]

@@ -189,9 +189,25 @@ pub fn forget_waiter(future: &Bound<'_, PyAny>, callback: &Bound<'_, PyAny>) -> 
 
 /// Let the loop run the callbacks in its next pass; a future that is cancelled has done so.
 pub fn finish(future: &Bound<'_, PyAny>) -> PyResult<()> {
+    finish_with(future, future.py().None().bind(future.py()))
+}
+
+/// The same with a result.
+pub fn finish_with(future: &Bound<'_, PyAny>, result: &Bound<'_, PyAny>) -> PyResult<()> {
     let py = future.py();
     if !call::method(future, names::done(py), [])?.is_truthy()? {
-        call::method(future, names::set_result(py), [py.None().bind(py)])?;
+        call::method(future, names::set_result(py), [result])?;
+    }
+    Ok(())
+}
+
+/// The same with an exception, which is not logged if nobody awaits the future.
+pub fn fail(future: &Bound<'_, PyAny>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
+    let py = future.py();
+    if !call::method(future, names::done(py), [])?.is_truthy()? {
+        call::method(future, names::set_exception(py), [exception])?;
+        // It counts as retrieved.
+        call::method(future, names::exception(py), [])?;
     }
     Ok(())
 }

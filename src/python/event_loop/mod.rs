@@ -17,6 +17,7 @@ pub mod failure;
 mod keys;
 mod make;
 mod prepare;
+pub mod pings;
 pub mod protocol;
 mod reading;
 mod reads;

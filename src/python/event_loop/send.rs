@@ -30,7 +30,7 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
 pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
     let socket = free_socket(slf)?;
     if opcode == Opcode::Ping && slf.borrow().endpoint.is_open() {
-        let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now());
+        let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now(), false);
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
     permit(slf, opcode, payload.len())?;
@@ -99,6 +99,14 @@ fn send_frame(
     give(slf, opcode, &frame)
 }
 
+/// Refuse a connection that nothing can be sent on.
+pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
+    if slf.borrow().endpoint.is_open() {
+        return Ok(());
+    }
+    Err(not_open(slf, &format!("a {opcode} frame")))
+}
+
 /// Give a frame to the transport, which may find, or have found, that it cannot write any more: who
 /// sends in a loop that never waits would not be told by the event loop.
 fn give(slf: &Bound<'_, Protocol>, opcode: Opcode, frame: &Bound<'_, PyBytes>) -> PyResult<()> {
@@ -132,7 +140,8 @@ pub fn not_open(slf: &Bound<'_, Protocol>, doing: &str) -> PyErr {
     errors::not_open(slf.py(), doing, &why, dialect.as_ref())
 }
 
-fn why_not_open(me: &Protocol) -> String {
+/// What has become of a connection that is not open, as errors say it.
+pub fn why_not_open(me: &Protocol) -> String {
     match me.endpoint.fate() {
         Some(fate) => {
             let (code, reason) = (fate.code(), fate.reason());

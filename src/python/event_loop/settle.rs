@@ -4,7 +4,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use super::state::{Awaited, Protocol};
-use super::{anchor, failure, keys, transport, waking};
+use super::{anchor, failure, keys, pings, transport, waking};
 use crate::endpoint::{Due, LINGER};
 use crate::python::cpython::{call, memory, names};
 
@@ -77,6 +77,9 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     if take(Due::GONE) {
         part(slf)?;
     }
+    if take(Due::PONGS) {
+        pings::tell_answered(slf).inspect_err(|_| owe(slf, Due::PONGS))?;
+    }
     interrupt
 }
 
@@ -123,5 +126,5 @@ fn part(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     drop(held);
     cancel_timer(slf)?;
     anchor::release(slf);
-    transport::release_closers(slf)
+    pings::tell_gone(slf).and(transport::release_closers(slf))
 }

@@ -43,6 +43,8 @@ pub struct Protocol {
     pub spare: Option<Py<Receive>>,
     /// The last send that was a coroutine, likewise.
     pub spare_sending: Option<Py<Sending>>,
+    /// Futures of the pings whose pongs are awaited, the oldest first.
+    pub pings: VecDeque<Py<PyAny>>,
     /// Asks for the keys of messages, if the queue has such.
     pub keys: Option<Box<Keys>>,
     pub busy: Busy,
@@ -273,6 +275,7 @@ impl Protocol {
             keys: None,
             busy: Busy::default(),
             failures: Failures::default(),
+            pings: VecDeque::new(),
             totals: None,
         }
     }
@@ -322,6 +325,7 @@ impl Protocol {
         visit.call(&self.failures.known)?;
         visit.call(&self.failures.violation)?;
         self.keys.as_ref().map_or(Ok(()), |keys| keys.traverse(visit))?;
+        self.pings.iter().try_for_each(|future| visit.call(future))?;
         self.transport.traverse(visit)
     }
 
@@ -329,7 +333,7 @@ impl Protocol {
     pub fn clear(&mut self) -> impl Sized + use<> {
         (
             (self.reader.take(), self.future.take(), self.keys.take()),
-            (self.spare.take(), self.spare_sending.take()),
+            (self.spare.take(), self.spare_sending.take(), mem::take(&mut self.pings)),
             mem::replace(&mut self.endpoint, Endpoint::new(Settings::default())),
             (mem::take(&mut self.transport), mem::take(&mut self.failures)),
         )

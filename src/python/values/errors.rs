@@ -77,6 +77,18 @@ pub fn not_open(py: Python<'_>, doing: &str, why: &str, dialect: Option<&Py<Dial
     reset(py, &format!("cannot send {doing}: the connection is {why}"), dialect)
 }
 
+/// The connection has ended before the pong came, for this reason and the `cause` that is known.
+pub fn unanswered(
+    py: Python<'_>,
+    why: &str,
+    cause: Option<Py<PyAny>>,
+    dialect: Option<&Py<Dialect>>,
+) -> Py<PyAny> {
+    let error = reset(py, &format!("the ping was not answered: the connection was {why}"), dialect);
+    error.set_cause(py, cause.map(|cause| PyErr::from_value(cause.into_bound(py))));
+    error.into_value(py).into_any()
+}
+
 /// Something was to be sent, but the connection's event loop is closed.
 #[cold]
 pub fn loop_closed(py: Python<'_>, opcode: Opcode, dialect: Option<&Py<Dialect>>) -> PyErr {

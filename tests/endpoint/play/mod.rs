@@ -8,6 +8,7 @@
 //!   its number of messages, and 1024 pings. So is what is held back: two reads.
 //! - Only whole, freshly masked frames are written, at most one close frame, and nothing after it.
 //! - Pings are answered in order, while writing is paused only the newest.
+//! - Whoever awaits a pong is told what the round trip took, when that or a later ping's has come.
 //! - The end is told once, with a code that does not change, and answered when the messages before are
 //!   taken, or their time is up. Each step of it has its own time.
 //! - What is due is what is needed: a transport is told to pause when it does not know, and whoever

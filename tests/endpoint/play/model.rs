@@ -28,6 +28,8 @@ pub struct Seen {
     pub failed: Option<Kind>,
     /// The close code of a breach of the protocol that it has found.
     pub violation: Option<u16>,
+    /// Seconds.
+    pub now: u64,
 }
 
 #[derive(Debug)]
@@ -64,6 +66,10 @@ pub struct Model {
     newest: Option<Vec<u8>>,
     /// Pongs to be written, in order.
     pub pongs: VecDeque<Vec<u8>>,
+    /// This side's pings under way: the payload, when it was sent, and whether it is awaited.
+    pub pings: VecDeque<(Vec<u8>, u64, bool)>,
+    /// Seconds that round trips took and that are to be told, in order.
+    pub round_trips: VecDeque<u64>,
     /// The end has begun: pings need no answer.
     pub ends: bool,
     /// No memory: a part is lost.
@@ -90,6 +96,8 @@ impl Model {
             answer_leaves: false,
             newest: None,
             pongs: VecDeque::new(),
+            pings: VecDeque::new(),
+            round_trips: VecDeque::new(),
             ends: false,
             exhausted: false,
         }
@@ -133,6 +141,11 @@ impl Model {
         self.controls += u64::from(!is_data);
         // What there was no memory for is the last that was parsed.
         let lacks = seen.failed.is_some() && self.controls == seen.controls;
+        if let What::Pong(payload) = &what
+            && !(self.called || self.missed > 0)
+        {
+            self.pong(payload, seen.now);
+        }
         match what {
             What::Data(..) if self.called => {}
             What::Data(..) if self.messages == seen.messages => {
@@ -164,6 +177,24 @@ impl Model {
                 self.fail(code);
             }
         }
+    }
+
+    /// A ping leaves. Of those that nobody awaits, sixteen are remembered.
+    pub fn ping(&mut self, payload: Vec<u8>, now: u64, awaited: bool) {
+        let others = self.pings.iter().filter(|(.., awaited)| !awaited).count();
+        if !awaited && others == 16 {
+            let oldest = self.pings.iter().position(|(.., awaited)| !awaited);
+            oldest.and_then(|oldest| self.pings.remove(oldest));
+        }
+        self.pings.push_back((payload, now, awaited));
+    }
+
+    /// It answers its ping and those before.
+    fn pong(&mut self, payload: &[u8], now: u64) {
+        let place = self.pings.iter().position(|(sent, ..)| sent == payload);
+        let answered = self.pings.drain(..place.map_or(0, |place| place + 1));
+        let awaited = answered.filter(|(.., awaited)| *awaited);
+        self.round_trips.extend(awaited.map(|(_, sent, _)| now - sent));
     }
 
     fn peer_closes(&mut self, payload: Vec<u8>, lacks: bool) {

@@ -40,6 +40,11 @@ impl World {
             self.timer = Some(self.make.now + 1);
         }
         self.endpoint.take_due(Due::ROOM);
+        if self.endpoint.take_due(Due::PONGS) {
+            while let Some(took) = self.endpoint.take_round_trip() {
+                assert_eq!(Some(took.as_secs()), self.model.round_trips.pop_front());
+            }
+        }
         if self.endpoint.take_due(Due::GONE) {
             assert!(self.transport.lost);
             self.timer = None;
@@ -58,7 +63,7 @@ impl World {
             return;
         }
         assert_eq!(self.endpoint.due(), Due::NOTHING);
-        assert_eq!(self.model.fresh.len(), 0);
+        assert_eq!((self.model.fresh.len(), self.model.round_trips.len()), (0, 0));
         let gone = self.endpoint.phase() == Phase::Gone;
         assert_eq!(gone, self.transport.lost);
         assert_eq!(self.endpoint.has_message(), gone || !self.model.waiting.is_empty());

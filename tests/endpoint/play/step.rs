@@ -126,7 +126,9 @@ pub enum Step {
         size: usize,
         text: bool,
     },
-    SendPing,
+    SendPing {
+        awaited: bool,
+    },
     Shut {
         code: u16,
     },
@@ -198,7 +200,7 @@ impl Step {
             37 => Self::PutBack { late: flag, count: 1 + usize::from(second % 3) },
             38 => Self::Wait,
             39..=43 => Self::Send { size: size(first, second), text: flag },
-            44 => Self::SendPing,
+            44 => Self::SendPing { awaited: flag },
             45..=48 => Self::Drain { size: usize::from(second) },
             49 | 50 => Self::Heed { at_once: flag },
             51..=53 => Self::Turn,

@@ -32,11 +32,12 @@ impl World {
                 let opcode = if text { Opcode::Text } else { Opcode::Binary };
                 self.send(opcode, vec![b'y'; size]);
             }
-            Step::SendPing => {
+            Step::SendPing { awaited } => {
                 let payload = format!("{}", self.pings.len()).into_bytes();
                 if self.endpoint.is_open() {
                     let now = self.make.instant();
-                    assert!(self.endpoint.pinging(&payload, now).is_ok());
+                    assert!(self.endpoint.pinging(&payload, now, awaited).is_ok());
+                    self.model.ping(payload.clone(), self.make.now, awaited);
                 }
                 self.pings.push(payload.clone());
                 self.send(Opcode::Ping, payload);

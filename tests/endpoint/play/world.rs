@@ -278,6 +278,7 @@ impl World {
             writing_paused: self.endpoint.is_writing_paused(),
             failed: self.make.failed,
             violation,
+            now: self.make.now,
         };
         self.model.absorb(&mut self.peer.units, &seen);
         if self.model.exhausted {
