@@ -17,7 +17,7 @@ import sys
 import time
 from pathlib import Path
 
-STUCK = 90.0
+STUCK = 300.0
 """Seconds of one episode after which its loop stands still."""
 TRACE = 400
 """Lines of a trace that are shown."""

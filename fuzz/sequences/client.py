@@ -30,8 +30,8 @@ __all__ = ["Client"]
 
 ERRORS = (wsclient.ClientError, aiohttp.ClientError, TimeoutError)
 LIMITS = (4 * 1024 * 1024, 0, 400_000, 70_000, 2000)
-BOUND = 10.0
-"""Seconds after which nothing can wait for anything any more."""
+BOUND = 60.0
+"""Seconds after which nothing can wait for anything any more, on a machine that is busy too."""
 
 
 class _Class(wsclient.ClientWebSocketResponse):

@@ -182,11 +182,12 @@ impl<M> Endpoint<M> {
     fn handle_rare<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
         match event {
             Event::Close(frame) => self.peer_closed(frame, make),
+            // §5.5.2: until the peer's close frame has come.
+            Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             _ if self.ending.discards => {}
             // Its rest does not come any more.
             Event::Large(_) if self.ending.phase == Phase::Gone => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
-            Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
             Event::Pong(payload) => {
                 if self.pings.answered(&payload, || make.now()) {
@@ -250,7 +251,7 @@ impl<M> Endpoint<M> {
     /// §5.5.3. While writing is paused, only the newest ping is to be answered. Reading goes on
     /// meanwhile: if the peer waits to be read before it reads, nobody else would end that.
     fn answer_ping<K: Make<Content = M>>(&mut self, payload: &[u8], make: &mut K) {
-        if self.core.close_state() != State::Open {
+        if !matches!(self.core.close_state(), State::Open | State::CloseSent) {
             return;
         }
         if let Writing::Paused(newest) = &mut self.flow.writing {

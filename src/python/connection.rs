@@ -6,6 +6,7 @@ use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple}
 
 use super::calls::Handle;
 use super::cpython::{call, names};
+use super::event_loop::pings;
 use super::event_loop::state::{Protocol, Receive, Wanted};
 use crate::registry::Opcode;
 
@@ -89,6 +90,18 @@ impl ConnectionBase {
         let none = slf.py().None().into_bound(slf.py());
         let text = text.unwrap_or(&none);
         call::method(slf, names::_send_as(slf.py()), [message, text]).map(Bound::unbind)
+    }
+
+    /// Send a ping; returns a future of the seconds until its pong.
+    ///
+    /// Args:
+    ///     data: Its payload; `None` for one that no other ping has.
+    ///
+    /// Raises:
+    ///     ValueError: A ping with the same payload waits for its pong.
+    #[pyo3(signature = (data = None))]
+    fn _round_trip(&self, py: Python<'_>, data: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
+        pings::round_trip(self.0.connection.bind(py), data)
     }
 
     /// The asyncio protocol below.

@@ -8,10 +8,11 @@ from __future__ import annotations
 import asyncio
 import weakref
 import zlib
+from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from websockets.asyncio.client import ClientConnection as Theirs
-from websockets.exceptions import ConcurrencyError, ConnectionClosedOK
+from websockets.exceptions import ConcurrencyError, ConnectionClosedOK, ProtocolError
 from websockets.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
     PerMessageDeflate,
@@ -27,14 +28,21 @@ from wsclient.protocol import WebSocketProtocol
 from .protocol import ServedProtocol, serve
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable
+
     from websockets.client import ClientProtocol
     from websockets.exceptions import ConnectionClosed
 
 __all__ = ["ClientConnection", "Theirs"]
 
 _END_OF_HEAD = b"\r\n\r\n"
+MAX_CONTROL_PAYLOAD = 125
 _DEFAULT_LEVEL = 6
 """What zlib takes for its default."""
+
+
+# Methods of websockets' that see each message or read, which the core does not call.
+_PASSED_BY = ("process_event", "data_received", "acknowledge_pings")
 
 
 class Served(WebSocketProtocol):
@@ -53,10 +61,17 @@ class Served(WebSocketProtocol):
         owner = self.owner()
         try:
             if owner is not None:
-                owner.end(exc)
+                owner.connection_lost(exc)
         finally:
             # A task that waits may go on inside.
             super().connection_lost(exc)
+
+    def eof_received(self) -> bool:
+        """Be told that the server sends nothing more. Called by the event loop."""
+        owner = self.owner()
+        if owner is not None:
+            owner.eof_received()
+        return super().eof_received()
 
     def _owner(self) -> ClientConnection:
         owner = self.owner()
@@ -117,8 +132,15 @@ class ClientConnection(ConnectionBase, Theirs):
         return self
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let ``async for`` go through an overridden ``recv``."""
+        """Let ``async for`` go through an overridden ``recv``.
+
+        Where one of `_PASSED_BY` is overridden, all is left to websockets' own code.
+        """
         super().__init_subclass__(**kwargs)
+        if any(getattr(cls, name) is not getattr(ClientConnection, name) for name in _PASSED_BY):
+            for name in _OWN:
+                if getattr(cls, name) is getattr(ClientConnection, name):
+                    setattr(cls, name, getattr(Theirs, name))
         if cls.recv is not ConnectionBase.recv and cls.__aiter__ is ConnectionBase.__aiter__:
             cls.__aiter__ = Theirs.__aiter__  # type: ignore[assignment, method-assign]
 
@@ -147,7 +169,7 @@ class ClientConnection(ConnectionBase, Theirs):
             super().data_received(data[length:])
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Take note of the transport's end. Called by the event loop."""
+        """Tell those who wait that the transport is gone. Called by the event loop."""
         if self._rest is None:
             super().connection_lost(exc)
         else:
@@ -155,7 +177,7 @@ class ClientConnection(ConnectionBase, Theirs):
 
     def eof_received(self) -> None:
         """Let the transport close itself. Called by the event loop."""
-        if self._rest is None:
+        if self._rest is None and not isinstance(self.protocol, ServedProtocol):
             super().eof_received()
 
     def _hand_over(self) -> None:
@@ -173,14 +195,6 @@ class ClientConnection(ConnectionBase, Theirs):
         if self._lost is not None:
             core.connection_lost(*self._lost)
 
-    def end(self, exc: Exception | None) -> None:
-        """Tell those who wait that the transport is gone. Called by the core's protocol.
-
-        Args:
-            exc: What the transport says of it.
-        """
-        super().connection_lost(exc)
-
     def close_error(self) -> ConnectionClosed:
         """Return what whoever uses a connection that is closed is told."""
         error = self.protocol.close_exc
@@ -189,6 +203,48 @@ class ClientConnection(ConnectionBase, Theirs):
         if cause is not None:
             error.__cause__ = cause
         return error
+
+    async def ping(self, data: str | bytes | None = None) -> Awaitable[float]:
+        """Send a ping; see websockets' own.
+
+        Args:
+            data: Its payload.
+
+        Returns:
+            A future of the seconds until its pong.
+
+        Raises:
+            ConcurrencyError: A ping with the same payload waits for its pong.
+            ConnectionClosed: The connection has ended.
+            TypeError: The payload is neither text nor bytes.
+        """
+        if isinstance(data, str):
+            data = data.encode()
+        elif data is not None and not isinstance(data, bytes | bytearray | memoryview):
+            raise TypeError("data must be str or bytes-like")
+        pong_received: asyncio.Future[float] = self.loop.create_future()
+        async with self.send_context():
+            try:
+                round_trip = self._round_trip(data)
+            except ValueError:
+                if len(data or b"") > MAX_CONTROL_PAYLOAD:
+                    raise ProtocolError("control frame too long") from None
+                raise ConcurrencyError("already waiting for a pong with the same data") from None
+        round_trip.add_done_callback(partial(self._tell, pong_received))
+        return pong_received
+
+    def _tell(self, pong_received: asyncio.Future[float], round_trip: asyncio.Future[float]) -> None:
+        error = round_trip.exception()
+        if error is None:
+            self.latency = round_trip.result()
+        if pong_received.done():
+            return
+        if error is None:
+            pong_received.set_result(self.latency)
+        else:
+            pong_received.set_exception(self.close_error())
+            # It counts as retrieved.
+            pong_received.exception()
 
     def send_data(self) -> None:
         """Write what the handshake wants written: the core has done the rest."""
@@ -220,6 +276,15 @@ class ClientConnection(ConnectionBase, Theirs):
 
     async def _send_as(self, message: Any, text: bool | None) -> None:
         await Theirs.send(self, message, text=text)
+
+
+# What is done here otherwise than there.
+_OWN = tuple(
+    name
+    for name in dir(Theirs)
+    if not name.startswith("__") or name == "__aiter__"
+    if getattr(ClientConnection, name) is not getattr(Theirs, name)
+)
 
 
 def _max_size(protocol: ClientProtocol) -> int | None:

@@ -25,6 +25,10 @@ class ServedProtocol(ClientProtocol):
 
     _core: CoreProtocol
     _gone = False
+    # Whether the connection is failed, so that nothing else that the server says counts.
+    _failed = False
+    # What this side closes with, as it was given.
+    _own_close: Close | None = None
 
     @property
     def state(self) -> State:
@@ -42,14 +46,16 @@ class ServedProtocol(ClientProtocol):
         self,
     ) -> Close | None:
         """The server's close frame."""
-        return _close_of(self._core.close_frames()[0])
+        return None if self._failed else _close_of(self._core.close_frames()[0])
 
     @property
     def close_sent(  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
         self,
     ) -> Close | None:
         """This side's close frame."""
-        return _close_of(self._core.close_frames()[1])
+        sent = self._core.close_frames()[1]
+        own = self._own_close
+        return own if own is not None and sent == (own.code, own.reason) else _close_of(sent)
 
     @property
     def close_rcvd_then_sent(  # type: ignore[override] # pyright: ignore[reportIncompatibleVariableOverride]
@@ -57,7 +63,8 @@ class ServedProtocol(ClientProtocol):
     ) -> bool | None:
         """Which of both came first, if there are both."""
         received, sent, answers = self._core.close_frames()
-        return answers if received is not None and sent is not None else None
+        known = received is not None and sent is not None and not self._failed
+        return answers if known else None
 
     def close_expected(self) -> bool:
         """Tell whether TCP is to end soon."""
@@ -68,10 +75,9 @@ class ServedProtocol(ClientProtocol):
         if self._gone:
             return
         self._gone = True
-        _, exception = self._core.outcome()
         received, _, _ = self._core.close_frames()
-        if received is None:
-            self.parser_exc = _cause(self._core.outcome()[0], exception)
+        if received is None and not self._failed:
+            self.parser_exc = _cause(*self._core.outcome())
 
     def send_text(self, data: _Bytes, fin: bool = True) -> None:
         """Send a text message, or begin one in fragments."""
@@ -90,9 +96,7 @@ class ServedProtocol(ClientProtocol):
         self._check_open()
         if code is None and reason:
             raise ProtocolError("cannot send a reason without a code")
-        if code is not None:
-            Close(code, reason).serialize()
-        self._core.start_close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
+        self._close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
 
     def send_pong(self, data: _Bytes) -> None:
         """Send a pong."""
@@ -101,7 +105,14 @@ class ServedProtocol(ClientProtocol):
     def fail(self, code: int, reason: str = "") -> None:
         """Fail the connection (RFC 6455 §7.1.7)."""
         if self.state is State.OPEN and code != CloseCode.ABNORMAL_CLOSURE:
-            self._core.start_close(code, reason)
+            self._failed = True
+            self._close(code, reason)
+
+    def _close(self, code: int, reason: str) -> None:
+        self._own_close = Close(code, reason)
+        if code != CloseCode.NO_STATUS_RCVD:
+            self._own_close.serialize()
+        self._core.start_close(code, reason)
 
     def _check_open(self) -> None:
         if self.state is not State.OPEN:
@@ -119,6 +130,8 @@ def _cause(code: int | None, exception: BaseException | None) -> Exception:
     """Why there is no close frame of the server's."""
     if code == CloseCode.PROTOCOL_ERROR:
         return ProtocolError(str(exception))
+    if exception is not None and isinstance(exception.__cause__, OSError):
+        return exception.__cause__
     if code in {None, CloseCode.ABNORMAL_CLOSURE} or not isinstance(exception, Exception):
         return EOFError("unexpected end of stream")
     return exception
