@@ -1,0 +1,36 @@
+"""Play a library's program on both event loops: `play.py PROGRAM HOW`.
+
+HOW says on which client, and whether that was there before the library was imported.
+"""
+
+import asyncio
+import contextlib
+import importlib
+import logging
+import sys
+
+import uvloop
+
+
+def installed():
+    import wsclient.websockets
+
+    return wsclient.websockets.install()
+
+
+def play(program, how):
+    # That they reconnect; errors stay, as of exceptions that nobody has seen.
+    logging.disable(logging.WARNING)
+    with contextlib.ExitStack() as stack:
+        if how == "installed first":
+            stack.enter_context(installed())
+        module = importlib.import_module(program)
+        if how == "imported first":
+            stack.enter_context(installed())
+        for new_event_loop in (asyncio.new_event_loop, uvloop.new_event_loop):
+            with asyncio.Runner(loop_factory=new_event_loop) as runner:
+                runner.run(asyncio.wait_for(module.main(), 60))
+
+
+if __name__ == "__main__":
+    play(*sys.argv[1:])
