@@ -37,15 +37,15 @@ True 1000 (OK)
     ("gql", "gql"): """\
 {client} graphql-transport-ws
 this
-0
+hello
 0
 1
 2
-True
-{'forbidden': 0}
+alive
+{'answer': 0}
 Error trying to receive data: ConnectionClosedError | received 4403 (private use) Forbidden; then sent 4403 (private use) Forbidden
 4403 (private use) Forbidden
-0
+hello
 1000 (OK)
 """,
     ("polygon", "polygon-api-client"): """\
@@ -198,7 +198,7 @@ def test_a_library(program, distribution, how, client):
     # Libraries patch what they import: each has a process of its own.
     process = subprocess.run(
         [sys.executable, "-W", "error", PROGRAMS / "play.py", f"with_{program}", how],
-        capture_output=True, text=True, check=False,
+        capture_output=True, text=True, check=False, timeout=150,
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
     assert process.stdout == SAID[program, distribution].replace("{client}", client) * 2

@@ -18,9 +18,9 @@ def replies(command):
     name = command.get("id")
     match command:
         case {"connect": _}:
-            return [{"id": name, "connect": {"client": "c", "ping": 25, "pong": True}}, {}]
+            return [{"id": name, "connect": {"client": "c", "ping": 25, "pong": True}}]
         case {"subscribe": {"channel": channel}}:
-            return [{"id": name, "subscribe": {}}, *pushed(channel, 0, 1, 2)]
+            return [{"id": name, "subscribe": {}}, *pushed(channel, 0, 1, 2), {}]
         case {"publish": {"channel": channel, "data": data}}:
             return [{"id": name, "publish": {}}, *pushed(channel, data)]
         case {"rpc": {"data": data}}:

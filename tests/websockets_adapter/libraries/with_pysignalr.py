@@ -9,8 +9,6 @@ from pysignalr.client import SignalRClient
 from servers import whose
 
 END = "\x1e"
-
-
 PING = {"type": 6}
 
 
