@@ -104,6 +104,15 @@ impl ConnectionBase {
         pings::round_trip(self.0.connection.bind(py), data)
     }
 
+    /// The round trip of the last ping that was answered, in seconds; 0.0 before the first.
+    ///
+    /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
+    #[getter]
+    fn latency(&self, py: Python<'_>) -> f64 {
+        let connection = self.0.connection.bind(py).borrow();
+        connection.endpoint.pings().latency.map_or(0.0, |latency| latency.as_secs_f64())
+    }
+
     /// The asyncio protocol below.
     #[getter]
     fn _connection(&self, py: Python<'_>) -> Py<Protocol> {

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+from functools import wraps
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -71,6 +72,7 @@ class connect(theirs.connect):  # noqa: N801 - websockets' name
         ...     print(await websocket.recv())
     """
 
+    @wraps(theirs.connect.__init__)
     def __init__(self, uri: str, **options: Any) -> None:
         if options.get("create_connection") is None:
             options["create_connection"] = ClientConnection

@@ -8,7 +8,6 @@ from __future__ import annotations
 import asyncio
 import weakref
 import zlib
-from functools import partial
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from websockets.asyncio.client import ClientConnection as Theirs
@@ -25,7 +24,7 @@ from wsclient.network.takeover import take_over
 from wsclient.network.transport import resume_reading
 from wsclient.protocol import WebSocketProtocol
 
-from .protocol import ServedProtocol, serve
+from .protocol import MAX_CONTROL_PAYLOAD, ServedProtocol, serve
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable
@@ -36,7 +35,6 @@ if TYPE_CHECKING:
 __all__ = ["ClientConnection", "Theirs"]
 
 _END_OF_HEAD = b"\r\n\r\n"
-MAX_CONTROL_PAYLOAD = 125
 _DEFAULT_LEVEL = 6
 """What zlib takes for its default."""
 
@@ -104,6 +102,8 @@ class ClientConnection(ConnectionBase, Theirs):
     is said of them are websockets' own.
     """
 
+    # Whether the core serves it when the handshake is done.
+    _serves = True
     # What was read behind the head of the answer, from when that was there.
     _rest: bytearray | None = None
     # The last of the head as far as it has come, which may end with the next bytes.
@@ -138,6 +138,7 @@ class ClientConnection(ConnectionBase, Theirs):
         """
         super().__init_subclass__(**kwargs)
         if any(getattr(cls, name) is not getattr(ClientConnection, name) for name in _PASSED_BY):
+            cls._serves = False
             for name in _OWN:
                 if getattr(cls, name) is getattr(ClientConnection, name):
                     setattr(cls, name, getattr(Theirs, name))
@@ -151,6 +152,9 @@ class ClientConnection(ConnectionBase, Theirs):
 
     def data_received(self, data: bytes) -> None:
         """Read the answer to the handshake, and nothing behind it. Called by the event loop."""
+        if not self._serves:
+            super().data_received(data)
+            return
         if self._rest is not None:
             self._rest += data
             return
@@ -222,29 +226,13 @@ class ClientConnection(ConnectionBase, Theirs):
             data = data.encode()
         elif data is not None and not isinstance(data, bytes | bytearray | memoryview):
             raise TypeError("data must be str or bytes-like")
-        pong_received: asyncio.Future[float] = self.loop.create_future()
         async with self.send_context():
+            if data is not None and len(data) > MAX_CONTROL_PAYLOAD:
+                raise ProtocolError("control frame too long")
             try:
-                round_trip = self._round_trip(data)
+                return self._round_trip(data)
             except ValueError:
-                if len(data or b"") > MAX_CONTROL_PAYLOAD:
-                    raise ProtocolError("control frame too long") from None
                 raise ConcurrencyError("already waiting for a pong with the same data") from None
-        round_trip.add_done_callback(partial(self._tell, pong_received))
-        return pong_received
-
-    def _tell(self, pong_received: asyncio.Future[float], round_trip: asyncio.Future[float]) -> None:
-        error = round_trip.exception()
-        if error is None:
-            self.latency = round_trip.result()
-        if pong_received.done():
-            return
-        if error is None:
-            pong_received.set_result(self.latency)
-        else:
-            pong_received.set_exception(self.close_error())
-            # It counts as retrieved.
-            pong_received.exception()
 
     def send_data(self) -> None:
         """Write what the handshake wants written: the core has done the rest."""

@@ -12,7 +12,10 @@ from websockets.protocol import State
 if TYPE_CHECKING:
     from wsclient._core import Protocol as CoreProtocol
 
-__all__ = ["ServedProtocol", "serve"]
+__all__ = ["MAX_CONTROL_PAYLOAD", "ServedProtocol", "serve"]
+
+MAX_CONTROL_PAYLOAD = 125
+"""Bytes (RFC 6455 §5.5)."""
 
 _Bytes = bytes | bytearray | memoryview
 
@@ -100,6 +103,8 @@ class ServedProtocol(ClientProtocol):
 
     def send_pong(self, data: _Bytes) -> None:
         """Send a pong."""
+        if len(data) > MAX_CONTROL_PAYLOAD:
+            raise ProtocolError("control frame too long")
         self._core.send_pong(data)
 
     def fail(self, code: int, reason: str = "") -> None:

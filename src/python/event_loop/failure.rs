@@ -1,6 +1,7 @@
 //! What goes wrong, as users are told it.
 
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 
 use super::state::Protocol;
 use crate::endpoint::Fate;
@@ -32,6 +33,15 @@ pub fn exception(slf: &Bound<'_, Protocol>) -> Option<Py<PyAny>> {
     // Python code may have asked, too, meanwhile.
     let mut me = slf.borrow_mut();
     Some(me.failures.violation.get_or_insert(exception).clone_ref(py))
+}
+
+/// How the connection ended, where nothing but data is handed out: as its users know that. Whoever
+/// `iterates` may only be at the end.
+#[cold]
+pub fn ended(slf: &Bound<'_, Protocol>, iterates: bool) -> PyErr {
+    let iterates = PyBool::new(slf.py(), iterates).to_owned();
+    let error = call::method(slf, names::_end(slf.py()), [iterates.as_any()]);
+    error.map_or_else(|failed| failed, PyErr::from_value)
 }
 
 /// Let `exception` be what went wrong.

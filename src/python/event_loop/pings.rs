@@ -96,8 +96,12 @@ pub fn tell_gone(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             };
             (future, send::why_not_open(&me), me.dialect(py))
         };
-        let cause = failure::exception(slf);
-        let exception = errors::unanswered(py, &why, cause, dialect.as_ref());
+        let exception = if slf.borrow().endpoint.hands_out_only_data() {
+            failure::ended(slf, false).into_value(py).into_any()
+        } else {
+            let cause = failure::exception(slf);
+            errors::unanswered(py, &why, cause, dialect.as_ref())
+        };
         let told = future::fail(future.bind(py), exception.bind(py));
         result = result.and(told);
     }

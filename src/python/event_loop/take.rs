@@ -2,13 +2,13 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
-use pyo3::types::{PyBool, PyList};
+use pyo3::types::PyList;
 
 use super::failure;
 use super::settle::settle;
 use super::state::{Protocol, Wanted};
 use crate::endpoint::{Due, Kind};
-use crate::python::cpython::{call, memory, names};
+use crate::python::cpython::memory;
 use crate::python::values::message::{Content, Item};
 use crate::registry::code;
 
@@ -26,7 +26,9 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
     };
     let item = match item {
         Some(item) => item,
-        None if wanted.is_data() => return Err(ended(protocol, wanted)),
+        None if wanted.is_data() && protocol.borrow().is_lost() => {
+            return Err(failure::ended(protocol, wanted == Wanted::NextData));
+        }
         None => closed(protocol)?.ok_or_else(taken)?,
     };
     // What taking a message made possible: to answer the peer's end, or to read on.
@@ -83,18 +85,6 @@ fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
     };
     let content = Content::close(protocol.py(), code, &reason)?;
     Ok(Some(Item { kind: Kind::Closed, content }))
-}
-
-/// How the connection ended, as its users know that.
-#[cold]
-fn ended(protocol: &Bound<'_, Protocol>, wanted: Wanted) -> PyErr {
-    let py = protocol.py();
-    if !protocol.borrow().is_lost() {
-        return taken();
-    }
-    let iterates = PyBool::new(py, wanted == Wanted::NextData).to_owned();
-    let error = call::method(protocol, names::_end(py), [iterates.as_any()]);
-    error.map_or_else(|failed| failed, PyErr::from_value)
 }
 
 #[cold]
