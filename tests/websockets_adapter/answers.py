@@ -202,7 +202,9 @@ async def redirect_across_origins(script):
 async def redirect_that_is_not_followed(script):
     there = "ws://127.0.0.1:1/"
     url = await answers(script, *[redirect((302, there))] * 2)
-    await script.attempt("host", script.dial("ws://example.org", host="127.0.0.1", port=script._ports[0]))
+    await script.attempt(
+        "host", script.dial("ws://example.org", host="127.0.0.1", port=script._ports[0])
+    )
     path = script.folder / "socket"
     await answers(script, redirect((302, there)), path=path)
     await script.attempt("unix", script.library.unix_connect(str(path)))

@@ -19,6 +19,10 @@ def cuts(request):
     return accept(request) + frame(TEXT, b"hello")
 
 
+def raises():
+    raise LookupError("in the body")
+
+
 async def reconnect(script, url, times, **options):
     """Receive all that comes on some connections."""
     connecting = script.dial(url, **script.retry_at_once(options))
@@ -83,7 +87,7 @@ async def contexts_are_not_reentrant(script):
 async def a_context_whose_body_raises(script):
     try:
         async with script.dial(await sends(script)) as ws:
-            raise LookupError("in the body")
+            raises()
     except LookupError as error:
         script.note(error)
     script.state(ws)
@@ -142,7 +146,7 @@ async def does_not_reconnect_when_the_body_raises(script):
     try:
         async for ws in connecting:
             await script.recv(ws)
-            raise LookupError("in the body")
+            raises()
     except LookupError as error:
         script.note(error)
 

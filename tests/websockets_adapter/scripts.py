@@ -298,7 +298,8 @@ class Script:
             await self.attempt("recv", ws.recv(**options))
 
     def state(self, ws):
-        self.note("state", ws.state, ws.close_code, ws.close_reason)
+        told = ws if hasattr(ws, "close_code") else ws.protocol
+        self.note("state", ws.state, told.close_code, told.close_reason)
 
     async def ended(self, ws):
         """Note how everything ends now."""
@@ -338,9 +339,7 @@ class Script:
             self._writers.append(writer)
             self.wire.append(lines := [])
             try:
-                await play(
-                    reader, writer, lambda *what: lines.append(", ".join(map(shown, what)))
-                )
+                await play(reader, writer, lambda *what: lines.append(", ".join(map(shown, what))))
             except (ConnectionError, asyncio.IncompleteReadError):
                 pass
             except Exception as error:  # noqa: BLE001 - raised in the end

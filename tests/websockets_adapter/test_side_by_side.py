@@ -10,8 +10,8 @@ from .differences import DIFFERENCES
 from .scripts import SCENARIOS, VERSION, Script
 
 THEMES = (
-    "opening", "answers", "reconnecting", "receiving", "streaming", "violations", "sending",
-    "pinging", "closing", "attributes", "customizing",
+    "opening", "answers", "reconnecting", "receiving", "iterating", "streaming", "violations",
+    "sending", "pressing", "pinging", "closing", "losing", "attributes", "customizing",
 )  # fmt: skip
 
 for name in THEMES:
