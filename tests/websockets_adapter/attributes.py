@@ -12,7 +12,7 @@ from tests.conftest import PING, TEXT, frame
 from websockets.protocol import State
 
 from .receiving import sends
-from .scripts import closing, scenario
+from .scripts import closing, scenario, since
 
 
 @scenario
@@ -179,6 +179,7 @@ async def coroutines_that_are_not_awaited(script):
 
 
 @scenario
+@since(17)
 async def nothing_is_left_of_a_connection(script):
     async def server(peer):
         await peer.send(frame(TEXT, b"text"), frame(PING), closing(1000))

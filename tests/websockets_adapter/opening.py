@@ -353,10 +353,10 @@ async def a_logger_is_given(script):
 @scenario
 async def limits_of_all_kinds(script):
     for options in (
-        {"max_size": None, "max_queue": None, "write_limit": 1},
+        {"max_size": None, "write_limit": 1},
         {"max_size": 100, "max_queue": 0, "write_limit": (100, 10)},
         {"max_queue": (4, 1), "write_limit": (100, None)},
-        {"max_queue": (None, 2), "write_limit": 0},
+        {"write_limit": 0},
         {"ping_interval": None, "ping_timeout": None, "close_timeout": None},
         {"open_timeout": None},
     ):

@@ -5,7 +5,7 @@ import asyncio
 from tests.conftest import CLOSE, PING, PONG, TEXT, frame
 
 from .receiving import sends
-from .scripts import closing, scenario, settled, until
+from .scripts import closing, scenario, settled, since, until
 
 
 def answers_pings(script, *, until_ping=None, **options):
@@ -146,6 +146,7 @@ async def a_pong_answers_all_pings_before(script):
 
 
 @scenario
+@since(14, 2)
 async def a_pong_that_is_not_awaited(script):
     ws = await script.connect(await answers_pings(script))
     ignored = await ws.ping("ignored")

@@ -294,9 +294,8 @@ async def compressed_messages(script):
     await script.recv(ws, 5)
 
 
-@scenario
-async def more_than_the_queue_holds(script):
-    done = asyncio.Event()
+def fills_the_queue(script, done):
+    """The URL of a server that sends 50 large messages, and tells when it has."""
 
     async def server(peer):
         for number in range(50):
@@ -304,14 +303,27 @@ async def more_than_the_queue_holds(script):
         done.set()
         await peer.behave()
 
-    for limit in (0, 1, 16, (10, 0), None):
-        done.clear()
-        ws = await script.connect(await script.server(server), max_queue=limit)
-        if limit is None:
-            await done.wait()
+    return script.server(server)
+
+
+@scenario
+async def more_than_the_queue_holds(script):
+    for limit in (0, 1, 16, (10, 0)):
+        url = await fills_the_queue(script, asyncio.Event())
+        ws = await script.connect(url, max_queue=limit)
         script.note([(await ws.recv()).strip() for _ in range(50)])
         await ws.close()
         script.state(ws)
+
+
+@scenario
+@since(14, 1)
+async def a_queue_without_an_end(script):
+    for limit in (None, (None, None), (None, 20)):
+        done = asyncio.Event()
+        ws = await script.connect(await fills_the_queue(script, done), max_queue=limit)
+        await done.wait()
+        script.note([(await ws.recv()).strip() for _ in range(50)])
 
 
 @scenario

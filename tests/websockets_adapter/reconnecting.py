@@ -75,7 +75,7 @@ async def as_a_context_again(script):
 
 
 @scenario
-@since(16)
+@since(17)
 async def contexts_are_not_reentrant(script):
     connecting = script.dial(await sends(script, frame(TEXT, b"text")))
     async with connecting as ws:

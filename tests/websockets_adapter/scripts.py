@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import functools
 import inspect
 import logging
 import re
@@ -80,6 +81,7 @@ def closing(code, reason=b""):
     return frame(CLOSE, struct.pack("!H", code) + reason)
 
 
+@functools.cache
 def server_tls():
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     AUTHORITY.issue_cert("127.0.0.1", "server.example").configure_cert(context)

@@ -11,7 +11,7 @@ from .receiving import CONTINUATION
 from .scripts import scenario, since, until
 
 
-def breaks(name, *frames, extensions=None, **options):
+def breaks(name, *frames, extensions=None, release=(14,), **options):
     """A scenario with a server that sends a message, then what is wrong, then another message."""
 
     async def play(script):
@@ -25,7 +25,7 @@ def breaks(name, *frames, extensions=None, **options):
         await script.ended(ws)
 
     play.__name__ = f"violation_{name}"
-    return scenario(play)
+    scenario(since(*release)(play))
 
 
 breaks("rsv1_without_an_extension", frame(TEXT, b"text", rsv=4))
@@ -73,6 +73,7 @@ breaks(
     "rsv1_of_a_continuation",
     *[frame(TEXT, b"\xf2", rsv=4, fin=False), frame(CONTINUATION, b"\0", rsv=4)],
     extensions="permessage-deflate",
+    release=(16,),
 )
 
 
