@@ -1,11 +1,13 @@
 """Scenarios: the ways to use connect(), and `async for` that reconnects."""
 
+import asyncio
+
 from tests.conftest import TEXT, accept, frame
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 
 from .answers import answers, sized
 from .receiving import sends
-from .scripts import closing, scenario, since
+from .scripts import closing, scenario, settled, since
 
 UNAVAILABLE = sized("503 Service Unavailable", b"later")
 FORBIDDEN = sized("403 Forbidden", b"never")
@@ -91,6 +93,24 @@ async def a_context_whose_body_raises(script):
     except LookupError as error:
         script.note(error)
     script.state(ws)
+
+
+@scenario
+async def a_context_whose_body_is_cancelled(script):
+    entered = asyncio.Event()
+
+    async def body():
+        async with script.dial(url) as ws:
+            entered.set()
+            await ws.recv()
+
+    url = await sends(script)
+    task = asyncio.create_task(body())
+    await entered.wait()
+    await settled(task)
+    task.cancel()
+    await asyncio.wait([task])
+    script.note(task.cancelled())
 
 
 @scenario

@@ -10,7 +10,7 @@ from .differences import DIFFERENCES
 from .scripts import SCENARIOS, VERSION, Script
 
 THEMES = (
-    "opening", "answers", "reconnecting", "receiving", "iterating", "streaming", "violations",
+    "opening", "secure", "answers", "reconnecting", "receiving", "iterating", "streaming", "violations",
     "sending", "pressing", "pinging", "closing", "losing", "attributes", "customizing",
 )  # fmt: skip
 

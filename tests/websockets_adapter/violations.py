@@ -73,7 +73,7 @@ breaks(
     "rsv1_of_a_continuation",
     *[frame(TEXT, b"\xf2", rsv=4, fin=False), frame(CONTINUATION, b"\0", rsv=4)],
     extensions="permessage-deflate",
-    release=(16,),
+    release=(16, 1),
 )
 
 
