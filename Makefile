@@ -44,6 +44,13 @@ test-aiohttp: $(VENV)/.extra-test ## Compare the adapter with another aiohttp: A
 	$(BIN)/pip install --no-deps --upgrade --target target/aiohttp/$(AIOHTTP) 'aiohttp==$(AIOHTTP).*'
 	PYTHONPATH=target/aiohttp/$(AIOHTTP) $(BIN)/python -m pytest tests/adapter/test_side_by_side.py tests/adapter/test_tls.py
 
+WEBSOCKETS := 14.0
+
+.PHONY: test-websockets
+test-websockets: $(VENV)/.extra-test ## Compare the adapter with another websockets: WEBSOCKETS=14.0, the oldest
+	$(BIN)/pip install --no-deps --upgrade --target target/websockets/$(WEBSOCKETS) 'websockets==$(WEBSOCKETS).*'
+	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest tests/websockets_adapter
+
 .PHONY: lint
 lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs and Rust docs
 	$(BIN)/ruff check
