@@ -108,7 +108,7 @@ impl ConnectionBase {
     ///
     /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
     #[getter]
-    fn latency(&self, py: Python<'_>) -> f64 {
+    fn _latency(&self, py: Python<'_>) -> f64 {
         let connection = self.0.connection.bind(py).borrow();
         connection.endpoint.pings().latency.map_or(0.0, |latency| latency.as_secs_f64())
     }

@@ -208,6 +208,15 @@ class ClientConnection(ConnectionBase, Theirs):
             error.__cause__ = cause
         return error
 
+    @property
+    def latency(self) -> float:  # type: ignore[override]
+        """The round trip of the last ping that was answered, in seconds; 0.0 before the first."""
+        return self._latency if self._serves else self._their_latency
+
+    @latency.setter
+    def latency(self, latency: float) -> None:
+        self._their_latency = latency
+
     async def ping(self, data: str | bytes | None = None) -> Awaitable[float]:
         """Send a ping; see websockets' own.
 
