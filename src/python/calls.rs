@@ -92,7 +92,7 @@ impl Handle {
         } else {
             send::send(connection, opcode, payload)?;
         }
-        Sent::after_write(connection).map(Py::into_any)
+        Sent::after_write(connection, opcode).map(Py::into_any)
     }
 
     /// Send a ping or pong.
@@ -112,7 +112,7 @@ impl Handle {
         }
         let connection = self.connection.bind(owner.py());
         send::send_control(connection, opcode, &payload)?;
-        Sent::after_write(connection).map(Py::into_any)
+        Sent::after_write(connection, opcode).map(Py::into_any)
     }
 
     fn defer(

@@ -21,7 +21,7 @@ macro_rules! names {
 }
 
 names! {
-    _expire _expired abort call_exception_handler call_later cancel cancelled close create_future done
+    _expire _expired abort break_off call_exception_handler call_later call_soon_threadsafe cancel cancelled close create_future done
     exception get_debug get_extra_info get_write_buffer_size is_closing message pause_reading protocol
     os set_exception set_result strerror tobytes write
 }

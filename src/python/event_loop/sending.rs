@@ -77,7 +77,7 @@ impl Unsent {
 impl slots::Awaitable for Sending {
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
-        let (protocol, opcode, unsent, waiting) = {
+        let (protocol, opcode, unsent, mut waiting) = {
             let mut me = slf.borrow_mut();
             let protocol = me.protocol.clone_ref(py).into_bound(py);
             (protocol, me.opcode, me.due.take(), me.waiting.take())
@@ -85,7 +85,10 @@ impl slots::Awaitable for Sending {
         if let Some(unsent) = unsent {
             unsent.send(&protocol, opcode)?;
             let mut connection = protocol.borrow_mut();
-            if !connection.endpoint.is_writing_paused() {
+            if connection.endpoint.holds(opcode) {
+                drop(connection);
+                waiting = room::turn(&protocol, opcode)?;
+            } else if !connection.endpoint.is_writing_paused() {
                 if connection.spare_sending.is_none() && !connection.is_lost() {
                     connection.spare_sending = Some(slf.clone().unbind());
                 }
