@@ -190,6 +190,18 @@ fn the_end_is_answered_or_the_transport_is_dropped() {
 }
 
 #[test]
+fn a_ping_is_remembered_whole_or_not_at_all() {
+    let mut remembered = Vec::new();
+    for bytes in (0..600).step_by(20) {
+        let mut endpoint = endpoint(0);
+        let noted = rationed(bytes, || endpoint.pinging(b"ping", Instant::now(), true).is_ok());
+        assert_eq!(endpoint.pings().is_awaited(b"ping"), noted);
+        remembered.push(noted);
+    }
+    assert!(remembered.is_sorted() && !remembered[0] && remembered[29]);
+}
+
+#[test]
 fn no_memory_to_write_what_was_held_back() {
     let mut endpoint = endpoint(0);
     endpoint.begin_message(Opcode::Text, false);
