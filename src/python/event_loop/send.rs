@@ -13,7 +13,6 @@ use super::{failure, transport};
 use crate::deflate::RSV1;
 use crate::frame::{self, Header};
 use crate::keys;
-use crate::mask::Key;
 use crate::python::cpython::memory;
 use crate::python::socket::Socket;
 use crate::python::socket::write::{self, Failed};
@@ -21,12 +20,31 @@ use crate::python::values::errors;
 use crate::registry::Opcode;
 use crate::utf8::InvalidUtf8;
 
+/// Where a frame goes.
+#[derive(Clone, Copy)]
+enum Way {
+    /// To the socket if it is to be used past the transport, else to the transport.
+    Free(Option<Socket>),
+    /// Behind the message whose fragments are being sent.
+    Held,
+}
+
+/// Those at the start of a frame (§5.2).
+#[derive(Clone, Copy)]
+struct Bits {
+    fin: bool,
+    rsv: u8,
+}
+
+/// Of a message in one frame, not compressed, and of a control frame.
+const WHOLE: Bits = Bits { fin: true, rsv: 0 };
+
 /// Write one frame.
 #[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
     let socket = free_socket(slf)?;
-    let socket = permit(slf, socket, opcode, payload.len())?;
-    send_frame(slf, socket, opcode, 0, payload)
+    let way = permit(slf, socket, opcode, payload.len())?;
+    send_frame(slf, way, opcode, WHOLE, payload)
 }
 
 /// Send a ping or a pong.
@@ -36,8 +54,8 @@ pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -
         let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now(), false);
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
-    let socket = permit(slf, socket, opcode, payload.len())?;
-    send_frame(slf, socket, opcode, 0, payload)
+    let way = permit(slf, socket, opcode, payload.len())?;
+    send_frame(slf, way, opcode, WHOLE, payload)
 }
 
 /// Send the next fragment of the message under way, the last with `fin`.
@@ -51,9 +69,7 @@ pub fn send_fragment(slf: &Bound<'_, Protocol>, payload: &[u8], fin: bool) -> Py
     let Some(opcode) = opcode else {
         return Err(failure::not_open(slf, "a fragment"));
     };
-    let key = keys::draw().map_err(errors::no_entropy)?;
-    let header = Header { fin, ..Header::new(opcode, payload.len(), Some(key)) };
-    write_frame(slf, socket, &header, key, payload)
+    send_frame(slf, Way::Free(socket), opcode, Bits { fin, rsv: 0 }, payload)
 }
 
 /// Send a data message, compressed (RFC 7692) if the connection does that and `wanted` does not forbid it.
@@ -64,12 +80,12 @@ pub fn send_compressed(
     wanted: Option<bool>,
 ) -> PyResult<()> {
     let socket = free_socket(slf)?;
-    let socket = permit(slf, socket, opcode, payload.len())?;
+    let way = permit(slf, socket, opcode, payload.len())?;
     let compressed = slf.borrow_mut().endpoint.compress(payload, wanted);
     let Some(compressed) = compressed else {
-        return send_frame(slf, socket, opcode, 0, payload);
+        return send_frame(slf, way, opcode, WHOLE, payload);
     };
-    let sent = send_frame(slf, socket, opcode, RSV1, &compressed);
+    let sent = send_frame(slf, way, opcode, Bits { rsv: RSV1, ..WHOLE }, &compressed);
     let (plain, size) = (payload.len(), compressed.len());
     slf.borrow_mut().endpoint.compressed(plain, size, sent.is_ok());
     sent
@@ -91,52 +107,39 @@ pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
     Err(failure::not_open(slf, &format!("a {opcode} frame")))
 }
 
-/// Check that a frame for `size` bytes can be sent now, and count it. Returns the socket to send it to, which
-/// is none for one that is to be held back.
+/// Check that a frame for `size` bytes can be sent now, and count it.
 #[inline]
 fn permit(
     slf: &Bound<'_, Protocol>,
     socket: Option<Socket>,
     opcode: Opcode,
     size: usize,
-) -> PyResult<Option<Socket>> {
+) -> PyResult<Way> {
     let mut me = slf.borrow_mut();
     if me.endpoint.permit(opcode, size) {
-        return Ok(socket.filter(|_| !me.endpoint.holds(opcode)));
+        return Ok(if me.endpoint.holds(opcode) { Way::Held } else { Way::Free(socket) });
     }
     drop(me);
     Err(failure::not_open(slf, &format!("a {opcode} frame")))
 }
 
-/// The part of [`send`] after [`permit`], for a frame with the reserved bits `rsv`.
+/// The part of [`send`] after [`permit`].
 fn send_frame(
     slf: &Bound<'_, Protocol>,
-    socket: Option<Socket>,
+    way: Way,
     opcode: Opcode,
-    rsv: u8,
+    Bits { fin, rsv }: Bits,
     payload: &[u8],
 ) -> PyResult<()> {
+    let py = slf.py();
     let key = keys::draw().map_err(errors::no_entropy)?;
-    let header = Header { rsv, ..Header::new(opcode, payload.len(), Some(key)) };
-    if socket.is_none() && slf.borrow().endpoint.holds(opcode) {
+    let header = Header { fin, rsv, ..Header::new(opcode, payload.len(), Some(key)) };
+    let Way::Free(socket) = way else {
         let held = slf.borrow_mut().endpoint.hold_back(&header, payload);
-        return held.map_err(|_| memory::exhausted(slf.py()));
-    }
-    write_frame(slf, socket, &header, key, payload)
-}
-
-/// Write a frame, to the socket or by way of the transport.
-#[inline]
-fn write_frame(
-    slf: &Bound<'_, Protocol>,
-    socket: Option<Socket>,
-    header: &Header,
-    key: Key,
-    payload: &[u8],
-) -> PyResult<()> {
-    let (py, opcode) = (slf.py(), header.opcode);
+        return held.map_err(|_| memory::exhausted(py));
+    };
     if let Some(socket) = socket {
-        return match write::send_frame(py, socket, header, payload, key) {
+        return match write::send_frame(py, socket, &header, payload, key) {
             Ok(None) => Ok(()),
             Ok(Some(rest)) => give(slf, opcode, rest.bind(py)),
             Err(Failed { error, cut: false }) => Err(error),
@@ -144,7 +147,7 @@ fn write_frame(
         };
     }
     let frame = PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
-        frame::write_frame(header, payload, out);
+        frame::write_frame(&header, payload, out);
         Ok(())
     })?;
     give(slf, opcode, &frame)
