@@ -69,4 +69,6 @@ pub mod code {
     pub const INVALID_TEXT: u16 = 1007;
     /// A message larger than the receiver takes.
     pub const MESSAGE_TOO_BIG: u16 = 1009;
+    /// This side has failed.
+    pub const INTERNAL_ERROR: u16 = 1011;
 }

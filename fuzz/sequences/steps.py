@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import gc
 import json
 from typing import TYPE_CHECKING, Any
@@ -16,7 +17,7 @@ import wsclient
 from wsclient._core import Sent
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable
     from random import Random
 
     from account import Account
@@ -200,6 +201,41 @@ class Steps:
 
         await self.ws.send_json([1], dumps=dumps)
 
+    async def send_fragments(self) -> None:
+        """Send a numbered message in fragments, between which others use the connection."""
+        rng = self.rng
+        number = self.ws.sends.doubtful(self.name)
+        data = wire.numbered(self.name, number, rng.choice(SIZES))
+        size = max(1, len(data) // rng.choice([1, 2, 5]))
+
+        async def fragments() -> AsyncIterator[bytes]:
+            for start in range(0, len(data), size):
+                yield data[start : start + size]
+                if rng.random() < 0.5:
+                    await asyncio.sleep(rng.choice(DELAYS))
+                if rng.random() < 0.1:
+                    act_inside(self.world, self.ws, rng)
+
+        try:
+            async with contextlib.aclosing(fragments()) as source:
+                await self.ws.send_fragments(source, text=rng.choice([None, True]))
+        except BaseException:
+            # If a part has left, the connection is closed.
+            self.account.ended_here = True
+            raise
+
+    async def round_trip(self) -> None:
+        """Send a ping whose pong may come, and be awaited."""
+        try:
+            future = self.ws.round_trip(self.rng.choice([None, None, b"same"]))
+        except ValueError:
+            # Another one waits for the same.
+            return
+        if self.rng.random() < 0.3:
+            future.cancel()
+        elif self.rng.random() < 0.5:
+            await asyncio.wait_for(future, self.rng.choice(DELAYS))
+
     async def send_wrong(self) -> None:
         """Send what cannot be sent."""
         for call in (
@@ -295,6 +331,7 @@ class Steps:
 WEIGHTS = {
     "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 3, "wait_for": 6,
     "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_json": 2, "send_wrong": 1,
+    "send_fragments": 6, "round_trip": 3,
     "ping": 3, "pong": 1, "pause": 4, "look": 6, "sleep": 8, "turn": 8, "later": 4, "litter": 5,
     "collect": 2, "cancel": 8, "fault": 4, "close": 2, "abort": 1,
 }  # fmt: skip

@@ -12,6 +12,7 @@ from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
 from .arguments import read_limit
 from .exceptions import ServerTimeoutError, WSMessageTypeError
+from .fragments import send_fragments
 from .handshake.urls import shown_url
 from .heartbeat import Heartbeat, Watch, read_heartbeat
 from .stats import Stats
@@ -20,10 +21,11 @@ from .types import MsgType
 from .unclosed import Made, warn_unclosed
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import AsyncIterable, Callable, Iterable
     from types import TracebackType
     from typing import Self
 
+    from .fragments import Bytes
     from .types import HandshakeResponse
 
 __all__ = ["ClientWebSocketResponse", "introduce", "numbers"]
@@ -214,6 +216,41 @@ class ClientWebSocketResponse(WebSocketBase):
         Mirrors ``aiohttp.ClientWebSocketResponse.send_json``.
         """
         return self.send_str(dumps(data), compress)
+
+    async def send_fragments(
+        self,
+        fragments: Iterable[str | Bytes] | AsyncIterable[str | Bytes],
+        *,
+        text: bool | None = None,
+    ) -> None:
+        """Send one message in fragments (RFC 6455 §5.4), each as soon as it is there.
+
+        Fragments are not compressed. Between them only pings, pongs and the close frame leave:
+        messages sent meanwhile are held back, and so are those who await that; they are written
+        in order when the message is complete. Another `send_fragments` waits for this one. An
+        empty frame ends the message; where there is no fragment, nothing is sent.
+
+        A message cannot be taken back. If it cannot be completed, because of an error or a
+        cancellation after the first fragment has left, the connection is closed with code 1011.
+
+        Args:
+            fragments: An iterable or asynchronous iterable of `str`, or of `bytes`, `bytearray`
+                or `memoryview`.
+            text: True sends bytes as text, of which each fragment may end anywhere; False sends
+                `str` as binary. If None, `str` is text and bytes are binary.
+
+        Raises:
+            TypeError: `fragments` is no such iterable, or the fragments are not all of one kind.
+            ValueError: Bytes that are sent as text are not UTF-8, or a `str` has lone surrogates.
+            ClientConnectionResetError: The connection is closed or closing.
+            Exception: Whatever the iterator raises.
+
+        Example:
+            >>> await ws.send_fragments(line for line in open("log.txt"))
+
+        Mirrors ``websockets.asyncio.client.ClientConnection.send``.
+        """
+        await send_fragments(self._connection, fragments, text=text)
 
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection: send a close frame, wait for the server's and for the end of TCP.

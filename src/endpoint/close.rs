@@ -15,6 +15,9 @@ impl<M> Endpoint<M> {
             return false;
         };
         self.ending.phase = next;
+        if !next.is_open() {
+            self.drop_message();
+        }
         match next {
             Phase::Answering => self.owe_thing(Due::TIMER),
             Phase::Lingering => {

@@ -12,6 +12,8 @@ pub struct Counts {
     pub bytes_received: u64,
     pub messages_sent: u64,
     pub bytes_sent: u64,
+    /// Frames of messages but their last.
+    pub fragments_sent: u64,
     pub control_sent: u64,
     /// Of the messages that were compressed, bytes before and after.
     pub plain: u64,
@@ -34,6 +36,13 @@ impl Counts {
             self.messages_sent += 1;
             self.bytes_sent += size as u64;
         }
+    }
+
+    /// A fragment, the last of its message with `fin`.
+    pub fn sent_fragment(&mut self, fin: bool, size: usize) {
+        let count = if fin { &mut self.messages_sent } else { &mut self.fragments_sent };
+        *count += 1;
+        self.bytes_sent += size as u64;
     }
 }
 

@@ -79,7 +79,7 @@ const PHASES: [[Option<Phase>; 9]; 8] = {
         /* Severed */    [SAME,    LINGER, HOLD,   SAME,   CLOSE,  LINGER, SAME,   ABORT, GONE],
         /* Answering */  [LINGER,  SAME,   SAME,   LINGER, SAME,   LINGER, SAME,   ABORT, GONE],
         /* Unanswered */ [SAME,    SAME,   SAME,   LINGER, LINGER, LINGER, SAME,   ABORT, GONE],
-        /* Closing */    [SAME,    LINGER, LINGER, SAME,   SAME,   LINGER, SAME,   ABORT, GONE],
+        /* Closing */    [SAME,    LINGER, LINGER, SAME,   SAME,   LINGER, ABORT,  ABORT, GONE],
         /* Lingering */  [SAME,    SAME,   SAME,   SAME,   SAME,   SAME,   ABORT,  ABORT, GONE],
         /* Aborting */   [SAME,    SAME,   SAME,   SAME,   SAME,   SAME,   SAME,   SAME,  GONE],
         /* Gone */       [SAME; 9],

@@ -53,9 +53,11 @@ mod counts;
 mod due;
 mod ending;
 mod flow;
+mod fragments;
 pub mod histogram;
 mod inbox;
 mod item;
+mod outgoing;
 mod pings;
 mod queue;
 mod receive;
@@ -75,6 +77,7 @@ use counts::Counts;
 use ending::Ending;
 use flow::Flow;
 use inbox::Inbox;
+use outgoing::Outgoing;
 
 use crate::close::CloseFrame;
 use crate::connection::{Connection, UNLIMITED};
@@ -125,6 +128,10 @@ pub struct Endpoint<M> {
     pings: Pings,
     compression: Option<Box<Compression>>,
     counts: Counts,
+    /// The message that is being sent in fragments.
+    outgoing: Option<Outgoing>,
+    /// Whole messages that are to be written after it.
+    held: Vec<u8>,
     /// Frames to be written.
     owed: Vec<u8>,
     due: Due,
@@ -144,6 +151,8 @@ impl<M> Endpoint<M> {
             pings: Pings::default(),
             compression: None,
             counts: Counts::default(),
+            outgoing: None,
+            held: Vec::new(),
             owed: Vec::new(),
             due: Due::NOTHING,
         }
@@ -189,7 +198,7 @@ impl<M> Endpoint<M> {
         self.due = self.due.and(thing);
     }
 
-    /// Frames to be written, masked; none of them is a part of a message.
+    /// Frames to be written, masked; none of them is a fragment.
     pub fn take_frames(&mut self) -> Vec<u8> {
         self.due = self.due.without(Due::WRITE);
         std::mem::take(&mut self.owed)
@@ -258,7 +267,7 @@ impl<M> Endpoint<M> {
             core.compressed,
             ours.messages_sent,
             ours.bytes_sent,
-            ours.messages_sent + ours.control_sent + core.close_sent,
+            ours.messages_sent + ours.fragments_sent + ours.control_sent + core.close_sent,
             ours.control_sent + core.close_sent,
             ours.plain,
             ours.compressed,

@@ -93,7 +93,7 @@ impl Handle {
         } else {
             send::send(connection, opcode, payload)?;
         }
-        Sent::after_write(connection).map(Py::into_any)
+        Sent::after_write(connection, opcode).map(Py::into_any)
     }
 
     /// Send a ping or pong.
@@ -113,7 +113,7 @@ impl Handle {
         }
         let connection = self.connection.bind(owner.py());
         send::send_control(connection, opcode, &payload)?;
-        Sent::after_write(connection).map(Py::into_any)
+        Sent::after_write(connection, opcode).map(Py::into_any)
     }
 
     /// What sends a message when it is awaited: the method's coroutine, so to speak.

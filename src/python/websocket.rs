@@ -351,17 +351,21 @@ impl WebSocketBase {
         Ok(self.look(py)?.endpoint.dropped())
     }
 
-    /// Bytes that were sent and that the transport has not yet handed to the system.
+    /// Bytes that were sent and that the transport has not yet handed to the system, or that wait for
+    /// the end of `send_fragments()`.
     #[getter]
     fn buffered_amount(&self, py: Python<'_>) -> PyResult<usize> {
-        let transport = {
+        let (transport, held) = {
             let connection = self.look(py)?;
             match &connection.transport.object {
-                Some(transport) if !connection.is_lost() => transport.clone_ref(py),
+                Some(transport) if !connection.is_lost() => {
+                    (transport.clone_ref(py), connection.endpoint.held_back())
+                }
                 _ => return Ok(0),
             }
         };
-        call::method(transport.bind(py), names::get_write_buffer_size(py), [])?.extract()
+        let size = call::method(transport.bind(py), names::get_write_buffer_size(py), [])?;
+        Ok(size.extract::<usize>()? + held)
     }
 
     /// Information about the transport, such as `peername` or `ssl_object`.

@@ -7,6 +7,7 @@ use wsclient::close::CloseFrame;
 use wsclient::deflate::Inflater;
 use wsclient::endpoint::{Due, Endpoint, Fate, Kind, Make, Phase, Settings};
 use wsclient::error::ProtocolError;
+use wsclient::frame::Header;
 use wsclient::registry::Opcode;
 
 use super::{Seen, append, rationed, rations, stream, sum, warm_up};
@@ -186,6 +187,31 @@ fn the_end_is_answered_or_the_transport_is_dropped() {
         assert_eq!(endpoint.phase(), Phase::Aborting);
     }
     assert!(unanswered > 3, "{unanswered} have no answer");
+}
+
+#[test]
+fn a_ping_is_remembered_whole_or_not_at_all() {
+    let mut remembered = Vec::new();
+    for bytes in (0..600).step_by(20) {
+        let mut endpoint = endpoint(0);
+        let noted = rationed(bytes, || endpoint.pinging(b"ping", Instant::now(), true).is_ok());
+        assert_eq!(endpoint.pings().is_awaited(b"ping"), noted);
+        remembered.push(noted);
+    }
+    assert!(remembered.is_sorted() && !remembered[0] && remembered[29]);
+}
+
+#[test]
+fn no_memory_to_write_what_was_held_back() {
+    let mut endpoint = endpoint(0);
+    endpoint.begin_message(Opcode::Text, false);
+    endpoint.read(b"\x89\x00", &mut Summing::default());
+    let header = Header::new(Opcode::Binary, 100, Some([1, 2, 3, 4]));
+    rationed(50, || assert!(endpoint.hold_back(&header, &[7; 100]).is_err()));
+    assert!(endpoint.hold_back(&header, &[7; 100]).is_ok());
+    rationed(0, || endpoint.fragment_written(0, true, &mut Summing::default()));
+    assert_eq!(endpoint.phase(), Phase::Aborting);
+    assert!(endpoint.take_due(Due::TURN) && !endpoint.is_in_message());
 }
 
 #[test]

@@ -12,7 +12,7 @@ import json
 import socket
 import ssl
 import types
-from collections.abc import Generator
+from collections.abc import AsyncIterator, Generator
 from typing import Any, assert_type
 
 import aiohttp.abc
@@ -171,6 +171,11 @@ def names_from_elsewhere(ws: ClientWebSocketResponse) -> None:
     ws_connect("ws://localhost/", hearbeat=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
 
 
+async def ws_texts(ws: ClientWebSocketResponse) -> AsyncIterator[str]:
+    async for msg in ws:
+        yield msg.data
+
+
 async def sending(ws: ClientWebSocketResponse) -> None:
     ws.send_str("hello")
     ws.send_bytes(b"hello")
@@ -189,6 +194,11 @@ async def sending(ws: ClientWebSocketResponse) -> None:
     await ws.ping("text")
     await ws.pong(b"bytes")
     assert_type(await ws.round_trip(), float)
+    assert_type(await ws.send_fragments(["a", "b"]), None)
+    await ws.send_fragments(iter([b"a", b"b"]), text=True)
+    await ws.send_fragments([b"a", bytearray(b"b"), memoryview(b"c")])
+    await ws.send_fragments(ws_texts(ws))
+    await ws.send_fragments([1])  # type: ignore[list-item]  # pyright: ignore[reportArgumentType]
     assert_type(ws.round_trip("text"), asyncio.Future[float])
     await asyncio.gather(ws.send_str("a"), ws.send_bytes(b"b"))
     await asyncio.wait_for(ws.send_str("a"), 1)

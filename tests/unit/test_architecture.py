@@ -28,7 +28,7 @@ PYTHON_LAYERS = (
     {"network.stand_in", "network.tunnel"},
     {"network.connector"},
     {"network.tcp", "network.unix"},
-    {"heartbeat", "tracing"},
+    {"fragments", "heartbeat", "tracing"},
     {"opening", "websocket"},
     {"context_manager", "options", "retry"},
     {"protocol"},
@@ -97,11 +97,11 @@ RUST_FLOORS = (
 # What each file of the endpoint may use of the others, its own parts first.
 ENDPOINT_LAYERS = (
     {"due", "counts", "flow", "histogram", "compression", "ending", "item"},
-    {"pings", "waiting"},
+    {"outgoing", "pings", "waiting"},
     {"queue"},
     {"inbox"},
     {""},
-    {"receive", "take", "send", "close"},
+    {"receive", "take", "send", "close", "fragments"},
 )
 # Where there is `unsafe` beside `python/cpython` and `python/socket`.
 UNSAFE_RUST = {"mask", "transcode", "python::event_loop::make"}

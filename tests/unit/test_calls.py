@@ -337,7 +337,8 @@ async def test_a_websocket_whose_loop_is_closed(echo, opening, then, monkeypatch
         assert ws.closed
         assert ws.close_code == 1006
         assert "closed" in repr(ws)
-        for send, *_ in SENDS.values():
+        sends = [send for send, *_ in SENDS.values()]
+        for send in (*sends, lambda ws: ws.round_trip(), lambda ws: ws.send_fragments(["a"])):
             with pytest.raises(reset, match=r"cannot send a .* frame: its event loop is closed"):
                 # The adapter's say so when they are awaited.
                 send(ws).send(None)

@@ -234,7 +234,7 @@ async def test_nobody_awaits_it(scripted):
 
 async def test_another_thread(scripted):
     async with linked(scripted) as (ws, wire):
-        with pytest.raises(RuntimeError, match="cannot send from another thread .* use"):
+        with pytest.raises(RuntimeError, match=r"cannot send from another thread .* use"):
             await asyncio.to_thread(ws.round_trip)
 
         async def measure():

@@ -126,7 +126,7 @@ fn each_step_of_an_ending_has_its_own_time() {
         (Phase::Open, (Phase::Open, NOTHING, None)),
         // The answer is to leave before the transport is dropped.
         (Phase::Answering, (Phase::Lingering, SENDS, Some(1001))),
-        (Phase::Closing, (Phase::Closing, NOTHING, None)),
+        (Phase::Closing, (Phase::Aborting, ABORT, None)),
         (Phase::Lingering, (Phase::Aborting, ABORT, None)),
         (Phase::Aborting, (Phase::Aborting, NOTHING, None)),
         (Phase::Gone, (Phase::Gone, NOTHING, None)),

@@ -10,6 +10,7 @@ use crate::registry::Opcode;
 
 mod arriving;
 mod endings;
+mod fragments;
 mod policies;
 mod sending;
 

@@ -44,6 +44,35 @@ pub fn ended(slf: &Bound<'_, Protocol>, iterates: bool) -> PyErr {
     error.map_or_else(|failed| failed, PyErr::from_value)
 }
 
+/// Something was to be sent, but the connection has ended or is about to.
+#[cold]
+pub fn not_open(slf: &Bound<'_, Protocol>, doing: &str) -> PyErr {
+    // Not while it is borrowed: where an exception is made, Python code may run.
+    let (why, dialect) = {
+        let me = slf.borrow();
+        (why_not_open(&me), me.dialect(slf.py()))
+    };
+    errors::not_open(slf.py(), doing, &why, dialect.as_ref())
+}
+
+/// What has become of a connection that is not open, as errors say it.
+pub fn why_not_open(me: &Protocol) -> String {
+    match me.endpoint.fate() {
+        Some(fate) => {
+            let (code, reason) = (fate.code(), fate.reason());
+            if reason.is_empty() {
+                format!("closed with code {code}")
+            } else {
+                format!("closed with code {code} ({reason})")
+            }
+        }
+        None if me.endpoint.is_called() && !me.is_lost() => {
+            "closing, close() was called".to_owned()
+        }
+        None => "lost".to_owned(),
+    }
+}
+
 /// Let `exception` be what went wrong.
 pub fn set_known(slf: &Bound<'_, Protocol>, exception: Py<PyAny>) {
     let earlier = slf.borrow_mut().failures.known.replace(exception);

@@ -5,10 +5,10 @@ use std::time::Instant;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
+use super::send;
 use super::state::Protocol;
-use super::{failure, send};
 use crate::keys;
-use crate::python::cpython::{call, future, memory, names};
+use crate::python::cpython::{call, memory, names};
 use crate::python::values::{errors, payload};
 use crate::registry::Opcode;
 
@@ -60,49 +60,4 @@ fn note(slf: &Bound<'_, Protocol>, payload: &[u8], future: &Py<PyAny>) -> PyResu
     known.map_err(|_| memory::exhausted(slf.py()))?;
     me.pings.push_back(future.clone_ref(slf.py()));
     Ok(())
-}
-
-/// Tell those whose pings were answered.
-pub fn tell_answered(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let py = slf.py();
-    loop {
-        let answered = {
-            let mut me = slf.borrow_mut();
-            let took = me.endpoint.take_round_trip();
-            took.and_then(|took| Some((took, me.pings.pop_front()?)))
-        };
-        let Some((took, future)) = answered else {
-            return Ok(());
-        };
-        let future = future.bind(py);
-        let told = memory::float(py, took.as_secs_f64())
-            .and_then(|seconds| future::finish_with(future, &seconds));
-        if let Err(error) = told {
-            future::fail(future, error.value(py))?;
-            return Err(error);
-        }
-    }
-}
-
-/// Tell all others that no pong will come.
-pub fn tell_gone(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let py = slf.py();
-    let mut result = Ok(());
-    loop {
-        let (future, why, dialect) = {
-            let mut me = slf.borrow_mut();
-            let Some(future) = me.pings.pop_front() else {
-                return result;
-            };
-            (future, send::why_not_open(&me), me.dialect(py))
-        };
-        let exception = if slf.borrow().endpoint.hands_out_only_data() {
-            failure::ended(slf, false).into_value(py).into_any()
-        } else {
-            let cause = failure::exception(slf);
-            errors::unanswered(py, &why, cause, dialect.as_ref())
-        };
-        let told = future::fail(future.bind(py), exception.bind(py));
-        result = result.and(told);
-    }
 }

@@ -9,10 +9,11 @@ use pyo3::prelude::*;
 use super::make::Maker;
 use super::prepare::prepare;
 use super::reads::Reads;
+use super::sent::Sent;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, failure, reading, send, transport};
+use super::{anchor, failure, fragments, reading, send, transport};
 use crate::close::{self, CloseFrame};
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
@@ -292,6 +293,57 @@ impl Protocol {
         };
         settle(slf)?;
         Ok(sent)
+    }
+
+    /// Wait for the end of a message that is being sent in fragments.
+    ///
+    /// Returns:
+    ///     A future that is done when it has ended, or `None` if there is none.
+    ///
+    /// Raises:
+    ///     ClientConnectionResetError: Nothing can be sent. The future may raise it, too.
+    fn wait_turn(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
+        fragments::wait_turn(slf, Opcode::Continuation)
+    }
+
+    /// Begin a message that is sent in fragments (§5.4), unless one is under way.
+    ///
+    /// Args:
+    ///     text: Whether it is text.
+    ///     checks: Whether it has to be seen that it is UTF-8.
+    ///
+    /// Returns:
+    ///     As `wait_turn`: a future if another is under way, `None` if this has begun.
+    fn begin_message(
+        slf: &Bound<'_, Self>,
+        text: bool,
+        checks: bool,
+    ) -> PyResult<Option<Py<PyAny>>> {
+        let opcode = if text { Opcode::Text } else { Opcode::Binary };
+        fragments::begin(slf, opcode, checks)
+    }
+
+    /// Send the next fragment of the message that has begun.
+    ///
+    /// Args:
+    ///     data: `bytes`, `bytearray` or `memoryview`.
+    ///     fin: Whether it is the last.
+    ///
+    /// Returns:
+    ///     An awaitable for room.
+    #[pyo3(signature = (data, *, fin = false))]
+    fn send_fragment(
+        slf: &Bound<'_, Self>,
+        data: &Bound<'_, PyAny>,
+        fin: bool,
+    ) -> PyResult<Py<Sent>> {
+        fragments::send_next(slf, data, fin)
+    }
+
+    /// The message that has begun cannot be finished. If a part of it has left, the connection is
+    /// closed with code 1011.
+    fn break_off(slf: &Bound<'_, Self>) -> PyResult<()> {
+        fragments::break_off(slf)
     }
 
     /// The timer's callback: a step of the ending has taken long enough.

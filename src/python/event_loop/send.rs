@@ -2,6 +2,7 @@
 
 use std::time::Instant;
 
+use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
@@ -17,13 +18,33 @@ use crate::python::socket::Socket;
 use crate::python::socket::write::{self, Failed};
 use crate::python::values::errors;
 use crate::registry::Opcode;
+use crate::utf8::InvalidUtf8;
+
+/// Where a frame goes.
+#[derive(Clone, Copy)]
+enum Way {
+    /// To the socket if it is to be used past the transport, else to the transport.
+    Free(Option<Socket>),
+    /// Behind the message whose fragments are being sent.
+    Held,
+}
+
+/// Those at the start of a frame (§5.2).
+#[derive(Clone, Copy)]
+struct Bits {
+    fin: bool,
+    rsv: u8,
+}
+
+/// Of a message in one frame, not compressed, and of a control frame.
+const WHOLE: Bits = Bits { fin: true, rsv: 0 };
 
 /// Write one frame.
 #[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
     let socket = free_socket(slf)?;
-    permit(slf, opcode, payload.len())?;
-    send_frame(slf, socket, opcode, 0, payload)
+    let way = permit(slf, socket, opcode, payload.len())?;
+    send_frame(slf, way, opcode, WHOLE, payload)
 }
 
 /// Send a ping or a pong.
@@ -33,8 +54,22 @@ pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -
         let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now(), false);
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
-    permit(slf, opcode, payload.len())?;
-    send_frame(slf, socket, opcode, 0, payload)
+    let way = permit(slf, socket, opcode, payload.len())?;
+    send_frame(slf, way, opcode, WHOLE, payload)
+}
+
+/// Send the next fragment of the message under way, the last with `fin`.
+pub fn send_fragment(slf: &Bound<'_, Protocol>, payload: &[u8], fin: bool) -> PyResult<()> {
+    let socket = free_socket(slf)?;
+    let permitted = slf.borrow_mut().endpoint.permit_fragment(payload, fin);
+    let opcode = permitted.map_err(|InvalidUtf8(place)| {
+        let text = format!("the fragments are not UTF-8, as text must be, at byte {place}");
+        PyValueError::new_err(text)
+    })?;
+    let Some(opcode) = opcode else {
+        return Err(failure::not_open(slf, "a fragment"));
+    };
+    send_frame(slf, Way::Free(socket), opcode, Bits { fin, rsv: 0 }, payload)
 }
 
 /// Send a data message, compressed (RFC 7692) if the connection does that and `wanted` does not forbid it.
@@ -45,12 +80,12 @@ pub fn send_compressed(
     wanted: Option<bool>,
 ) -> PyResult<()> {
     let socket = free_socket(slf)?;
-    permit(slf, opcode, payload.len())?;
+    let way = permit(slf, socket, opcode, payload.len())?;
     let compressed = slf.borrow_mut().endpoint.compress(payload, wanted);
     let Some(compressed) = compressed else {
-        return send_frame(slf, socket, opcode, 0, payload);
+        return send_frame(slf, way, opcode, WHOLE, payload);
     };
-    let sent = send_frame(slf, socket, opcode, RSV1, &compressed);
+    let sent = send_frame(slf, way, opcode, Bits { rsv: RSV1, ..WHOLE }, &compressed);
     let (plain, size) = (payload.len(), compressed.len());
     slf.borrow_mut().endpoint.compressed(plain, size, sent.is_ok());
     sent
@@ -64,26 +99,45 @@ fn free_socket(slf: &Bound<'_, Protocol>) -> PyResult<Option<Socket>> {
     Ok(if socket.is_some() && transport::is_drained(slf)? { socket } else { None })
 }
 
-/// Check that a frame for `size` bytes can be sent now, and count it.
-#[inline]
-fn permit(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<()> {
-    if slf.borrow_mut().endpoint.permit(opcode, size) {
+/// Refuse a connection that nothing can be sent on.
+pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
+    if slf.borrow().endpoint.is_open() {
         return Ok(());
     }
-    Err(not_open(slf, &format!("a {opcode} frame")))
+    Err(failure::not_open(slf, &format!("a {opcode} frame")))
 }
 
-/// The part of [`send`] after [`permit`], for a frame with the reserved bits `rsv`.
-fn send_frame(
+/// Check that a frame for `size` bytes can be sent now, and count it.
+#[inline]
+fn permit(
     slf: &Bound<'_, Protocol>,
     socket: Option<Socket>,
     opcode: Opcode,
-    rsv: u8,
+    size: usize,
+) -> PyResult<Way> {
+    let mut me = slf.borrow_mut();
+    if me.endpoint.permit(opcode, size) {
+        return Ok(if me.endpoint.holds(opcode) { Way::Held } else { Way::Free(socket) });
+    }
+    drop(me);
+    Err(failure::not_open(slf, &format!("a {opcode} frame")))
+}
+
+/// The part of [`send`] after [`permit`].
+fn send_frame(
+    slf: &Bound<'_, Protocol>,
+    way: Way,
+    opcode: Opcode,
+    Bits { fin, rsv }: Bits,
     payload: &[u8],
 ) -> PyResult<()> {
     let py = slf.py();
     let key = keys::draw().map_err(errors::no_entropy)?;
-    let header = Header { rsv, ..Header::new(opcode, payload.len(), Some(key)) };
+    let header = Header { fin, rsv, ..Header::new(opcode, payload.len(), Some(key)) };
+    let Way::Free(socket) = way else {
+        let held = slf.borrow_mut().endpoint.hold_back(&header, payload);
+        return held.map_err(|_| memory::exhausted(py));
+    };
     if let Some(socket) = socket {
         return match write::send_frame(py, socket, &header, payload, key) {
             Ok(None) => Ok(()),
@@ -99,14 +153,6 @@ fn send_frame(
     give(slf, opcode, &frame)
 }
 
-/// Refuse a connection that nothing can be sent on.
-pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
-    if slf.borrow().endpoint.is_open() {
-        return Ok(());
-    }
-    Err(not_open(slf, &format!("a {opcode} frame")))
-}
-
 /// Give a frame to the transport, which may find, or have found, that it cannot write any more: who
 /// sends in a loop that never waits would not be told by the event loop.
 fn give(slf: &Bound<'_, Protocol>, opcode: Opcode, frame: &Bound<'_, PyBytes>) -> PyResult<()> {
@@ -115,7 +161,7 @@ fn give(slf: &Bound<'_, Protocol>, opcode: Opcode, frame: &Bound<'_, PyBytes>) -
     }
     if transport::is_severed(slf)? {
         slf.borrow_mut().endpoint.sever();
-        return Err(not_open(slf, &format!("a {opcode} frame")));
+        return Err(failure::not_open(slf, &format!("a {opcode} frame")));
     }
     Ok(())
 }
@@ -127,35 +173,6 @@ fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
     failure::cut_off(slf, &error);
     settle(slf)?;
     Ok(error)
-}
-
-/// Something was to be sent, but the connection has ended or is about to.
-#[cold]
-pub fn not_open(slf: &Bound<'_, Protocol>, doing: &str) -> PyErr {
-    // Not while it is borrowed: where an exception is made, Python code may run.
-    let (why, dialect) = {
-        let me = slf.borrow();
-        (why_not_open(&me), me.dialect(slf.py()))
-    };
-    errors::not_open(slf.py(), doing, &why, dialect.as_ref())
-}
-
-/// What has become of a connection that is not open, as errors say it.
-pub fn why_not_open(me: &Protocol) -> String {
-    match me.endpoint.fate() {
-        Some(fate) => {
-            let (code, reason) = (fate.code(), fate.reason());
-            if reason.is_empty() {
-                format!("closed with code {code}")
-            } else {
-                format!("closed with code {code} ({reason})")
-            }
-        }
-        None if me.endpoint.is_called() && !me.is_lost() => {
-            "closing, close() was called".to_owned()
-        }
-        None => "lost".to_owned(),
-    }
 }
 
 /// Something was to be sent, but the event loop is closed.

@@ -101,7 +101,7 @@ impl Unsent {
 impl slots::Awaitable for Sending {
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
-        let (protocol, opcode, unsent, waiting) = {
+        let (protocol, opcode, unsent, mut waiting) = {
             let mut me = slf.borrow_mut();
             let protocol = me.protocol.clone_ref(py).into_bound(py);
             (protocol, me.opcode, me.due.take(), me.waiting.take())
@@ -111,7 +111,10 @@ impl slots::Awaitable for Sending {
                 return Self::fail(slf, &protocol, error);
             }
             let mut connection = protocol.borrow_mut();
-            if !connection.endpoint.is_writing_paused() {
+            if connection.endpoint.holds(opcode) {
+                drop(connection);
+                waiting = room::turn(&protocol, opcode)?;
+            } else if !connection.endpoint.is_writing_paused() {
                 if connection.spare_sending.is_none() && !connection.is_lost() {
                     connection.spare_sending = Some(slf.clone().unbind());
                 }

@@ -91,33 +91,43 @@ impl Sent {
             return Err(PyRuntimeError::new_err("cannot reuse a send that failed or was closed"));
         };
         due.send(protocol)?;
-        slf.borrow_mut().frame = Frame::Written;
+        // As in `after_write`.
+        let turn = room::turn(protocol, due.opcode).unwrap_or_default();
+        let mut me = slf.borrow_mut();
+        me.frame = Frame::Written;
+        me.waiting = turn;
         Ok(())
     }
 
-    /// What `send_*()` returns when its frame is written.
+    /// What `send_*()` returns when its frame is written, or held back.
     #[inline]
-    pub fn after_write(slf: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
-        let py = slf.py();
+    pub fn after_write(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Py<Self>> {
+        let waits = {
+            let me = slf.borrow();
+            me.endpoint.is_writing_paused() || me.endpoint.holds(opcode)
+        };
         // The frame is written: without memory nobody waits, but nobody is told that it failed either.
-        if slf.borrow().endpoint.is_writing_paused()
-            && let Ok(sent) = Py::new(py, Self::written(Some(slf.clone().unbind())))
-        {
+        if waits && let Ok(sent) = Self::waiting(slf, opcode) {
             return Ok(sent);
         }
-        Self::done(py)
+        Self::done(slf.py())
+    }
+
+    #[cold]
+    fn waiting(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Py<Self>> {
+        let waiting = room::turn(slf, opcode)?;
+        let protocol = Some(slf.clone().unbind());
+        Py::new(slf.py(), Self { protocol, waiting, frame: Frame::Written })
     }
 
     /// The object that serves all sends that need not wait: it has no state.
     #[inline]
     pub fn done(py: Python<'_>) -> PyResult<Py<Self>> {
         static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
-        let done = DONE.get_or_try_init(py, || Py::new(py, Self::written(None)))?;
+        let done = DONE.get_or_try_init(py, || {
+            Py::new(py, Self { protocol: None, waiting: None, frame: Frame::Written })
+        })?;
         Ok(done.clone_ref(py))
-    }
-
-    fn written(protocol: Option<Py<Protocol>>) -> Self {
-        Self { protocol, waiting: None, frame: Frame::Written }
     }
 }
 

@@ -4,7 +4,7 @@ use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
 
 use super::state::{Awaited, Protocol};
-use super::{anchor, failure, keys, pings, transport, waking};
+use super::{anchor, failure, keys, pongs, transport, waking};
 use crate::endpoint::{Due, LINGER};
 use crate::python::cpython::{call, memory, names};
 
@@ -71,14 +71,17 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     if take(Due::TIMER) {
         start_timer(slf).inspect_err(|_| owe(slf, Due::TIMER))?;
     }
+    if take(Due::TURN) {
+        transport::release_turns(slf)?;
+    }
     if take(Due::ROOM) {
         transport::release_senders(slf)?;
     }
+    if take(Due::PONGS) {
+        pongs::tell_answered(slf).inspect_err(|_| owe(slf, Due::PONGS))?;
+    }
     if take(Due::GONE) {
         part(slf)?;
-    }
-    if take(Due::PONGS) {
-        pings::tell_answered(slf).inspect_err(|_| owe(slf, Due::PONGS))?;
     }
     interrupt
 }
@@ -126,5 +129,5 @@ fn part(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     drop(held);
     cancel_timer(slf)?;
     anchor::release(slf);
-    pings::tell_gone(slf).and(transport::release_closers(slf))
+    pongs::tell_gone(slf).and(transport::release_closers(slf))
 }

@@ -167,6 +167,8 @@ pub struct Transport {
     pub timer: Option<Py<PyAny>>,
     /// Futures of those who wait for room to write.
     pub senders: Vec<Py<PyAny>>,
+    /// Futures of those who wait for the end of a message in fragments.
+    pub turns: Vec<Py<PyAny>>,
     /// Futures of those who wait for its end.
     pub closers: Vec<Py<PyAny>>,
 }
@@ -202,7 +204,8 @@ impl Transport {
         visit.call(&self.write)?;
         visit.call(&self.is_closing)?;
         visit.call(&self.timer)?;
-        self.senders.iter().chain(&self.closers).try_for_each(|waiter| visit.call(waiter))
+        let waiters = self.senders.iter().chain(&self.turns).chain(&self.closers);
+        waiters.into_iter().try_for_each(|waiter| visit.call(waiter))
     }
 }
 
@@ -272,10 +275,10 @@ impl Protocol {
             future: None,
             spare: None,
             spare_sending: None,
+            pings: VecDeque::new(),
             keys: None,
             busy: Busy::default(),
             failures: Failures::default(),
-            pings: VecDeque::new(),
             totals: None,
         }
     }
@@ -322,10 +325,10 @@ impl Protocol {
         visit.call(&self.future)?;
         visit.call(&self.spare)?;
         visit.call(&self.spare_sending)?;
+        self.pings.iter().try_for_each(|future| visit.call(future))?;
         visit.call(&self.failures.known)?;
         visit.call(&self.failures.violation)?;
         self.keys.as_ref().map_or(Ok(()), |keys| keys.traverse(visit))?;
-        self.pings.iter().try_for_each(|future| visit.call(future))?;
         self.transport.traverse(visit)
     }
 

@@ -6,6 +6,7 @@ use std::mem;
 use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
+use super::failure;
 use super::state::{Protocol, Transport};
 use crate::python::cpython::{call, future, memory, names};
 
@@ -151,6 +152,12 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     if waits { waiter(slf, |transport| &mut transport.senders).map(Some) } else { Ok(None) }
 }
 
+/// A future that is done when the message in fragments that is under way has ended, with an error if
+/// nothing can be sent after it.
+pub fn wait_turn(slf: &Bound<'_, Protocol>) -> PyResult<Py<PyAny>> {
+    waiter(slf, |transport| &mut transport.turns)
+}
+
 /// A future that is done when the transport is gone, or `None` if it is.
 pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     if slf.borrow().is_lost() {
@@ -163,6 +170,18 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
 pub fn release_senders(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let senders = mem::take(&mut slf.borrow_mut().transport.senders);
     release(slf.py(), &senders)
+}
+
+/// Let those go on who wait for their turn to send, or tell them that it does not come.
+pub fn release_turns(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+    let turns = mem::take(&mut slf.borrow_mut().transport.turns);
+    if slf.borrow().endpoint.is_open() {
+        return release(slf.py(), &turns);
+    }
+    turns.iter().try_for_each(|turn| {
+        let error = failure::not_open(slf, "more").into_value(slf.py());
+        future::fail(turn.bind(slf.py()), error.bind(slf.py()))
+    })
 }
 
 /// Let those go on who wait for the end.

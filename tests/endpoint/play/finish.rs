@@ -74,6 +74,7 @@ impl World {
         assert_eq!((self.model.waiting.len(), self.model.fresh.len()), (0, 0));
         assert!(!self.endpoint.is_gathering() && !self.make.is_gathering());
         assert_eq!(self.endpoint.due(), Due::NOTHING);
+        assert!(!self.endpoint.is_in_message() && self.endpoint.held_back() == 0);
         self.check_answer();
     }
 

@@ -7,6 +7,8 @@
 //! - What waits is bounded: by 512 KiB and two messages, and at the end 16 MiB more; with a policy, by
 //!   its number of messages, and 1024 pings. So is what is held back: two reads.
 //! - Only whole, freshly masked frames are written, at most one close frame, and nothing after it.
+//! - Between the fragments of a message only control frames are written; other messages are when it is
+//!   complete, in order.
 //! - Pings are answered in order, while writing is paused only the newest.
 //! - Whoever awaits a pong is told what the round trip took, when that or a later ping's has come.
 //! - The end is told once, with a code that does not change, and answered when the messages before are

@@ -39,6 +39,9 @@ impl World {
         if self.endpoint.take_due(Due::TIMER) {
             self.timer = Some(self.make.now + 1);
         }
+        if self.endpoint.take_due(Due::TURN) {
+            assert!(self.message.is_none() && self.held.is_empty());
+        }
         self.endpoint.take_due(Due::ROOM);
         if self.endpoint.take_due(Due::PONGS) {
             while let Some(took) = self.endpoint.take_round_trip() {
@@ -64,6 +67,7 @@ impl World {
         }
         assert_eq!(self.endpoint.due(), Due::NOTHING);
         assert_eq!((self.model.fresh.len(), self.model.round_trips.len()), (0, 0));
+        assert_eq!(self.transport.permitted.len(), 0);
         let gone = self.endpoint.phase() == Phase::Gone;
         assert_eq!(gone, self.transport.lost);
         assert_eq!(self.endpoint.has_message(), gone || !self.model.waiting.is_empty());

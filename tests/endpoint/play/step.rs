@@ -126,6 +126,15 @@ pub enum Step {
         size: usize,
         text: bool,
     },
+    /// A message in fragments.
+    Begin {
+        text: bool,
+    },
+    Fragment {
+        size: usize,
+        fin: bool,
+    },
+    BreakOff,
     SendPing {
         awaited: bool,
     },
@@ -199,11 +208,14 @@ impl Step {
             35 | 36 => Self::TakeAll,
             37 => Self::PutBack { late: flag, count: 1 + usize::from(second % 3) },
             38 => Self::Wait,
-            39..=43 => Self::Send { size: size(first, second), text: flag },
+            39..=41 => Self::Send { size: size(first, second), text: flag },
+            42 => Self::Begin { text: flag },
+            43 => Self::Fragment { size: size(first, second), fin: flag },
             44 => Self::SendPing { awaited: flag },
             45..=48 => Self::Drain { size: usize::from(second) },
             49 | 50 => Self::Heed { at_once: flag },
-            51..=53 => Self::Turn,
+            51 | 52 => Self::Turn,
+            53 => Self::Fragment { size: usize::from(second % 126), fin: false },
             54 => Self::Pause { pause: flag },
             55 | 56 => Self::Tick,
             _ => Self::rare(kind, first, second),
@@ -225,6 +237,7 @@ impl Step {
             (59, 1) => Self::Exhaust { after: second % 8 },
             (60, 0 | 1) => Self::Shut { code: [1000, 1011, 3000][usize::from(second % 3)] },
             (61, 0) => Self::Leave,
+            (61, 1) => Self::BreakOff,
             (62, 0) => match second % 4 {
                 0 | 1 => Self::Abort,
                 2 => Self::Fail,

@@ -10,6 +10,9 @@ use wsclient::registry::Opcode;
 const HIGH_WATER: usize = 64 * 1024;
 const LOW_WATER: usize = HIGH_WATER / 4;
 
+/// A frame that may be written: opcode, payload and FIN.
+pub type Permitted = (Opcode, Vec<u8>, bool);
+
 #[derive(Debug, Default)]
 #[expect(clippy::struct_excessive_bools, reason = "facts that are independent")]
 pub struct Transport {
@@ -33,7 +36,7 @@ pub struct Transport {
     /// Payloads of pongs, in order.
     pub pongs: VecDeque<Vec<u8>>,
     /// Data frames and pings of the user's that must be written next.
-    pub permitted: VecDeque<(Opcode, Vec<u8>)>,
+    pub permitted: VecDeque<Permitted>,
     /// The payload of the close frame.
     pub close: Option<Vec<u8>>,
     last_key: Option<[u8; 4]>,
@@ -101,13 +104,13 @@ impl Transport {
             let mut payload = vec![0; size];
             mask::copy(&mut payload, &bytes[length..length + size], key);
             bytes = &bytes[length + size..];
-            assert!(header.fin && header.rsv == 0);
+            assert_eq!(header.rsv, 0);
             assert_eq!(self.close, None, "{header:?} after a close frame");
             match header.opcode {
                 Opcode::Close => self.close = Some(payload),
                 Opcode::Pong => self.pongs.push_back(payload),
                 opcode => {
-                    assert_eq!(self.permitted.pop_front(), Some((opcode, payload)));
+                    assert_eq!(self.permitted.pop_front(), Some((opcode, payload, header.fin)));
                 }
             }
         }

@@ -32,6 +32,13 @@ impl World {
                 let opcode = if text { Opcode::Text } else { Opcode::Binary };
                 self.send(opcode, vec![b'y'; size]);
             }
+            Step::Begin { text } if self.message.is_none() && self.endpoint.is_open() => {
+                let opcode = if text { Opcode::Text } else { Opcode::Binary };
+                self.message = Some(opcode);
+                self.call(|world| world.endpoint.begin_message(opcode, false));
+            }
+            Step::Fragment { size, fin } => self.send_fragment(vec![b'z'; size], fin),
+            Step::BreakOff => self.break_message_off(),
             Step::SendPing { awaited } => {
                 let payload = format!("{}", self.pings.len()).into_bytes();
                 if self.endpoint.is_open() {
@@ -172,23 +179,74 @@ impl World {
             return;
         }
         let Ok(key) = keys::draw() else { return };
+        let header = Header::new(opcode, payload.len(), Some(key));
+        if self.endpoint.holds(opcode) {
+            assert!(self.message.is_some() && !opcode.is_control());
+            self.held.push_back((opcode, payload.clone(), true));
+            let held = self.call(|world| world.endpoint.hold_back(&header, &payload));
+            assert_eq!(held, Ok(()));
+            return;
+        }
+        assert!(self.message.is_none() || opcode.is_control(), "between fragments");
+        self.write_frame(&header, payload);
+        self.settle();
+    }
+
+    fn write_frame(&mut self, header: &Header, payload: Vec<u8>) {
         let mut frame = Vec::new();
-        frame::append_frame(&Header::new(opcode, payload.len(), Some(key)), &payload, &mut frame);
-        self.transport.permitted.push_back((opcode, payload));
+        frame::append_frame(header, &payload, &mut frame);
+        self.transport.permitted.push_back((header.opcode, payload, header.fin));
         self.write(&frame);
         assert_eq!(self.transport.permitted.len(), 0);
         if self.transport.closing {
             self.model.answer_waits = false;
             self.call(|world| world.endpoint.sever());
         }
+    }
+
+    /// Send the next fragment, if there is a message.
+    fn send_fragment(&mut self, payload: Vec<u8>, fin: bool) {
+        let permitted = self.call(|world| world.endpoint.permit_fragment(&payload, fin));
+        assert_eq!(permitted, Ok(self.message));
+        let (Some(opcode), Ok(key)) = (self.message, keys::draw()) else { return };
+        let size = payload.len();
+        let header = Header { fin, ..Header::new(opcode, size, Some(key)) };
+        self.write_frame(&header, payload);
+        if self.message.is_some() {
+            self.message = (!fin).then_some(Opcode::Continuation);
+            if fin {
+                self.transport.permitted.append(&mut self.held);
+            }
+            self.call(|world| world.endpoint.fragment_written(size, fin, &mut world.make));
+        }
+        self.settle();
+    }
+
+    /// Give the message in fragments up.
+    fn break_message_off(&mut self) {
+        if self.message == Some(Opcode::Continuation) {
+            return self.close_by(1011, |world, waits| {
+                let answers = world.endpoint.phase() == Phase::Answering;
+                world.endpoint.break_off(waits, &mut world.make);
+                !answers
+            });
+        }
+        self.message = None;
+        self.transport.permitted.append(&mut self.held);
+        self.call(|world| world.endpoint.break_off(false, &mut world.make));
         self.settle();
     }
 
     pub fn close(&mut self, code: u16) {
         let frame = CloseFrame { code: Some(code), reason: "done".to_owned() };
+        self.close_by(code, |world, waits| world.endpoint.close(&frame, waits, &mut world.make));
+    }
+
+    /// Close by a call that returns whether it sends a close frame.
+    fn close_by(&mut self, code: u16, close: impl FnOnce(&mut Self, bool) -> bool) {
         let (waits, again) = (self.waits, self.model.called);
         self.call(|world| {
-            let sends = world.endpoint.close(&frame, waits, &mut world.make);
+            let sends = close(world, waits);
             world.take_in();
             world.check_parsed();
             let over = again || world.transport.lost || world.given_up;

@@ -1,16 +1,17 @@
 //! Everything around an endpoint: each call of it is followed by what it calls for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 
 use wsclient::deflate::{Deflater, Inflater};
 use wsclient::endpoint::{Compression, Due, Endpoint, Fate, Make, Phase, Settings};
 use wsclient::error::ProtocolError;
+use wsclient::registry::Opcode;
 
 use super::maker::{Content, Maker};
 use super::model::{Model, OVERHEAD, Seen};
 use super::peer::Peer;
 use super::step::{Meddle, Policy, Setting, Step};
-use super::transport::Transport;
+use super::transport::{Permitted, Transport};
 
 /// The most that is read at once.
 const READ: usize = 256 * 1024;
@@ -38,6 +39,10 @@ pub struct World {
     pub waits: bool,
     /// When the timer fires, in seconds.
     pub timer: Option<u64>,
+    /// The message that is sent in fragments: the opcode of its next.
+    pub message: Option<Opcode>,
+    /// What is held back behind it.
+    pub held: VecDeque<Permitted>,
     /// Payloads of pings that the user has sent.
     pub pings: Vec<Vec<u8>>,
     /// The transport has said that the peer sends nothing more.
@@ -93,6 +98,8 @@ impl World {
             asking: false,
             waits: false,
             timer: None,
+            message: None,
+            held: VecDeque::new(),
             pings: Vec::new(),
             eof: false,
             aborted: false,
@@ -237,7 +244,7 @@ impl World {
             // Each step of an ending has its own time.
             let expected = match before {
                 Phase::Answering => Phase::Lingering,
-                Phase::Lingering => Phase::Aborting,
+                Phase::Closing | Phase::Lingering => Phase::Aborting,
                 other => other,
             };
             assert_eq!(self.endpoint.phase(), expected);
@@ -258,6 +265,7 @@ impl World {
 
     fn absorb(&mut self) {
         self.take_in();
+        self.check_message();
         self.check_fate();
         self.check_memory();
     }
@@ -284,6 +292,17 @@ impl World {
         if self.model.exhausted {
             self.give_up();
         }
+    }
+
+    /// A message in fragments is under way until it is complete, or nothing can be sent any more.
+    fn check_message(&mut self) {
+        if self.message.is_some() && !self.endpoint.is_open() {
+            assert!(self.endpoint.due().has(Due::TURN), "nobody is told");
+            self.message = None;
+            self.held.clear();
+        }
+        assert_eq!(self.endpoint.is_in_message(), self.message.is_some());
+        assert_eq!(self.endpoint.held_back() == 0, self.held.is_empty());
     }
 
     /// How it ends is said once, and does not change.
