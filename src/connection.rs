@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::assembler::Assembler;
+use crate::assembler::{Assembler, Part, Parts};
 use crate::close::{CloseFrame, State, Step};
 use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
@@ -31,6 +31,8 @@ pub enum Event<'a> {
     /// a place for it may gather it there with [`Connection::gather`]; otherwise it comes as
     /// [`Event::Binary`].
     Large(usize),
+    /// A part of a message that is handed out in parts ([`Connection::begin_parts`]).
+    Part(Part),
 }
 
 /// The size from which a message is announced by [`Event::Large`]: below, gathering it in the
@@ -112,6 +114,7 @@ pub struct Connection {
     inflater: Option<Box<Inflater>>,
     /// The message under way is compressed.
     inflating: bool,
+    parts: Parts,
     counts: Counts,
 }
 
@@ -129,6 +132,7 @@ impl Connection {
             assembler: Assembler::new(max_message_size.min(UNLIMITED)),
             inflater: None,
             inflating: false,
+            parts: Parts::Whole,
             counts: Counts::default(),
         }
     }
@@ -236,6 +240,7 @@ impl Connection {
             if frame.remaining == 0 {
                 self.frame = None;
                 self.assembler.gathered();
+                self.parts = Parts::Whole;
             }
         }
     }
@@ -286,7 +291,8 @@ impl Connection {
     #[cold]
     fn announce(&mut self, frame: Frame, available: usize) -> Option<usize> {
         let length = usize::try_from(frame.remaining).ok()?;
-        if !frame.fin || length <= available || !self.assembler.is_whole_binary(frame.remaining) {
+        let alone = self.assembler.is_whole_binary(frame.remaining) && !self.is_inside_parts();
+        if !frame.fin || length <= available || !alone {
             return None;
         }
         self.frame = Some(frame);
@@ -338,6 +344,9 @@ impl Connection {
         remaining: u64,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let last = frame.fin && remaining == 0;
+        if self.parts != Parts::Whole {
+            return self.part_piece(piece, remaining, last);
+        }
         if self.inflating {
             return self.compressed_piece(piece, last);
         }
@@ -424,6 +433,8 @@ fn data_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Event<'_> {
         _ => Event::Binary(payload),
     }
 }
+
+mod parts;
 
 #[cfg(test)]
 mod compressed;

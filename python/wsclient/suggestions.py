@@ -124,7 +124,7 @@ METHODS = {
     "recv": "receive(), receive_str() or receive_bytes()",
     "recv_data": "receive()",
     "recv_frame": "receive()",
-    "recv_streaming": "receive()",
+    "recv_streaming": "receive_streaming()",
     "send": _SEND,
     "send_binary": "send_bytes()",
     "settimeout": "receive_timeout of ws_connect(), or receive(timeout)",

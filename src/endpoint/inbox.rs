@@ -87,6 +87,17 @@ impl<M> Inbox<M> {
         }
     }
 
+    /// Take the next part of a message, if that is what comes next.
+    #[cold]
+    pub fn pop_part(&mut self) -> Option<Item<M>> {
+        if self.begins_with_part() { self.items.pop() } else { None }
+    }
+
+    /// Whether a part of a message comes next. With a policy there are none.
+    pub fn begins_with_part(&self) -> bool {
+        self.items.items().next().is_some_and(|item| item.kind.is_part())
+    }
+
     /// What is due for what waits.
     #[inline]
     pub fn due(&self) -> Due {

@@ -56,10 +56,12 @@ mod flow;
 pub mod histogram;
 mod inbox;
 mod item;
+mod parts;
 mod pings;
 mod queue;
 mod receive;
 mod send;
+mod streaming;
 mod take;
 mod waiting;
 
@@ -75,6 +77,7 @@ use counts::Counts;
 use ending::Ending;
 use flow::Flow;
 use inbox::Inbox;
+use streaming::Streaming;
 
 use crate::connection::{Connection, UNLIMITED};
 use crate::deflate::Inflater;
@@ -108,6 +111,7 @@ pub struct Endpoint<M> {
     inbox: Inbox<M>,
     /// The size of a message that is arriving, of which [`Make`] has the place.
     gathering: Option<usize>,
+    streaming: Streaming,
     flow: Flow,
     ending: Ending,
     pings: Pings,
@@ -127,6 +131,7 @@ impl<M> Endpoint<M> {
             settings,
             inbox: Inbox::default(),
             gathering: None,
+            streaming: Streaming::default(),
             flow: Flow::default(),
             ending: Ending::default(),
             pings: Pings::default(),

@@ -182,6 +182,7 @@ impl<M> Endpoint<M> {
     fn handle_rare<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
         match event {
             Event::Close(frame) => self.peer_closed(frame, make),
+            Event::Part(part) => self.part(&part, make),
             _ if self.ending.discards => {}
             // Its rest does not come any more.
             Event::Large(_) if self.ending.phase == Phase::Gone => {}
@@ -200,7 +201,7 @@ impl<M> Endpoint<M> {
 
     /// Messages that come after this side closes are for nobody; those that are too many are missed.
     #[cold]
-    fn discard(&mut self) {
+    pub(super) fn discard(&mut self) {
         self.inbox.missed += u64::from(!self.ending.called);
     }
 

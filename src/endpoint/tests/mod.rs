@@ -10,6 +10,7 @@ use crate::registry::Opcode;
 
 mod arriving;
 mod endings;
+mod parts;
 mod policies;
 mod sending;
 

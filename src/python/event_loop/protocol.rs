@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -12,7 +12,7 @@ use super::reads::Reads;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, failure, reading, transport};
+use super::{anchor, failure, reading, receive, transport};
 use crate::close::{self, CloseFrame};
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
@@ -231,6 +231,41 @@ impl Protocol {
     #[getter]
     fn lost(&self) -> bool {
         self.is_lost()
+    }
+
+    /// Refuse to receive a message in parts where that cannot be.
+    ///
+    /// Raises:
+    ///     RuntimeError: The connection has a `queue`, or no `autoping`.
+    fn check_streaming(&self) -> PyResult<()> {
+        match self.endpoint.streaming_obstacle() {
+            None => Ok(()),
+            Some(why) => Err(PyRuntimeError::new_err(format!("cannot receive_streaming() {why}"))),
+        }
+    }
+
+    /// The number of the message that is received in parts, if it has more than have been taken; 0 if
+    /// there is none.
+    #[getter]
+    fn streamed(&self) -> u64 {
+        self.endpoint.streamed()
+    }
+
+    /// Discard the rest of that message.
+    ///
+    /// Raises:
+    ///     RuntimeError: A task is waiting in `receive()`, or the caller is in another thread.
+    fn leave_parts(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (home, dialect) = {
+            let me = slf.borrow();
+            (me.home.clone(), me.maker.dialect.is_some())
+        };
+        home.check(slf.py(), "stop receiving a message")?;
+        if receive::has_reader(slf)? {
+            return Err(receive::concurrent(dialect));
+        }
+        slf.borrow_mut().endpoint.leave_parts();
+        settle(slf)
     }
 
     /// Fail the connection at once, with no closing handshake: one `error` message, then `closed`.

@@ -35,7 +35,8 @@ impl Receive {
             None => Self::blank(protocol)?,
         };
         let mut me = receive.bind(py).borrow_mut();
-        me.begin(response, wanted, timeout, State::New);
+        let state = if wanted.is_part() { State::Unasked } else { State::New };
+        me.begin(response, wanted, timeout, state);
         me.dialect = dialect;
         drop(me);
         Ok(receive)
@@ -86,7 +87,7 @@ impl Receive {
     }
 
     fn is_new(&self) -> bool {
-        matches!(self.state, State::New | State::Elsewhere)
+        matches!(self.state, State::New | State::Elsewhere | State::Unasked)
     }
 
     /// Be done. What is returned is to be dropped when no borrow is held: it may be the last
@@ -112,6 +113,11 @@ impl Receive {
                 Self::arrive(slf)?;
                 return Self::step(slf);
             }
+            State::Unasked => {
+                drop(me);
+                Self::ask_for_part(slf)?;
+                return Self::step(slf);
+            }
             State::New | State::Polled | State::Woken | State::Expired => {}
         }
         // Bound: a reference that is not asks, when it is dropped, whether it may be.
@@ -123,6 +129,12 @@ impl Receive {
             if has_reader(protocol)? {
                 return Err(concurrent(dialect));
             }
+            return Self::step(slf);
+        }
+        if connection.endpoint.is_streaming() && !me.wanted.is_part() {
+            connection.endpoint.leave_parts();
+            drop((me, connection));
+            settle(protocol)?;
             return Self::step(slf);
         }
         if connection.endpoint.has_message() {
@@ -193,6 +205,34 @@ impl Receive {
         let py = slf.py();
         let home = slf.borrow().protocol.bind(py).borrow().home.clone();
         home.check(py, "receive")?;
+        let mut me = slf.borrow_mut();
+        me.state = if me.wanted.is_part() { State::Unasked } else { State::New };
+        Ok(())
+    }
+
+    /// Let the endpoint know that a part is wanted.
+    #[cold]
+    fn ask_for_part(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (protocol, begins, dialect) = {
+            let me = slf.borrow();
+            let protocol = me.protocol.clone_ref(py).into_bound(py);
+            (protocol, me.wanted == Wanted::Part, me.dialect)
+        };
+        if has_reader(&protocol)? {
+            return Err(concurrent(dialect));
+        }
+        let possible = {
+            let mut connection = protocol.borrow_mut();
+            let (endpoint, mut making) = connection.at_work(py);
+            endpoint.want_part(begins, &mut making)
+        };
+        settle(&protocol)?;
+        if !possible {
+            return Err(PyRuntimeError::new_err(
+                "the rest of this message is discarded, as something else has been received since",
+            ));
+        }
         slf.borrow_mut().state = State::New;
         Ok(())
     }
@@ -236,14 +276,17 @@ impl Awaitable for Receive {
     /// What arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, timer, response) = {
+        let (protocol, wanted, timer, response) = {
             let mut me = slf.borrow_mut();
             // One that was not awaited may be in another thread.
             let protocol = (!me.is_new()).then(|| me.protocol.clone_ref(py));
-            (protocol, me.timer.take(), me.finish())
+            (protocol, me.wanted, me.timer.take(), me.finish())
         };
         if let Some(protocol) = protocol {
             stop_reading(protocol.bind(py), slf);
+            if wanted.is_part() {
+                protocol.bind(py).borrow_mut().endpoint.want_no_part();
+            }
         }
         drop(response);
         cancel_timer(py, timer)
@@ -258,6 +301,7 @@ impl Awaitable for Receive {
             Wanted::One => "receive",
             Wanted::Next => "__anext__",
             Wanted::All => "receive_many",
+            Wanted::Part | Wanted::NextPart => "_receive_part",
         }
     }
 }
@@ -334,7 +378,7 @@ awaitable!(impl Receive {
 
     fn __repr__(&self) -> String {
         let state = match self.state {
-            State::New | State::Elsewhere | State::Polled => "not awaited",
+            State::New | State::Elsewhere | State::Unasked | State::Polled => "not awaited",
             State::Waiting => "waiting",
             State::Woken | State::Expired => "woken",
             State::Done => "done",
@@ -361,7 +405,7 @@ awaitable!(impl Receive {
 impl Drop for Receive {
     fn drop(&mut self) {
         match self.state {
-            State::New => unawaited::warn(self.method(), false),
+            State::New | State::Unasked => unawaited::warn(self.method(), false),
             State::Elsewhere => unawaited::warn(self.method(), true),
             _ => {}
         }

@@ -60,6 +60,17 @@ pub enum Wanted {
     Next,
     /// All messages that are there, at least one.
     All,
+    /// The first part of the next message, or what comes instead.
+    Part,
+    /// The next part of the message whose first was that.
+    NextPart,
+}
+
+impl Wanted {
+    /// Whether it is a part of a message.
+    pub fn is_part(self) -> bool {
+        matches!(self, Self::Part | Self::NextPart)
+    }
 }
 
 /// How far an awaitable for a message has come.
@@ -69,7 +80,9 @@ pub enum Awaited {
     New,
     /// The same, and made in another thread than the event loop's.
     Elsewhere,
-    /// The same, but the socket has been polled.
+    /// The same, in that thread, and it wants a part of a message: the endpoint does not know yet.
+    Unasked,
+    /// Not awaited yet, but the socket has been polled.
     Polled,
     /// The protocol's reader; the task sleeps.
     Waiting,
