@@ -48,6 +48,7 @@ pub struct Assembler {
     /// Payload bytes that the message's headers have announced.
     announced: u64,
     limit: u64,
+    frame_limit: u64,
 }
 
 impl Assembler {
@@ -62,13 +63,20 @@ impl Assembler {
             utf8: Utf8Validator::new(),
             announced: 0,
             limit,
+            frame_limit: u64::MAX,
         }
+    }
+
+    /// Refuse frames larger than `limit` bytes, too.
+    pub fn limit_frames(&mut self, limit: u64) {
+        self.frame_limit = limit;
     }
 
     /// Take note of a data frame's header, before its payload.
     ///
     /// # Errors
-    /// A continuation of nothing, a new message inside a message, or a message over the limit.
+    /// A continuation of nothing, a new message inside a message, or a frame or a message over its
+    /// limit.
     #[inline]
     pub fn begin_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
         match (self.opcode, header.opcode) {
@@ -80,6 +88,7 @@ impl Assembler {
             (Some(_), Opcode::Continuation) => {}
             (Some(_), opcode) => return Err(ProtocolError::Interleaved(opcode)),
         }
+        self.check_frame(header.length)?;
         self.frame_start = self.payload.len();
         // Both terms are below 2^63, so the sum cannot wrap.
         self.announced += header.length;
@@ -93,9 +102,16 @@ impl Assembler {
     /// the message's size: that is for [`inflate`](Self::inflate) to bound.
     ///
     /// # Errors
-    /// A continuation of nothing, or a new message inside a message.
+    /// A continuation of nothing, a new message inside a message, or a frame over its limit.
     pub fn begin_compressed_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
-        self.begin_frame(&Header { length: 0, ..*header })
+        self.begin_frame(&Header { length: 0, ..*header })?;
+        self.check_frame(header.length)
+    }
+
+    #[inline]
+    fn check_frame(&self, size: u64) -> Result<(), ProtocolError> {
+        let limit = self.frame_limit;
+        if size > limit { Err(ProtocolError::FrameTooBig { size, limit }) } else { Ok(()) }
     }
 
     /// The whole payload of a message of one frame, checked where it stands: nothing is copied.
@@ -147,8 +163,8 @@ impl Assembler {
     /// Keep what a piece of a compressed message's payload yields, `last` being the message's last.
     ///
     /// # Errors
-    /// A message over the limit, text that can no longer become UTF-8, data that is not DEFLATE's, or
-    /// no memory.
+    /// A frame or a message over its limit, text that can no longer become UTF-8, data that is not
+    /// DEFLATE's, or no memory.
     pub fn inflate(
         &mut self,
         inflater: &mut Inflater,
@@ -162,14 +178,19 @@ impl Assembler {
             }
             Ok(())
         };
-        let (limit, parted) = (self.limit, self.parted);
-        let whole = |error| match error {
+        let start = self.frame_start as u64;
+        let frame = start.saturating_add(self.frame_limit);
+        let most = frame.min(self.limit - self.parted);
+        let exceeded = |error| match error {
+            ProtocolError::MessageTooBig { size, .. } if size > frame => {
+                ProtocolError::FrameTooBig { size: size - start, limit: self.frame_limit }
+            }
             ProtocolError::MessageTooBig { size, .. } => {
-                ProtocolError::MessageTooBig { size: size + parted, limit }
+                ProtocolError::MessageTooBig { size: size + self.parted, limit: self.limit }
             }
             other => other,
         };
-        inflater.inflate(piece, last, limit - parted, &mut self.payload, check).map_err(whole)
+        inflater.inflate(piece, last, most, &mut self.payload, check).map_err(exceeded)
     }
 
     /// Hand out what is gathered of the message under way: all of it, or with `inside` what is before

@@ -137,6 +137,12 @@ impl Connection {
         }
     }
 
+    /// Refuse data frames with payloads larger than `max_frame_size` bytes, too, compressed and
+    /// decompressed.
+    pub fn limit_frames(&mut self, max_frame_size: u64) {
+        self.assembler.limit_frames(max_frame_size);
+    }
+
     /// Take compressed messages too: permessage-deflate was negotiated.
     pub fn inflate_with(&mut self, inflater: Inflater) {
         self.inflater = Some(Box::new(inflater));

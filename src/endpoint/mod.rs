@@ -87,6 +87,8 @@ use crate::deflate::Inflater;
 pub struct Settings {
     /// The largest message to take, in bytes.
     pub max_message_size: u64,
+    /// The largest payload of a data frame to take, in bytes.
+    pub max_frame_size: u64,
     /// Answer the peer's close frame.
     pub autoclose: bool,
     /// Answer pings, and keep pongs to oneself.
@@ -99,7 +101,13 @@ pub struct Settings {
 
 impl Default for Settings {
     fn default() -> Self {
-        Self { max_message_size: UNLIMITED, autoclose: true, autoping: true, shows_close: false }
+        Self {
+            max_message_size: UNLIMITED,
+            max_frame_size: UNLIMITED,
+            autoclose: true,
+            autoping: true,
+            shows_close: false,
+        }
     }
 }
 
@@ -126,8 +134,10 @@ impl<M> Endpoint<M> {
     /// An open WebSocket.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let mut core = Connection::new(settings.max_message_size);
+        core.limit_frames(settings.max_frame_size);
         Self {
-            core: Connection::new(settings.max_message_size),
+            core,
             settings,
             inbox: Inbox::default(),
             gathering: None,
@@ -153,6 +163,12 @@ impl<M> Endpoint<M> {
     /// of the one before with the same key, and keys are asked for ([`Due::KEYS`]).
     pub fn keep_newest(&mut self, max_size: usize, keyed: bool) {
         self.inbox.set_policy(max_size, keyed);
+    }
+
+    /// Pause reading when `high` messages wait, and let it go on when `low` or fewer do, as for too
+    /// many bytes.
+    pub fn bound_messages(&mut self, high: usize, low: usize) {
+        self.inbox.set_bound(high, low);
     }
 
     /// The transport comes with its reading paused.

@@ -166,6 +166,55 @@ fn the_limits_hold_for_the_whole_message() {
     assert_eq!(parted.parts.len(), 2);
 }
 
+/// Each of these has to come out the same whether or not the message comes in parts.
+#[test]
+fn a_frame_is_refused_at_its_header_or_when_too_much_comes_of_it() {
+    let limit = 9;
+    let refused = |size| Some(ProtocolError::FrameTooBig { size, limit });
+    let compressed = |payloads: &[&[u8]]| {
+        let mut stream = fragments(Opcode::Binary, payloads);
+        stream[0] |= RSV1 << 4;
+        stream
+    };
+    // "aaa" and "bbbbbbb", and ten times "x".
+    let two: [&[u8]; 2] = [b"JLL\x04\x00\x00\x00\xff\xff", b"J\x82\x00\x00\x00"];
+    let ten = Deflater::new(1, 15, true).unwrap().deflate(&[b'x'; 10]).unwrap();
+    assert!(ten.len() < 9);
+    for (stream, error) in [
+        (fragments(Opcode::Binary, &[&[0; 9], b"", &[0; 9]]), None),
+        (frame(Opcode::Binary, true, &[0; 10])[..2].to_vec(), refused(10)),
+        (b"\x01\x00\x00\x7e\x01\x00".to_vec(), refused(256)),
+        (compressed(&two), None),
+        (compressed(&[&ten]), refused(10)),
+        (compressed(&[two[0], &ten]), refused(10)),
+        (b"\xc2\x0a".to_vec(), refused(10)),
+        // Pings are no data.
+        (frame(Opcode::Ping, true, &[0; 10]), None),
+    ] {
+        for in_parts in [false, true] {
+            let mut parted = Parted::new(UNLIMITED);
+            parted.connection.limit_frames(limit);
+            if in_parts {
+                parted.begin();
+            }
+            assert_eq!(parted.feed(&stream), error, "{stream:?}");
+        }
+    }
+}
+
+#[test]
+fn the_limit_of_the_message_holds_beside_that_of_frames() {
+    let ten = Deflater::new(1, 15, true).unwrap().deflate(&[b'x'; 10]).unwrap();
+    let mut stream = frame(Opcode::Binary, true, &ten);
+    stream[0] |= RSV1 << 4;
+    let mut parted = Parted::new(9);
+    parted.connection.limit_frames(9);
+    assert_eq!(parted.feed(&stream), Some(ProtocolError::FrameTooBig { size: 10, limit: 9 }));
+    let mut parted = Parted::new(8);
+    parted.connection.limit_frames(9);
+    assert_eq!(parted.feed(&stream), Some(ProtocolError::MessageTooBig { size: 9, limit: 8 }));
+}
+
 #[test]
 fn text_is_checked_over_all_parts() {
     let mut parted = Parted::new(UNLIMITED);

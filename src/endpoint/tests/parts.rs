@@ -95,7 +95,7 @@ fn a_message_that_was_left_may_be_there_whole() {
 fn leaving_makes_room() {
     let mut endpoint = open();
     want(&mut endpoint, true);
-    let fragment = [&b"\x02\x7e\xff\xff"[..], &[0; 0xFFFF]].concat();
+    let fragment = [&b"\x02\x7e\xff\xff"[..], &vec![0; 0xFFFF]].concat();
     read(&mut endpoint, &fragment);
     for _ in 0..8 {
         read(&mut endpoint, &[&[0], &fragment[1..]].concat());

@@ -29,14 +29,15 @@ impl Protocol {
     #[expect(clippy::fn_params_excessive_bools, reason = "aiohttp's parameters")]
     #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
     #[pyo3(signature = (
-        r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
-        watch_reads = false, dialect = None
+        r#loop, *, resume_reading, max_msg_size = 4_194_304, max_frame_size = 0, autoclose = true,
+        autoping = true, decode_text = true, watch_reads = false, dialect = None
     ))]
     fn new(
         py: Python<'_>,
         r#loop: Py<PyAny>,
         resume_reading: Py<PyAny>,
         max_msg_size: u64,
+        max_frame_size: u64,
         autoclose: bool,
         autoping: bool,
         decode_text: bool,
@@ -44,8 +45,10 @@ impl Protocol {
         dialect: Option<Py<Dialect>>,
     ) -> PyResult<Self> {
         prepare(r#loop.bind(py))?;
+        let limit = |size| if size == 0 { UNLIMITED } else { size };
         let settings = Settings {
-            max_message_size: if max_msg_size == 0 { UNLIMITED } else { max_msg_size },
+            max_message_size: limit(max_msg_size),
+            max_frame_size: limit(max_frame_size),
             autoclose,
             autoping,
             shows_close: dialect.is_some(),
@@ -127,6 +130,15 @@ impl Protocol {
             mem::replace(&mut me.keys, keys)
         };
         drop(earlier);
+    }
+
+    /// Pause reading when too many messages wait.
+    ///
+    /// Args:
+    ///     high: How many are too many.
+    ///     low: Reading goes on when so many or fewer wait.
+    fn bound_messages(&mut self, high: usize, low: usize) {
+        self.endpoint.bound_messages(high, low);
     }
 
     /// Use the socket past the transport where that is possible; see `event_loop/reading.rs`.

@@ -24,6 +24,7 @@ use crate::registry::Opcode;
 ///     loop: The event loop of the transport.
 ///     resume_reading: Called with the transport to let it read again after `pause_reading()`.
 ///     max_msg_size: The largest message to take, in bytes; 0 for no limit.
+///     max_frame_size: The largest payload of a data frame to take, likewise.
 ///     autoclose: Answer the peer's close frame.
 ///     autoping: Answer pings, and keep pongs to oneself.
 ///     decode_text: Text messages as `str`, else as `bytes`.

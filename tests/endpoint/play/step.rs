@@ -14,6 +14,8 @@ pub struct Setting {
     pub places: bool,
     pub comes_paused: bool,
     pub limit: Option<u32>,
+    /// How many messages may wait, and at how many reading goes on.
+    pub bound: Option<(usize, usize)>,
     /// In the end the peer reads nothing before all that it has to say is read.
     pub stubborn: bool,
     /// It reads at all.
@@ -56,6 +58,7 @@ impl Setting {
             places: bit(6),
             comes_paused: bit(7),
             limit: (number >> 10 & 3 == 3).then_some(70_000),
+            bound: [None, Some((1, 0)), Some((3, 1)), Some((16, 4))][(number >> 16 & 3) as usize],
             stubborn: bit(12),
             reads: !bit(15),
             ending: match number >> 13 & 3 {

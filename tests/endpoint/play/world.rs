@@ -75,6 +75,9 @@ impl World {
             Policy::Newest(max_size) => endpoint.keep_newest(max_size, false),
             Policy::Keyed(max_size) => endpoint.keep_newest(max_size, true),
         }
+        if let Some((high, low)) = setting.bound {
+            endpoint.bound_messages(high, low);
+        }
         if setting.deflate {
             let deflater = Deflater::new(1, 15, true);
             let compression = deflater.map(|deflater| Compression { deflater, min_size: 100 });
@@ -329,6 +332,11 @@ impl World {
         };
         if self.eof || self.model.called || self.torn {
             bound += END;
+        } else if let (Some((high, _)), Policy::Backpressure, 0) =
+            (self.setting.bound, self.setting.policy, self.put_back)
+            && !self.model.ends
+        {
+            assert!(self.endpoint.items().count() <= high, "too many messages wait");
         }
         bound += self.put_back;
         let items = self.endpoint.items();
