@@ -49,6 +49,8 @@ pub struct Assembler {
     announced: u64,
     limit: u64,
     frame_limit: u64,
+    /// The lower of the two.
+    least_limit: u64,
 }
 
 impl Assembler {
@@ -64,12 +66,14 @@ impl Assembler {
             announced: 0,
             limit,
             frame_limit: u64::MAX,
+            least_limit: limit,
         }
     }
 
     /// Refuse frames larger than `limit` bytes, too.
     pub fn limit_frames(&mut self, limit: u64) {
         self.frame_limit = limit;
+        self.least_limit = self.limit.min(limit);
     }
 
     /// Take note of a data frame's header, before its payload.
@@ -85,17 +89,22 @@ impl Assembler {
                 self.opcode = Some(opcode);
                 self.announced = 0;
             }
-            (Some(_), Opcode::Continuation) => {}
+            (Some(_), Opcode::Continuation) => self.frame_start = self.payload.len(),
             (Some(_), opcode) => return Err(ProtocolError::Interleaved(opcode)),
         }
-        self.check_frame(header.length)?;
-        self.frame_start = self.payload.len();
         // Both terms are below 2^63, so the sum cannot wrap.
         self.announced += header.length;
-        if self.announced > self.limit {
-            return Err(ProtocolError::MessageTooBig { size: self.announced, limit: self.limit });
+        if self.announced > self.least_limit {
+            return self.check_sizes(header.length);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn check_sizes(&self, frame: u64) -> Result<(), ProtocolError> {
+        self.check_frame(frame)?;
+        let (size, limit) = (self.announced, self.limit);
+        if size > limit { Err(ProtocolError::MessageTooBig { size, limit }) } else { Ok(()) }
     }
 
     /// Take note of the header of a compressed message's frame. What it announces says nothing of
@@ -108,7 +117,6 @@ impl Assembler {
         self.check_frame(header.length)
     }
 
-    #[inline]
     fn check_frame(&self, size: u64) -> Result<(), ProtocolError> {
         let limit = self.frame_limit;
         if size > limit { Err(ProtocolError::FrameTooBig { size, limit }) } else { Ok(()) }
@@ -225,7 +233,7 @@ impl Assembler {
         let opcode = self.opcode.take().ok_or(ProtocolError::NothingToContinue)?;
         self.utf8.finish()?;
         self.utf8 = Utf8Validator::new();
-        self.parted = 0;
+        (self.frame_start, self.parted) = (0, 0);
         Ok((opcode, mem::take(&mut self.payload)))
     }
 }

@@ -115,6 +115,8 @@ pub struct Connection {
     /// The message under way is compressed.
     inflating: bool,
     parts: Parts,
+    /// Either is so: one question for each piece of most messages.
+    special: bool,
     counts: Counts,
 }
 
@@ -133,6 +135,7 @@ impl Connection {
             inflater: None,
             inflating: false,
             parts: Parts::Whole,
+            special: false,
             counts: Counts::default(),
         }
     }
@@ -246,7 +249,7 @@ impl Connection {
             if frame.remaining == 0 {
                 self.frame = None;
                 self.assembler.gathered();
-                self.parts = Parts::Whole;
+                self.set_parts(Parts::Whole);
             }
         }
     }
@@ -332,7 +335,7 @@ impl Connection {
         } else {
             self.counts.data_frames += 1;
             if header.rsv != 0 || self.inflating {
-                self.inflating = true;
+                (self.inflating, self.special) = (true, true);
                 self.counts.compressed += header.length;
                 self.assembler.begin_compressed_frame(&header)?;
             } else {
@@ -350,11 +353,12 @@ impl Connection {
         remaining: u64,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let last = frame.fin && remaining == 0;
-        if self.parts != Parts::Whole {
-            return self.part_piece(piece, remaining, last);
-        }
-        if self.inflating {
-            return self.compressed_piece(piece, last);
+        if self.special {
+            return if self.parts == Parts::Whole {
+                self.compressed_piece(piece, last)
+            } else {
+                self.part_piece(piece, remaining, last)
+            };
         }
         if last && let Some(opcode) = self.assembler.single_frame(piece)? {
             return Ok(Some(data_event(opcode, piece.into())));
@@ -379,7 +383,7 @@ impl Connection {
         if !last {
             return Ok(None);
         }
-        self.inflating = false;
+        (self.inflating, self.special) = (false, false);
         let (opcode, payload) = self.assembler.finish()?;
         self.counts.inflated += payload.len() as u64;
         Ok(Some(data_event(opcode, payload.into())))

@@ -304,12 +304,12 @@ def _read_size(name: str, value: object) -> int:
     return read_count(name, value, expected="int, of which 0 is no limit")
 
 
-def _read_bounds(name: str, value: object) -> tuple[int, int]:
+def _read_bounds(name: str, value: Any) -> tuple[int, int]:
     expected = "int, a pair of int or None"
     if not isinstance(value, (tuple, list)):
         high = read_count(name, value, 1, expected=expected)
         return high, high // 4
-    bounds: Sequence[object] = value
+    bounds: list[object] = [*value]
     if len(bounds) != 2:  # noqa: PLR2004 - a pair
         raise ValueError(f"{name} has {len(bounds)} numbers, expected {expected}")
     high, low = read_count(name, bounds[0], 1), read_count(name, bounds[1])

@@ -17,7 +17,7 @@ impl Connection {
         if self.parts != Parts::Whole {
             return Ok(None);
         }
-        self.parts = Parts::Wanted;
+        self.set_parts(Parts::Wanted);
         let inside = self.frame.is_some_and(|frame| !frame.opcode.is_control());
         let part = self.assembler.part(inside).inspect_err(|_| self.ignore_input())?;
         Ok(part.filter(|(_, payload)| !payload.is_empty()).map(|part| self.part(part, false)))
@@ -26,8 +26,13 @@ impl Connection {
     /// Hand out messages whole again, but not the one of which a part is out.
     pub fn end_parts(&mut self) {
         if self.parts == Parts::Wanted {
-            self.parts = Parts::Whole;
+            self.set_parts(Parts::Whole);
         }
+    }
+
+    pub(super) fn set_parts(&mut self, parts: Parts) {
+        self.parts = parts;
+        self.special = self.inflating || parts != Parts::Whole;
     }
 
     /// Whether a part of the message under way is out, and not the last.
@@ -57,11 +62,11 @@ impl Connection {
 
     /// The part that is these bytes.
     fn part(&mut self, (opcode, payload): (Opcode, Vec<u8>), last: bool) -> Part {
-        self.parts = if last { Parts::Whole } else { Parts::Begun };
         if self.inflating {
             self.counts.inflated += payload.len() as u64;
             self.inflating = !last;
         }
+        self.set_parts(if last { Parts::Whole } else { Parts::Begun });
         Part { opcode, payload, last }
     }
 }

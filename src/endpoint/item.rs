@@ -30,10 +30,10 @@ pub enum Kind {
 }
 
 impl Kind {
-    /// How many there are of whole messages.
-    pub const COUNT: usize = 8;
+    /// How many there are.
+    pub const COUNT: usize = 10;
 
-    /// All of those, in order.
+    /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
         Self::Text,
         Self::Binary,
@@ -43,6 +43,8 @@ impl Kind {
         Self::Closing,
         Self::Closed,
         Self::Error,
+        Self::Part,
+        Self::LastPart,
     ];
 
     /// Whether the peer's application sent it: a queue's policy may drop only such messages.

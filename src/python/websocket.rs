@@ -130,7 +130,9 @@ impl WebSocketBase {
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
         let wanted = if begins { Wanted::Part } else { Wanted::NextPart };
-        slf.get().0.receive(slf, wanted, timeout)
+        let receive = slf.get().0.receive(slf, wanted, timeout)?;
+        receive.bind(slf.py()).borrow_mut().ask_first();
+        Ok(receive)
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {

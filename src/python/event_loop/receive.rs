@@ -35,8 +35,7 @@ impl Receive {
             None => Self::blank(protocol)?,
         };
         let mut me = receive.bind(py).borrow_mut();
-        let state = if wanted.is_part() { State::Unasked } else { State::New };
-        me.begin(response, wanted, timeout, state);
+        me.begin(response, wanted, timeout, State::New);
         me.dialect = dialect;
         drop(me);
         Ok(receive)
@@ -84,6 +83,13 @@ impl Receive {
         self.wanted = wanted;
         self.timeout = timeout;
         self.state = state;
+    }
+
+    /// What it wants is a part, of which the endpoint is to be told.
+    pub fn ask_first(&mut self) {
+        if self.state == State::New {
+            self.state = State::Unasked;
+        }
     }
 
     fn is_new(&self) -> bool {
@@ -206,7 +212,10 @@ impl Receive {
         let home = slf.borrow().protocol.bind(py).borrow().home.clone();
         home.check(py, "receive")?;
         let mut me = slf.borrow_mut();
-        me.state = if me.wanted.is_part() { State::Unasked } else { State::New };
+        me.state = State::New;
+        if me.wanted.is_part() {
+            me.ask_first();
+        }
         Ok(())
     }
 

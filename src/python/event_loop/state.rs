@@ -81,9 +81,7 @@ pub enum Awaited {
     New,
     /// The same, and made in another thread than the event loop's.
     Elsewhere,
-    /// The same, in that thread, and it wants a part of a message: the endpoint does not know yet.
-    Unasked,
-    /// Not awaited yet, but the socket has been polled.
+    /// The same, but the socket has been polled.
     Polled,
     /// The protocol's reader; the task sleeps.
     Waiting,
@@ -93,6 +91,8 @@ pub enum Awaited {
     Expired,
     /// Has returned or raised.
     Done,
+    /// Not awaited yet, and it wants a part of a message: the endpoint does not know.
+    Unasked,
 }
 
 /// An awaitable for the next message.

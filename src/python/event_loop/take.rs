@@ -17,10 +17,9 @@ use crate::registry::code;
 /// `dialect` is whether the connection has one.
 #[inline]
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
-    match wanted {
-        Wanted::One | Wanted::Next => {}
-        Wanted::All => return take_all(protocol, dialect),
-        Wanted::Part | Wanted::NextPart => return take_part(protocol, dialect),
+    if !matches!(wanted, Wanted::One | Wanted::Next) {
+        let taken = if wanted == Wanted::All { take_all } else { take_part };
+        return taken(protocol, dialect);
     }
     let (item, is_due) = {
         let endpoint = &mut protocol.borrow_mut().endpoint;

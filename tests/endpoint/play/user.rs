@@ -7,6 +7,7 @@ use wsclient::keys;
 use wsclient::registry::Opcode;
 
 use super::maker::Content;
+use super::model::OVERHEAD;
 use super::step::Step;
 use super::world::World;
 
@@ -122,7 +123,7 @@ impl World {
             self.call(|world| {
                 let Some(item) = world.endpoint.take_part() else { return };
                 if item.kind.is_part() {
-                    world.put_back += item.content.len();
+                    world.put_back += item.content.len() + OVERHEAD;
                     world.endpoint.put_back(item, &mut world.make);
                 } else {
                     world.expect(Some(&item));
@@ -257,7 +258,7 @@ impl World {
         // All may have been taken, and the end answered.
         self.model.answer_waits = false;
         for item in taken.into_iter().rev() {
-            self.put_back += item.content.len();
+            self.put_back += item.content.len() + OVERHEAD;
             self.model.waiting.push_front(item.clone());
             self.call(|world| world.endpoint.put_back(item, &mut world.make));
         }

@@ -50,7 +50,7 @@ pub struct World {
     pub torn: bool,
     /// The user wants no messages for now.
     pub user_paused: bool,
-    /// Bytes of messages that were put back, whose sizes were forgotten.
+    /// Bytes of messages that were put back, which may be more than there is room for.
     pub put_back: usize,
     /// Codes that the user has closed with.
     pub own_codes: Vec<u16>,
