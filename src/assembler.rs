@@ -1,13 +1,38 @@
 //! Frames to messages (RFC 6455 §5.4), with the size limit and the UTF-8 check.
 
+use std::mem;
+
 use crate::deflate::Inflater;
 use crate::error::ProtocolError;
 use crate::frame::Header;
+use crate::memory;
 use crate::registry::Opcode;
 use crate::utf8::{self, InvalidUtf8, Utf8Validator};
 
 /// How much a header's promise alone may allocate; beyond it, memory follows the bytes.
 const TRUSTED: usize = 256 * 1024;
+
+/// A part of a message; of text whole characters, known to be UTF-8.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Part {
+    /// The message's: text or binary.
+    pub opcode: Opcode,
+    /// What has come since the part before.
+    pub payload: Vec<u8>,
+    /// Whether the message ends with it.
+    pub last: bool,
+}
+
+/// Whether messages are handed out whole.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Parts {
+    /// They are.
+    Whole,
+    /// The next is not, or the one that is under way.
+    Wanted,
+    /// A part of the one under way has been handed out.
+    Begun,
+}
 
 /// Gathers the fragments of one message at a time.
 #[derive(Debug)]
@@ -15,23 +40,47 @@ pub struct Assembler {
     /// INVARIANT: text or binary while a message is under way, else `None`.
     opcode: Option<Opcode>,
     payload: Vec<u8>,
+    /// Where in `payload` the frame under way begins.
+    frame_start: usize,
+    /// Bytes of the message that have been handed out in parts.
+    parted: u64,
     utf8: Utf8Validator,
     /// Payload bytes that the message's headers have announced.
     announced: u64,
     limit: u64,
+    frame_limit: u64,
+    /// The lower of the two.
+    least_limit: u64,
 }
 
 impl Assembler {
     /// An assembler that refuses messages larger than `limit` bytes.
     #[must_use]
     pub fn new(limit: u64) -> Self {
-        Self { opcode: None, payload: Vec::new(), utf8: Utf8Validator::new(), announced: 0, limit }
+        Self {
+            opcode: None,
+            payload: Vec::new(),
+            frame_start: 0,
+            parted: 0,
+            utf8: Utf8Validator::new(),
+            announced: 0,
+            limit,
+            frame_limit: u64::MAX,
+            least_limit: limit,
+        }
+    }
+
+    /// Refuse frames larger than `limit` bytes, too.
+    pub fn limit_frames(&mut self, limit: u64) {
+        self.frame_limit = limit;
+        self.least_limit = self.limit.min(limit);
     }
 
     /// Take note of a data frame's header, before its payload.
     ///
     /// # Errors
-    /// A continuation of nothing, a new message inside a message, or a message over the limit.
+    /// A continuation of nothing, a new message inside a message, or a frame or a message over its
+    /// limit.
     #[inline]
     pub fn begin_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
         match (self.opcode, header.opcode) {
@@ -40,24 +89,37 @@ impl Assembler {
                 self.opcode = Some(opcode);
                 self.announced = 0;
             }
-            (Some(_), Opcode::Continuation) => {}
+            (Some(_), Opcode::Continuation) => self.frame_start = self.payload.len(),
             (Some(_), opcode) => return Err(ProtocolError::Interleaved(opcode)),
         }
         // Both terms are below 2^63, so the sum cannot wrap.
         self.announced += header.length;
-        if self.announced > self.limit {
-            return Err(ProtocolError::MessageTooBig { size: self.announced, limit: self.limit });
+        if self.announced > self.least_limit {
+            return self.check_sizes(header.length);
         }
         Ok(())
+    }
+
+    #[cold]
+    fn check_sizes(&self, frame: u64) -> Result<(), ProtocolError> {
+        self.check_frame(frame)?;
+        let (size, limit) = (self.announced, self.limit);
+        if size > limit { Err(ProtocolError::MessageTooBig { size, limit }) } else { Ok(()) }
     }
 
     /// Take note of the header of a compressed message's frame. What it announces says nothing of
     /// the message's size: that is for [`inflate`](Self::inflate) to bound.
     ///
     /// # Errors
-    /// A continuation of nothing, or a new message inside a message.
+    /// A continuation of nothing, a new message inside a message, or a frame over its limit.
     pub fn begin_compressed_frame(&mut self, header: &Header) -> Result<(), ProtocolError> {
-        self.begin_frame(&Header { length: 0, ..*header })
+        self.begin_frame(&Header { length: 0, ..*header })?;
+        self.check_frame(header.length)
+    }
+
+    fn check_frame(&self, size: u64) -> Result<(), ProtocolError> {
+        let limit = self.frame_limit;
+        if size > limit { Err(ProtocolError::FrameTooBig { size, limit }) } else { Ok(()) }
     }
 
     /// The whole payload of a message of one frame, checked where it stands: nothing is copied.
@@ -109,8 +171,8 @@ impl Assembler {
     /// Keep what a piece of a compressed message's payload yields, `last` being the message's last.
     ///
     /// # Errors
-    /// A message over the limit, text that can no longer become UTF-8, data that is not DEFLATE's, or
-    /// no memory.
+    /// A frame or a message over its limit, text that can no longer become UTF-8, data that is not
+    /// DEFLATE's, or no memory.
     pub fn inflate(
         &mut self,
         inflater: &mut Inflater,
@@ -124,10 +186,46 @@ impl Assembler {
             }
             Ok(())
         };
-        inflater.inflate(piece, last, self.limit, &mut self.payload, check)
+        let start = self.frame_start as u64;
+        let frame = start.saturating_add(self.frame_limit);
+        let most = frame.min(self.limit - self.parted);
+        let exceeded = |error| match error {
+            ProtocolError::MessageTooBig { size, .. } if size > frame => {
+                ProtocolError::FrameTooBig { size: size - start, limit: self.frame_limit }
+            }
+            ProtocolError::MessageTooBig { size, .. } => {
+                ProtocolError::MessageTooBig { size: size + self.parted, limit: self.limit }
+            }
+            other => other,
+        };
+        inflater.inflate(piece, last, most, &mut self.payload, check).map_err(exceeded)
     }
 
-    /// Hand out the message whose last frame is complete.
+    /// Hand out what is gathered of the message under way: all of it, or with `inside` what is before
+    /// the frame under way; of text whole characters only. `None` if no message is under way.
+    ///
+    /// # Errors
+    /// There is no memory for what is left: nothing has changed.
+    pub fn part(&mut self, inside: bool) -> Result<Option<(Opcode, Vec<u8>)>, ProtocolError> {
+        let Some(opcode) = self.opcode else {
+            return Ok(None);
+        };
+        let mut end = if inside { self.frame_start } else { self.payload.len() };
+        if opcode == Opcode::Text {
+            end = end.min(self.payload.len() - self.utf8.unfinished());
+            while self.payload.get(end).is_some_and(|byte| is_continuation(*byte)) {
+                end -= 1;
+            }
+        }
+        let rest = memory::copied(&self.payload[end..])?;
+        let mut part = mem::replace(&mut self.payload, rest);
+        part.truncate(end);
+        self.frame_start -= end.min(self.frame_start);
+        self.parted += end as u64;
+        Ok(Some((opcode, part)))
+    }
+
+    /// Hand out the message whose last frame is complete, or what is left of it.
     ///
     /// # Errors
     /// Text that ends inside a character, or no message at all.
@@ -135,8 +233,14 @@ impl Assembler {
         let opcode = self.opcode.take().ok_or(ProtocolError::NothingToContinue)?;
         self.utf8.finish()?;
         self.utf8 = Utf8Validator::new();
-        Ok((opcode, std::mem::take(&mut self.payload)))
+        (self.frame_start, self.parted) = (0, 0);
+        Ok((opcode, mem::take(&mut self.payload)))
     }
+}
+
+/// Whether a byte of UTF-8 is not the first of its character.
+fn is_continuation(byte: u8) -> bool {
+    byte & 0xC0 == 0x80
 }
 
 impl From<InvalidUtf8> for ProtocolError {

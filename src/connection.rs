@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::assembler::Assembler;
+use crate::assembler::{Assembler, Part, Parts};
 use crate::close::{CloseFrame, State, Step};
 use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
@@ -31,6 +31,8 @@ pub enum Event<'a> {
     /// a place for it may gather it there with [`Connection::gather`]; otherwise it comes as
     /// [`Event::Binary`].
     Large(usize),
+    /// A part of a message that is handed out in parts ([`Connection::begin_parts`]).
+    Part(Part),
 }
 
 /// The size from which a message is announced by [`Event::Large`]: below, gathering it in the
@@ -112,6 +114,9 @@ pub struct Connection {
     inflater: Option<Box<Inflater>>,
     /// The message under way is compressed.
     inflating: bool,
+    parts: Parts,
+    /// Either is so: one question for each piece of most messages.
+    special: bool,
     counts: Counts,
 }
 
@@ -129,8 +134,16 @@ impl Connection {
             assembler: Assembler::new(max_message_size.min(UNLIMITED)),
             inflater: None,
             inflating: false,
+            parts: Parts::Whole,
+            special: false,
             counts: Counts::default(),
         }
+    }
+
+    /// Refuse data frames with payloads larger than `max_frame_size` bytes, too, compressed and
+    /// decompressed.
+    pub fn limit_frames(&mut self, max_frame_size: u64) {
+        self.assembler.limit_frames(max_frame_size);
     }
 
     /// Take compressed messages too: permessage-deflate was negotiated.
@@ -236,6 +249,7 @@ impl Connection {
             if frame.remaining == 0 {
                 self.frame = None;
                 self.assembler.gathered();
+                self.set_parts(Parts::Whole);
             }
         }
     }
@@ -286,7 +300,8 @@ impl Connection {
     #[cold]
     fn announce(&mut self, frame: Frame, available: usize) -> Option<usize> {
         let length = usize::try_from(frame.remaining).ok()?;
-        if !frame.fin || length <= available || !self.assembler.is_whole_binary(frame.remaining) {
+        let alone = self.assembler.is_whole_binary(frame.remaining) && !self.is_inside_parts();
+        if !frame.fin || length <= available || !alone {
             return None;
         }
         self.frame = Some(frame);
@@ -320,7 +335,7 @@ impl Connection {
         } else {
             self.counts.data_frames += 1;
             if header.rsv != 0 || self.inflating {
-                self.inflating = true;
+                (self.inflating, self.special) = (true, true);
                 self.counts.compressed += header.length;
                 self.assembler.begin_compressed_frame(&header)?;
             } else {
@@ -338,8 +353,12 @@ impl Connection {
         remaining: u64,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
         let last = frame.fin && remaining == 0;
-        if self.inflating {
-            return self.compressed_piece(piece, last);
+        if self.special {
+            return if self.parts == Parts::Whole {
+                self.compressed_piece(piece, last)
+            } else {
+                self.part_piece(piece, remaining, last)
+            };
         }
         if last && let Some(opcode) = self.assembler.single_frame(piece)? {
             return Ok(Some(data_event(opcode, piece.into())));
@@ -364,7 +383,7 @@ impl Connection {
         if !last {
             return Ok(None);
         }
-        self.inflating = false;
+        (self.inflating, self.special) = (false, false);
         let (opcode, payload) = self.assembler.finish()?;
         self.counts.inflated += payload.len() as u64;
         Ok(Some(data_event(opcode, payload.into())))
@@ -424,6 +443,8 @@ fn data_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Event<'_> {
         _ => Event::Binary(payload),
     }
 }
+
+mod parts;
 
 #[cfg(test)]
 mod compressed;

@@ -45,6 +45,14 @@ pub enum ProtocolError {
         /// Bytes allowed.
         limit: u64,
     },
+    /// A data frame larger than the limit; `size` is what its header announces, or what has been
+    /// decompressed of it.
+    FrameTooBig {
+        /// Bytes announced.
+        size: u64,
+        /// Bytes allowed.
+        limit: u64,
+    },
     /// There is no memory for what has arrived, of which a part is lost: no fault of the peer's.
     OutOfMemory,
 }
@@ -58,7 +66,7 @@ impl ProtocolError {
             Self::InvalidUtf8(_) | Self::InvalidCloseReason | Self::InvalidDeflate => {
                 code::INVALID_TEXT
             }
-            Self::MessageTooBig { .. } => code::MESSAGE_TOO_BIG,
+            Self::MessageTooBig { .. } | Self::FrameTooBig { .. } => code::MESSAGE_TOO_BIG,
             Self::OutOfMemory => code::ABNORMAL,
             _ => code::PROTOCOL_ERROR,
         }
@@ -96,6 +104,9 @@ impl fmt::Display for ProtocolError {
             Self::InvalidDeflate => f.write_str("compressed message is not valid DEFLATE data"),
             Self::MessageTooBig { size, limit } => {
                 write!(f, "message of at least {size} bytes exceeds the limit of {limit} bytes")
+            }
+            Self::FrameTooBig { size, limit } => {
+                write!(f, "frame of at least {size} bytes exceeds the limit of {limit} bytes")
             }
             Self::OutOfMemory => f.write_str("no memory for what the server has sent"),
         }

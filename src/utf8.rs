@@ -60,6 +60,12 @@ impl Utf8Validator {
         Ok(())
     }
 
+    /// How many bytes at the end are the start of a character whose end has not arrived.
+    #[must_use]
+    pub fn unfinished(&self) -> usize {
+        self.partial_len
+    }
+
     /// Say that the text has ended.
     ///
     /// # Errors

@@ -70,6 +70,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
         Event::Pong(payload) => Event::Pong(payload.into_owned().into()),
         Event::Close(close) => Event::Close(close),
         Event::Large(length) => Event::Large(length),
+        Event::Part(part) => Event::Part(part),
     }
 }
 

@@ -58,6 +58,7 @@ from .queue import Conflate, DropOldest
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
+from .streaming import MessageStream
 from .suggestions import FUNCTIONS, missing
 from .tracing import ConnectStep
 from .types import (
@@ -110,6 +111,7 @@ __all__ = [
     "Heartbeat",
     "InvalidURL",
     "Message",
+    "MessageStream",
     "MsgType",
     "PerMessageDeflate",
     "ReconnectEvent",

@@ -105,10 +105,17 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             ``ws.compress`` says what came of it.
         max_msg_size: The largest message to take, in bytes when it is decompressed, 4 MiB by
             default; 0 for no limit. A larger one fails the connection with close code 1009.
+        max_frame_size: The largest payload of one frame to take, in bytes as it comes and when it
+            is decompressed; 0, the default, for no limit. A larger one fails the connection with
+            close code 1009, before it has come.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
             known to be UTF-8.
         queue: What becomes of messages that nobody takes: a `DropOldest` or a `Conflate`. None, the
             default, loses none: reading pauses, and TCP slows the server down.
+        max_queue: How many messages may wait: an int, or a pair of when reading pauses and when it
+            goes on, by default a quarter of the first. What else one read brings is kept unparsed;
+            the pieces of `receive_streaming` count one each. None, the default, counts only bytes,
+            which bound it in any case. Not together with `queue`.
         receive_time: Let the `extra` of each text and binary `Message` be the `time.monotonic` at
             which its last byte was read from the socket; off by default.
         trace: Called with a `ConnectStep` at the start and the end of each step of opening. What it
@@ -138,8 +145,10 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
     trust_env: bool
     compress: int | PerMessageDeflate
     max_msg_size: int
+    max_frame_size: int
     decode_text: bool
     queue: Queue | None
+    max_queue: int | tuple[int, int] | None
     receive_time: bool
     trace: Callable[[ConnectStep], object] | None
 
@@ -171,8 +180,10 @@ class Options:
     trust_env: bool = False
     compress: int | PerMessageDeflate = 0
     max_msg_size: int = MAX_MSG_SIZE
+    max_frame_size: int = 0
     decode_text: bool = True
     queue: Queue | None = None
+    max_queue: tuple[int, int] | None = None
     receive_time: bool = False
     trace: Callable[[ConnectStep], object] | None = None
 
@@ -212,6 +223,8 @@ class Options:
         vars(options).update(vars(self), **settled)
         if settled.keys() & _OF_PROXIES and options.proxy is not None:
             options.proxy_for(_SOMEWHERE)
+        if options.queue is not None and options.max_queue is not None:
+            raise ValueError("max_queue cannot be used with queue: a policy has its own max_size")
         return options
 
     def of_call(self, given: Mapping[str, Any]) -> dict[str, Any]:
@@ -291,6 +304,20 @@ def _read_size(name: str, value: object) -> int:
     return read_count(name, value, expected="int, of which 0 is no limit")
 
 
+def _read_bounds(name: str, value: Any) -> tuple[int, int]:
+    expected = "int, a pair of int or None"
+    if not isinstance(value, (tuple, list)):
+        high = read_count(name, value, 1, expected=expected)
+        return high, high // 4
+    bounds: list[object] = [*value]
+    if len(bounds) != 2:  # noqa: PLR2004 - a pair
+        raise ValueError(f"{name} has {len(bounds)} numbers, expected {expected}")
+    high, low = read_count(name, bounds[0], 1), read_count(name, bounds[1])
+    if low >= high:
+        raise ValueError(f"{name} goes on at {low}, expected less than {high}, where it pauses")
+    return high, low
+
+
 # Each takes the option's name and value, and returns what to use.
 _READERS: dict[str, Callable[[str, Any], Any]] = {
     "protocols": lambda _, value: check_protocols(value),
@@ -316,10 +343,12 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "trust_env": read_flag,
     "compress": _read_compress,
     "max_msg_size": _read_size,
+    "max_frame_size": _read_size,
     "decode_text": read_flag,
     "queue": _or_none(
         lambda name, value: read_type(name, value, (DropOldest, Conflate), "DropOldest or Conflate")
     ),
+    "max_queue": _or_none(_read_bounds),
     "receive_time": read_flag,
     "trace": _or_none(
         lambda name, value: read_callable(name, value, "a function that takes a ConnectStep")

@@ -58,6 +58,7 @@ def make_protocol(loop: asyncio.AbstractEventLoop, options: Options) -> WebSocke
         loop,
         resume_reading=resume_reading,
         max_msg_size=min(options.max_msg_size, sys.maxsize),
+        max_frame_size=min(options.max_frame_size, sys.maxsize),
         autoclose=options.autoclose,
         autoping=options.autoping,
         decode_text=options.decode_text,
@@ -68,6 +69,8 @@ def make_protocol(loop: asyncio.AbstractEventLoop, options: Options) -> WebSocke
     if options.queue is not None:
         most = min(options.queue.max_size, sys.maxsize)
         connection.keep_newest(most, getattr(options.queue, "key", None))
+    if options.max_queue is not None:
+        connection.bound_messages(*(min(bound, sys.maxsize) for bound in options.max_queue))
     if options.busy_poll:
         connection.poll_busily(options.busy_poll)
     return connection

@@ -41,7 +41,6 @@ _OPTIONS = {
     "extra_headers": "headers",
     "klass": "ws_response_class",
     "logger": "the loggers below 'wsclient'",
-    "max_queue": "queue, which takes a DropOldest or a Conflate",
     "max_size": "max_msg_size",
     "open_timeout": "connect_timeout",
     "ping_interval": _HEARTBEAT,
@@ -75,13 +74,12 @@ _OPTIONS = {
     "auto_ping_strategy": "heartbeat=Heartbeat(interval, periodic=True)",
     "enable_auto_ping": _HEARTBEAT,
     "enable_auto_pong": "autoping",
-    "max_frame_size": "max_msg_size",
     "websocket_handshake_timeout": "connect_timeout",
     # httpx-ws
     "keepalive_ping_interval_seconds": _HEARTBEAT,
     "keepalive_ping_timeout_seconds": _HEARTBEAT,
     "max_message_size_bytes": "max_msg_size",
-    "queue_size": "queue, which takes a DropOldest or a Conflate",
+    "queue_size": "max_queue",
     # This package's own, in other places.
     **dict.fromkeys(
         ("base_url", "connector_owner", "cookie_jar", "cookies"), "{0} of ClientSession"
@@ -124,7 +122,7 @@ METHODS = {
     "recv": "receive(), receive_str() or receive_bytes()",
     "recv_data": "receive()",
     "recv_frame": "receive()",
-    "recv_streaming": "receive()",
+    "recv_streaming": "receive_streaming()",
     "send": _SEND,
     "send_binary": "send_bytes()",
     "settimeout": "receive_timeout of ws_connect(), or receive(timeout)",

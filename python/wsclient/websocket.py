@@ -16,6 +16,7 @@ from .fragments import send_fragments
 from .handshake.urls import shown_url
 from .heartbeat import Heartbeat, Watch, read_heartbeat
 from .stats import Stats
+from .streaming import MessageStream
 from .suggestions import METHODS, Elsewhere
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
@@ -163,13 +164,46 @@ class ClientWebSocketResponse(WebSocketBase):
         """
         return loads(await self._receive_data(MsgType.text, timeout))
 
+    def receive_streaming(self, *, timeout: float | None = None) -> MessageStream:
+        """Receive the next message in pieces, as its fragments arrive (RFC 6455 §5.4).
+
+        Each fragment gives one piece, of text as many whole characters as have come: none, if the
+        fragment completes none. What had arrived of the message before is one piece, and so is a
+        message that had arrived whole. `receive` then returns the next message.
+
+        A message that is not iterated to its end is lost: what is received next is whole, and the
+        rest of this one is discarded, by `MessageStream.aclose` as it arrives, else when something
+        is received. Until then it waits, as messages do that nobody receives.
+
+        Args:
+            timeout: Seconds to wait for each piece, as for `receive`.
+
+        Returns:
+            An asynchronous iterator over `str` for text, over `bytes` for binary, and for text with
+            ``decode_text=False``. It raises `WSMessageTypeError` where the connection ends before
+            the message.
+
+        Raises:
+            RuntimeError: The connection has a `queue` that drops messages, or no ``autoping``.
+
+        Example:
+            >>> async for piece in ws.receive_streaming():
+            ...     file.write(piece)
+
+        Mirrors ``websockets.asyncio.client.ClientConnection.recv_streaming``.
+        """
+        self._connection.check_streaming()
+        return MessageStream(
+            self._connection, lambda begins: self._receive_part(begins, timeout), self._mistaken
+        )
+
     async def _receive_data(self, wanted: MsgType, timeout: float | None) -> Any:
         msg = await self.receive(timeout)
         if msg.tp is not wanted:
-            raise self._mistaken(msg, wanted) from self._cause(msg)
+            raise self._mistaken(msg, f"a {wanted.name} message")
         return msg.data
 
-    def _mistaken(self, msg: Message, wanted: MsgType) -> WSMessageTypeError:
+    def _mistaken(self, msg: Message, expected: str) -> WSMessageTypeError:
         article = "an" if msg.tp is MsgType.error else "a"
         received = f"received {article} {msg.tp.name} message"
         match msg.tp:
@@ -183,7 +217,9 @@ class ClientWebSocketResponse(WebSocketBase):
                 received += f" with {_code_and_reason(msg.data, msg.extra)}"
             case _:
                 pass
-        return WSMessageTypeError(f"{received}, expected a {wanted.name} message")
+        error = WSMessageTypeError(f"{received}, expected {expected}")
+        error.__cause__ = self._cause(msg)
+        return error
 
     def _ending(self) -> str:
         return _code_and_reason(self.close_code, self.close_reason or str(self.exception() or ""))

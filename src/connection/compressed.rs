@@ -9,10 +9,28 @@ use crate::deflate::Deflater;
 type Outcome = (Vec<(Opcode, Vec<u8>)>, Option<ProtocolError>);
 
 fn run(limit: u64, takeover: bool, pieces: &[&[u8]]) -> Outcome {
+    run_in_parts(limit, takeover, pieces, &[])
+}
+
+/// The same, where `wants` says before each piece whether parts are wanted or whole messages; parts
+/// are put together again.
+fn run_in_parts(limit: u64, takeover: bool, pieces: &[&[u8]], wants: &[Option<bool>]) -> Outcome {
     let mut connection = Connection::new(limit);
     connection.inflate_with(Inflater::new(takeover));
     let mut events = Vec::new();
+    let mut message = Vec::new();
+    let mut wants = wants.iter().cycle();
     for piece in pieces {
+        match wants.next() {
+            Some(Some(true)) => {
+                if let Some(part) = connection.begin_parts().unwrap() {
+                    assert!(!part.last && message.is_empty());
+                    message = part.payload;
+                }
+            }
+            Some(Some(false)) => connection.end_parts(),
+            _ => {}
+        }
         let mut input = *piece;
         loop {
             match connection.next_event(&mut input) {
@@ -23,6 +41,16 @@ fn run(limit: u64, takeover: bool, pieces: &[&[u8]]) -> Outcome {
                     Event::Ping(payload) => (Opcode::Ping, payload.into_owned()),
                     Event::Pong(payload) => (Opcode::Pong, payload.into_owned()),
                     Event::Close(close) => (Opcode::Close, close.payload().unwrap_or_default()),
+                    Event::Part(part) => {
+                        assert!(
+                            part.opcode == Opcode::Binary || str::from_utf8(&part.payload).is_ok()
+                        );
+                        message.extend(part.payload);
+                        if !part.last {
+                            continue;
+                        }
+                        (part.opcode, std::mem::take(&mut message))
+                    }
                     Event::Large(_) => continue,
                 }),
                 Err(error) => return (events, Some(error)),
@@ -163,5 +191,22 @@ proptest! {
         prop_assert_eq!(&run(limit, takeover, &pieces), &whole);
         let bytes: Vec<&[u8]> = stream.chunks(1).collect();
         prop_assert_eq!(&run(limit, takeover, &bytes), &whole);
+    }
+
+    #[test]
+    fn parts_add_up_to_the_same_events(
+        (takeover, stream) in any::<bool>().prop_flat_map(|t| (Just(t), stream(t))),
+        cuts in vec(any::<prop::sample::Index>(), 0..40),
+        wants in vec(any::<Option<bool>>(), 1..40),
+        limit in prop_oneof![Just(UNLIMITED), 0..1000u64],
+    ) {
+        let whole = run(limit, takeover, &[&stream]);
+        let mut cuts: Vec<usize> = cuts.iter().map(|c| c.index(stream.len() + 1)).collect();
+        cuts.extend([0, stream.len()]);
+        cuts.sort_unstable();
+        let pieces: Vec<&[u8]> = cuts.windows(2).map(|pair| &stream[pair[0]..pair[1]]).collect();
+        prop_assert_eq!(&run_in_parts(limit, takeover, &pieces, &wants), &whole);
+        let bytes: Vec<&[u8]> = stream.chunks(1).collect();
+        prop_assert_eq!(&run_in_parts(limit, takeover, &bytes, &wants), &whole);
     }
 }

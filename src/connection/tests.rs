@@ -4,6 +4,8 @@ use super::*;
 use proptest::collection::vec;
 use proptest::prelude::*;
 
+mod parts;
+
 type Outcome = (Vec<Event<'static>>, Option<ProtocolError>);
 
 fn feed(connection: &mut Connection, mut input: &[u8], outcome: &mut Outcome) {
@@ -26,6 +28,7 @@ fn owned(event: Event<'_>) -> Event<'static> {
         Event::Pong(payload) => Event::Pong(payload.into_owned().into()),
         Event::Close(close) => Event::Close(close),
         Event::Large(length) => Event::Large(length),
+        Event::Part(part) => Event::Part(part),
     }
 }
 

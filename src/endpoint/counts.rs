@@ -28,6 +28,12 @@ impl Counts {
         self.bytes_received += size as u64;
     }
 
+    /// A part of a message counts as the message if it is the last.
+    pub fn received_part(&mut self, size: usize, last: bool) {
+        self.messages_received += u64::from(last);
+        self.bytes_received += size as u64;
+    }
+
     #[inline]
     pub fn sent(&mut self, is_control: bool, size: usize) {
         if is_control {

@@ -22,6 +22,12 @@ pub struct Inbox<M> {
     items: Waiting<M>,
     /// Where they wait instead, if old ones make room for new ones.
     policy: Option<Box<Queue<M>>>,
+    /// Whether more than their bytes can make it full.
+    watched: bool,
+    /// When so many messages wait, reading pauses.
+    high: usize,
+    /// When so many or fewer do, it goes on.
+    low: usize,
     /// The most bytes that there have been.
     high_water: usize,
     /// Above this many bytes, nothing more is kept.
@@ -32,7 +38,16 @@ pub struct Inbox<M> {
 
 impl<M> Default for Inbox<M> {
     fn default() -> Self {
-        Self { items: Waiting::default(), policy: None, high_water: 0, end: usize::MAX, missed: 0 }
+        Self {
+            items: Waiting::default(),
+            policy: None,
+            watched: false,
+            high: usize::MAX,
+            low: usize::MAX,
+            high_water: 0,
+            end: usize::MAX,
+            missed: 0,
+        }
     }
 }
 
@@ -41,6 +56,13 @@ impl<M> Inbox<M> {
     pub fn set_policy(&mut self, max_size: usize, keyed: bool) {
         let earlier = mem::take(&mut self.items);
         self.policy = Some(Box::new(Queue::new(max_size, keyed, earlier)));
+        self.watched = true;
+    }
+
+    /// Be full with `high` messages, and low with `low`, if there is no policy.
+    pub fn set_bound(&mut self, high: usize, low: usize) {
+        (self.high, self.low) = (high, low);
+        self.watched = true;
     }
 
     /// The policy.
@@ -87,6 +109,17 @@ impl<M> Inbox<M> {
         }
     }
 
+    /// Take the next part of a message, if that is what comes next.
+    #[cold]
+    pub fn pop_part(&mut self) -> Option<Item<M>> {
+        if self.begins_with_part() { self.items.pop() } else { None }
+    }
+
+    /// Whether a part of a message comes next. With a policy there are none.
+    pub fn begins_with_part(&self) -> bool {
+        self.items.items().next().is_some_and(|item| item.kind.is_part())
+    }
+
     /// What is due for what waits.
     #[inline]
     pub fn due(&self) -> Due {
@@ -128,14 +161,16 @@ impl<M> Inbox<M> {
     /// Whether [`is_full`](Self::is_full) is worth asking.
     #[inline]
     pub fn may_be_full(&self) -> bool {
-        self.policy.is_some() || self.items.bytes() > HIGH_WATER
+        self.watched || self.items.bytes() > HIGH_WATER
     }
 
-    /// Whether reading is to pause, if it may be full. A single message never fills it: pausing for each message of more
-    /// than `HIGH_WATER` would cost a reader that keeps up two system calls a message.
+    /// Whether reading is to pause, if it may be full. The bytes of a single message never fill it:
+    /// pausing for each message of more than `HIGH_WATER` would cost a reader that keeps up two system
+    /// calls a message.
     pub fn is_full(&self) -> bool {
+        let count = self.items.len();
         match &self.policy {
-            None => self.items.len() > 1,
+            None => count >= self.high || count > 1 && self.items.bytes() > HIGH_WATER,
             Some(policy) => policy.is_full(),
         }
     }
@@ -143,7 +178,10 @@ impl<M> Inbox<M> {
     /// Whether reading can go on.
     pub fn is_low(&self) -> bool {
         match &self.policy {
-            None => self.items.bytes() <= LOW_WATER || self.items.len() <= 1,
+            None => {
+                let count = self.items.len();
+                count <= self.low && (count <= 1 || self.items.bytes() <= LOW_WATER)
+            }
             Some(policy) => policy.is_low(),
         }
     }

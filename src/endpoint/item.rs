@@ -23,11 +23,15 @@ pub enum Kind {
     Closed,
     /// It has failed.
     Error,
+    /// A part of a message that somebody receives in parts, but not the last.
+    Part,
+    /// The last.
+    LastPart,
 }
 
 impl Kind {
     /// How many there are.
-    pub const COUNT: usize = 8;
+    pub const COUNT: usize = 10;
 
     /// All of them, in order.
     pub const ALL: [Self; Self::COUNT] = [
@@ -39,6 +43,8 @@ impl Kind {
         Self::Closing,
         Self::Closed,
         Self::Error,
+        Self::Part,
+        Self::LastPart,
     ];
 
     /// Whether the peer's application sent it: a queue's policy may drop only such messages.
@@ -46,6 +52,12 @@ impl Kind {
     #[inline]
     pub const fn is_data(self) -> bool {
         matches!(self, Self::Text | Self::Binary)
+    }
+
+    /// Whether it is no whole message.
+    #[must_use]
+    pub const fn is_part(self) -> bool {
+        matches!(self, Self::Part | Self::LastPart)
     }
 
     /// Whether it may be the last before the connection's end is to be answered.
@@ -79,10 +91,10 @@ pub trait Make {
     /// What a message holds.
     type Content;
 
-    /// A text message. `payload` is UTF-8, of a whole message.
+    /// A text message, or a part of one. `payload` is UTF-8, of whole characters.
     fn text(&mut self, payload: &[u8]) -> Option<Self::Content>;
 
-    /// A binary message, or a ping or a pong.
+    /// A binary message or a part of one, or a ping or a pong.
     fn bytes(&mut self, kind: Kind, payload: &[u8]) -> Option<Self::Content>;
 
     /// The peer's close frame.

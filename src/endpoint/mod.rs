@@ -58,10 +58,12 @@ pub mod histogram;
 mod inbox;
 mod item;
 mod outgoing;
+mod parts;
 mod pings;
 mod queue;
 mod receive;
 mod send;
+mod streaming;
 mod take;
 mod waiting;
 
@@ -78,6 +80,7 @@ use ending::Ending;
 use flow::Flow;
 use inbox::Inbox;
 use outgoing::Outgoing;
+use streaming::Streaming;
 
 use crate::close::CloseFrame;
 use crate::connection::{Connection, UNLIMITED};
@@ -89,6 +92,8 @@ use crate::deflate::Inflater;
 pub struct Settings {
     /// The largest message to take, in bytes.
     pub max_message_size: u64,
+    /// The largest payload of a data frame to take, in bytes.
+    pub max_frame_size: u64,
     /// Answer the peer's close frame.
     pub autoclose: bool,
     /// Answer pings, and keep pongs to oneself.
@@ -107,6 +112,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             max_message_size: UNLIMITED,
+            max_frame_size: UNLIMITED,
             autoclose: true,
             autoping: true,
             shows_close: false,
@@ -123,6 +129,7 @@ pub struct Endpoint<M> {
     inbox: Inbox<M>,
     /// The size of a message that is arriving, of which [`Make`] has the place.
     gathering: Option<usize>,
+    streaming: Streaming,
     flow: Flow,
     ending: Ending,
     pings: Pings,
@@ -141,11 +148,14 @@ impl<M> Endpoint<M> {
     /// An open WebSocket.
     #[must_use]
     pub fn new(settings: Settings) -> Self {
+        let mut core = Connection::new(settings.max_message_size);
+        core.limit_frames(settings.max_frame_size);
         Self {
-            core: Connection::new(settings.max_message_size),
+            core,
             settings,
             inbox: Inbox::default(),
             gathering: None,
+            streaming: Streaming::default(),
             flow: Flow::default(),
             ending: Ending::default(),
             pings: Pings::default(),
@@ -169,6 +179,12 @@ impl<M> Endpoint<M> {
     /// of the one before with the same key, and keys are asked for ([`Due::KEYS`]).
     pub fn keep_newest(&mut self, max_size: usize, keyed: bool) {
         self.inbox.set_policy(max_size, keyed);
+    }
+
+    /// Pause reading when `high` messages wait, and let it go on when `low` or fewer do, as for too
+    /// many bytes.
+    pub fn bound_messages(&mut self, high: usize, low: usize) {
+        self.inbox.set_bound(high, low);
     }
 
     /// The transport comes with its reading paused.

@@ -182,6 +182,7 @@ impl<M> Endpoint<M> {
     fn handle_rare<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
         match event {
             Event::Close(frame) => self.peer_closed(frame, make),
+            Event::Part(part) => self.part(&part, make),
             // §5.5.2: until the peer's close frame has come.
             Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             _ if self.ending.discards => {}
@@ -203,7 +204,7 @@ impl<M> Endpoint<M> {
 
     /// Messages that come after this side closes are for nobody; those that are too many are missed.
     #[cold]
-    fn discard(&mut self) {
+    pub(super) fn discard(&mut self) {
         self.inbox.missed += u64::from(!self.ending.called);
     }
 

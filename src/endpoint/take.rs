@@ -50,6 +50,9 @@ impl<M> Endpoint<M> {
     /// Let a message that was taken be the first again; returns whether there was memory for that.
     #[cold]
     pub fn put_back<K: Make<Content = M>>(&mut self, item: Item<M>, make: &mut K) -> bool {
+        if item.kind.is_part() {
+            self.streaming.stage = self.streaming.before;
+        }
         let kept = self.inbox.put_back(item).is_ok();
         if !kept {
             self.run_out_of_memory(make);

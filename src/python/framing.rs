@@ -325,8 +325,8 @@ impl MessageParser {
                             let payload = payload.map_err(|error| web_socket_error(py, &error))?;
                             (Opcode::Close, payload.into())
                         }
-                        // Left to the core to gather.
-                        Event::Large(_) => continue,
+                        // Left to the core to gather; nobody wants parts.
+                        Event::Large(_) | Event::Part(_) => continue,
                     };
                     messages.append((opcode as u8, memory::bytes(py, &payload)?))?;
                 }

@@ -109,7 +109,30 @@ impl WebSocketBase {
         if receive::has_reader(connection)? {
             return Err(receive::concurrent(self.0.dialect));
         }
+        connection.borrow_mut().endpoint.leave_parts();
         take::take_one(connection)
+    }
+
+    /// Wait for a part of a message and return its data: `str` or `bytes`. What comes instead is
+    /// returned as a `Message`.
+    ///
+    /// Args:
+    ///     begins: Whether it is to be the first of the next message.
+    ///     timeout: As for `receive`.
+    ///
+    /// Raises:
+    ///     TimeoutError, ValueError: As for `receive`.
+    ///     RuntimeError: As for `receive`; or something else has been received since the part before.
+    #[pyo3(signature = (begins, timeout))]
+    fn _receive_part(
+        slf: &Bound<'_, Self>,
+        begins: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        let wanted = if begins { Wanted::Part } else { Wanted::NextPart };
+        let receive = slf.get().0.receive(slf, wanted, timeout)?;
+        receive.bind(slf.py()).borrow_mut().ask_first();
+        Ok(receive)
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {

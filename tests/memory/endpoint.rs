@@ -171,6 +171,24 @@ fn an_endpoint_fails_or_is_right() -> Result<(), ProtocolError> {
 }
 
 #[test]
+fn what_is_gathered_of_a_message_comes_as_a_part_or_the_connection_fails() {
+    let mut failures = 0;
+    for bytes in rations() {
+        let (mut endpoint, mut make) = (endpoint(0), Summing::default());
+        endpoint.read(b"\x01\x02ab\x00\x03cd\xe2", &mut make);
+        rationed(bytes, || endpoint.want_part(true, &mut make));
+        if endpoint.fate().is_none() {
+            let part = endpoint.take_part().map(|item| item.content.1);
+            assert_eq!(part, Some(4));
+            break;
+        }
+        assert_eq!(endpoint.fate(), Some(&Fate::Violation(ProtocolError::OutOfMemory)));
+        failures += 1;
+    }
+    assert!(failures > 0);
+}
+
+#[test]
 fn the_end_is_answered_or_the_transport_is_dropped() {
     let mut unanswered = 0;
     for bytes in rations() {

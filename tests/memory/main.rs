@@ -96,6 +96,7 @@ fn seen(event: &Event<'_>) -> Option<Seen> {
         Event::Pong(payload) => (Opcode::Pong, payload),
         Event::Close(close) => (Opcode::Close, close.reason.as_bytes()),
         Event::Large(_) => return None,
+        Event::Part(part) => (part.opcode, &part.payload),
     };
     Some((opcode, payload.len(), sum(payload)))
 }

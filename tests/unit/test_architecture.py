@@ -17,7 +17,7 @@ CRATE = ROOT / "src"
 PYTHON_LAYERS = (
     {"types", "arguments", "suggestions", "stats", "unclosed", "installed", "handshake", "network"},
     {"_core", "network.tls", "handshake.redaction"},
-    {"exceptions", "framing", "queue"},
+    {"exceptions", "framing", "queue", "streaming"},
     {"handshake.headers", "handshake.cookies", "handshake.urls"},
     {"handshake.auth", "handshake.extensions"},
     {"handshake.redirects", "handshake.upgrade"},
@@ -96,12 +96,12 @@ RUST_FLOORS = (
 )
 # What each file of the endpoint may use of the others, its own parts first.
 ENDPOINT_LAYERS = (
-    {"due", "counts", "flow", "histogram", "compression", "ending", "item"},
+    {"due", "counts", "flow", "histogram", "compression", "ending", "item", "streaming"},
     {"outgoing", "pings", "waiting"},
     {"queue"},
     {"inbox"},
     {""},
-    {"receive", "take", "send", "close", "fragments"},
+    {"receive", "take", "send", "close", "fragments", "parts"},
 )
 # Where there is `unsafe` beside `python/cpython` and `python/socket`.
 UNSAFE_RUST = {"mask", "transcode", "python::event_loop::make"}

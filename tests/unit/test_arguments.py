@@ -81,8 +81,13 @@ WRONG = {
     "trust_env": FLAGS,
     "compress": ["15", 15.0, True, False, None, 8, 16, -1, math.nan, "deflate"],
     "max_msg_size": COUNTS,
+    "max_frame_size": COUNTS,
     "decode_text": FLAGS,
     "queue": [5, "x", True, 100, DropOldest, asyncio.Queue],
+    "max_queue": [
+        *["16", 16.0, True, 0, -1, math.nan, [], (16,), (16, 4, 1), (16, 16), (4, 16), (16, -1)],
+        *[(16, None), (None, 4), (16, 4.0), (0, 0), (True, False), {16, 4}, DropOldest(5)],
+    ],
     "receive_time": FLAGS,
     "trace": [5, True, "x", [print]],
 }
@@ -291,6 +296,10 @@ async def test_sizes_beyond_what_a_machine_can_count(scripted):
         async with linked(scripted, max_msg_size=10**30, queue=queue) as (ws, wire):
             await wire.send(frame(TEXT, b"a"))
             assert (await ws.receive()).data == "a"
+    for bounds in (2**64, (10**30, 2**64)):
+        async with linked(scripted, max_frame_size=10**30, max_queue=bounds) as (ws, wire):
+            await wire.send(frame(TEXT, b"a"))
+            assert (await ws.receive()).data == "a"
 
 
 async def test_options_are_read_once(scripted):
@@ -334,7 +343,6 @@ async def test_options_are_read_once(scripted):
         ("open_timeout", "(use connect_timeout)"),
         ("close_timeout", "(use timeout)"),
         ("max_size", "(use max_msg_size)"),
-        ("max_queue", "(use queue"),
         ("subprotocols", "(use protocols)"),
         ("compression", "(use compress"),
         ("user_agent_header", "(use headers="),

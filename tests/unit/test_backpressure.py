@@ -10,7 +10,13 @@ import trustme
 from tests.conftest import BINARY, PING, PONG, TEXT, frame
 from websockets.asyncio.server import serve as websockets_serve
 
-from wsclient import ClientConnectionResetError, ws_connect
+from wsclient import (
+    ClientConnectionResetError,
+    ClientSession,
+    Conflate,
+    DropOldest,
+    ws_connect,
+)
 
 from .linked import deliver, linked
 
@@ -301,3 +307,54 @@ async def test_messages_between_the_pings_of_a_flood_arrive(scripted):
         assert texts == [str(number) for number in range(20_000)]
         await flood
         server.cancel()
+
+
+@pytest.mark.parametrize(
+    ("bounds", "high", "low"), [(16, 16, 4), (3, 3, 0), (1, 1, 0), ((8, 7), 8, 7), ([5, 0], 5, 0)]
+)
+async def test_a_queue_bounded_in_messages(scripted, bounds, high, low):
+    async with linked(scripted, max_queue=bounds) as (ws, wire):
+        await wire.send(*[frame(BINARY, bytes([number])) for number in range(100)])
+        await until(lambda: ws._connection.reading_paused)
+        # Nobody has asked for more, so these are all that are parsed.
+        for number in range(high - low):
+            assert ws._connection.reading_paused
+            assert ws.stats.messages_received == high
+            assert ws.receive_nowait().data == bytes([number])
+        assert ws.stats.messages_received == 2 * high - low
+        for number in range(high - low, 100):
+            assert (await ws.receive()).data == bytes([number])
+        await until(lambda: not ws._connection.reading_paused)
+
+
+async def test_pieces_of_a_message_count_one_each(scripted):
+    async with linked(scripted, max_queue=2) as (ws, wire):
+        stream = ws.receive_streaming()
+        waiting = asyncio.create_task(anext(stream))
+        await asyncio.sleep(0)
+        pieces = [frame(0, bytes([number]), fin=number == 9) for number in range(10)]
+        await wire.send(frame(BINARY, b"first", fin=False), *pieces, frame(TEXT, b"after"))
+        assert await waiting == b"first"
+        await until(lambda: ws._connection.reading_paused)
+        assert ws.stats.bytes_received <= len(b"first") + 2
+        assert [piece async for piece in stream] == [bytes([number]) for number in range(10)]
+        assert await ws.receive_str() == "after"
+
+
+async def test_bytes_bound_a_queue_of_many_messages_too(scripted):
+    async with linked(scripted, max_queue=100_000) as (ws, wire):
+        pusher = Pusher(wire, 4096)
+        await until(lambda: ws._connection.reading_paused)
+        assert ws.stats.queue_high_water < CLIENT
+        pusher.enough = True
+        assert numbers(await receive_to_the_end(ws)) == list(range(pusher.count))
+
+
+@pytest.mark.parametrize("queue", [DropOldest(5), Conflate(len)])
+async def test_a_policy_has_its_own_bound(queue):
+    text = "^max_queue cannot be used with queue: a policy has its own max_size$"
+    with pytest.raises(ValueError, match=text):
+        ws_connect("ws://localhost/", queue=queue, max_queue=5)
+    async with ClientSession(queue=queue) as session:
+        with pytest.raises(ValueError, match=text):
+            session.ws_connect("ws://localhost/", max_queue=5)

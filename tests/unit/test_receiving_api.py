@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import zlib
 
 import pytest
 from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
@@ -422,3 +423,52 @@ async def test_the_limit_holds_for_all_fragments_together(sends):
 async def test_a_limit_of_zero_is_none(ends):
     async with ws_connect(await ends(frame(BINARY, bytes(MAX + 1))), max_msg_size=0) as ws:
         assert len(await ws.receive_bytes()) == MAX + 1
+
+
+async def test_max_frame_size_is_of_each_frame(sends):
+    fragments = [frame(BINARY, b"123", fin=False), frame(0, b"45", fin=False), frame(0, b"678")]
+    pong = frame(PONG, b"longer")
+    async with ws_connect(await sends(*fragments, pong, *fragments), max_frame_size=3) as ws:
+        for _ in range(2):
+            assert await ws.receive_bytes() == b"12345678"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+@pytest.mark.parametrize("begun", [False, True])
+async def test_a_frame_over_max_frame_size_is_refused_at_its_header(scripted, begun, stream):
+    async def script(wire):
+        if begun:
+            await wire.send(frame(BINARY, b"123", fin=False))
+        # Its payload never comes.
+        await wire.send(frame(0 if begun else BINARY, b"1234")[:2])
+        received = await wire.receive()
+        code, reason = parse_close(received.payload)
+        assert (received.opcode, code) == (CLOSE, 1009)
+        assert reason == "frame of at least 4 bytes exceeds the limit of 3 bytes"
+
+    async with ws_connect(await scripted(script), max_frame_size=3) as ws:
+        if stream:
+            with pytest.raises(WSMessageTypeError, match="code 1009"):
+                async for piece in ws.receive_streaming():
+                    assert piece == b"123"
+        else:
+            msg = await ws.receive()
+            assert msg.tp is MsgType.error
+            assert type(msg.data) is WebSocketError
+        assert ws.close_code == 1009
+
+
+@pytest.mark.parametrize("limit", [1000, 999])
+async def test_max_frame_size_holds_for_what_is_decompressed(scripted, limit):
+    compress = zlib.compressobj(wbits=-15)
+    data = (compress.compress(bytes(1000)) + compress.flush(zlib.Z_SYNC_FLUSH))[:-4]
+
+    async def script(wire):
+        await wire.send(frame(BINARY, data, rsv=4))
+        await wire.answer_close()
+
+    url = await scripted(script, extensions="permessage-deflate")
+    async with ws_connect(url, compress=15, max_frame_size=limit) as ws:
+        msg = await ws.receive()
+        assert msg.tp is (MsgType.binary if limit == 1000 else MsgType.error)
+        assert ws.close_code == (None if limit == 1000 else 1009)

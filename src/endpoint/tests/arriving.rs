@@ -48,6 +48,41 @@ fn a_full_inbox_pauses_reading_until_it_is_low() {
 }
 
 #[test]
+fn so_many_messages_pause_reading_until_so_many_are_left() {
+    for (high, low) in [(1, 0), (4, 1), (4, 3)] {
+        let mut endpoint = open();
+        endpoint.bound_messages(high, low);
+        endpoint.read(&b"\x82\x00".repeat(10), &mut Bytes::default());
+        assert_eq!(endpoint.items().count(), high);
+        assert_eq!(endpoint.take_reading(), Some(true));
+        for left in (low..high).rev() {
+            assert!(!endpoint.due().has(Due::PARSE));
+            assert!(endpoint.take().is_some());
+            assert_eq!(endpoint.items().count(), left);
+        }
+        parse(&mut endpoint);
+        assert_eq!(endpoint.items().count(), high);
+        let mut count = 10 - high + low;
+        while endpoint.take().is_some() {
+            parse(&mut endpoint);
+            count -= 1;
+        }
+        assert_eq!((count, endpoint.take_reading()), (0, Some(false)));
+    }
+}
+
+#[test]
+fn bytes_bound_what_a_number_of_messages_bounds() {
+    let mut endpoint = open();
+    endpoint.bound_messages(100, 50);
+    for _ in 0..4 {
+        arrive(&mut endpoint, inbox::HIGH_WATER / 2);
+    }
+    assert_eq!((endpoint.items().count(), endpoint.is_reading_paused()), (2, true));
+    assert!(endpoint.take().is_some() && endpoint.due().has(Due::PARSE));
+}
+
+#[test]
 fn one_message_never_fills_the_inbox() {
     let mut endpoint = open();
     arrive(&mut endpoint, 2 * inbox::HIGH_WATER);

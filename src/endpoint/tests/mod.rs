@@ -11,6 +11,7 @@ use crate::registry::Opcode;
 mod arriving;
 mod endings;
 mod fragments;
+mod parts;
 mod policies;
 mod sending;
 

@@ -2,7 +2,7 @@
 
 use std::mem;
 
-use pyo3::exceptions::PyValueError;
+use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
 
@@ -13,7 +13,7 @@ use super::sent::Sent;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, failure, fragments, reading, send, transport};
+use super::{anchor, failure, fragments, reading, receive, send, transport};
 use crate::close::{self, CloseFrame};
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
@@ -33,14 +33,15 @@ impl Protocol {
     #[expect(clippy::fn_params_excessive_bools, reason = "aiohttp's parameters")]
     #[expect(clippy::too_many_arguments, reason = "each is a setting of its own")]
     #[pyo3(signature = (
-        r#loop, *, resume_reading, max_msg_size = 4_194_304, autoclose = true, autoping = true, decode_text = true,
-        watch_reads = false, dialect = None, only_data = false
+        r#loop, *, resume_reading, max_msg_size = 4_194_304, max_frame_size = 0, autoclose = true,
+        autoping = true, decode_text = true, watch_reads = false, dialect = None, only_data = false
     ))]
     fn new(
         py: Python<'_>,
         r#loop: Py<PyAny>,
         resume_reading: Py<PyAny>,
         max_msg_size: u64,
+        max_frame_size: u64,
         autoclose: bool,
         autoping: bool,
         decode_text: bool,
@@ -49,8 +50,10 @@ impl Protocol {
         only_data: bool,
     ) -> PyResult<Self> {
         prepare(r#loop.bind(py))?;
+        let limit = |size| if size == 0 { UNLIMITED } else { size };
         let settings = Settings {
-            max_message_size: if max_msg_size == 0 { UNLIMITED } else { max_msg_size },
+            max_message_size: limit(max_msg_size),
+            max_frame_size: limit(max_frame_size),
             autoclose,
             autoping,
             shows_close: dialect.is_some(),
@@ -145,6 +148,15 @@ impl Protocol {
             mem::replace(&mut me.keys, keys)
         };
         drop(earlier);
+    }
+
+    /// Pause reading when too many messages wait.
+    ///
+    /// Args:
+    ///     high: How many are too many.
+    ///     low: Reading goes on when so many or fewer wait.
+    fn bound_messages(&mut self, high: usize, low: usize) {
+        self.endpoint.bound_messages(high, low);
     }
 
     /// Use the socket past the transport where that is possible; see `event_loop/reading.rs`.
@@ -249,6 +261,41 @@ impl Protocol {
     #[getter]
     fn lost(&self) -> bool {
         self.is_lost()
+    }
+
+    /// Refuse to receive a message in parts where that cannot be.
+    ///
+    /// Raises:
+    ///     RuntimeError: The connection has a `queue`, or no `autoping`.
+    fn check_streaming(&self) -> PyResult<()> {
+        match self.endpoint.streaming_obstacle() {
+            None => Ok(()),
+            Some(why) => Err(PyRuntimeError::new_err(format!("cannot receive_streaming() {why}"))),
+        }
+    }
+
+    /// The number of the message that is received in parts, if it has more than have been taken; 0 if
+    /// there is none.
+    #[getter]
+    fn streamed(&self) -> u64 {
+        self.endpoint.streamed()
+    }
+
+    /// Discard the rest of that message.
+    ///
+    /// Raises:
+    ///     RuntimeError: A task is waiting in `receive()`, or the caller is in another thread.
+    fn leave_parts(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let (home, dialect) = {
+            let me = slf.borrow();
+            (me.home.clone(), me.maker.dialect.is_some())
+        };
+        home.check(slf.py(), "stop receiving a message")?;
+        if receive::has_reader(slf)? {
+            return Err(receive::concurrent(dialect));
+        }
+        slf.borrow_mut().endpoint.leave_parts();
+        settle(slf)
     }
 
     /// Fail the connection at once, with no closing handshake: one `error` message, then `closed`.

@@ -85,8 +85,15 @@ impl Receive {
         self.state = state;
     }
 
+    /// What it wants is a part, of which the endpoint is to be told.
+    pub fn ask_first(&mut self) {
+        if self.state == State::New {
+            self.state = State::Unasked;
+        }
+    }
+
     fn is_new(&self) -> bool {
-        matches!(self.state, State::New | State::Elsewhere)
+        matches!(self.state, State::New | State::Elsewhere | State::Unasked)
     }
 
     /// Be done. What is returned is to be dropped when no borrow is held: it may be the last
@@ -117,6 +124,11 @@ impl Receive {
                 Self::arrive(slf)?;
                 return Self::step(slf);
             }
+            State::Unasked => {
+                drop(me);
+                Self::ask_for_part(slf)?;
+                return Self::step(slf);
+            }
             State::New | State::Polled | State::Woken | State::Expired => {}
         }
         // Bound: a reference that is not asks, when it is dropped, whether it may be.
@@ -128,6 +140,12 @@ impl Receive {
             if has_reader(protocol)? {
                 return Err(refused(protocol, wanted, dialect));
             }
+            return Self::step(slf);
+        }
+        if connection.endpoint.is_streaming() && !me.wanted.is_part() {
+            connection.endpoint.leave_parts();
+            drop((me, connection));
+            settle(protocol)?;
             return Self::step(slf);
         }
         if connection.endpoint.has_message() {
@@ -198,6 +216,37 @@ impl Receive {
         let py = slf.py();
         let home = slf.borrow().protocol.bind(py).borrow().home.clone();
         home.check(py, "receive")?;
+        let mut me = slf.borrow_mut();
+        me.state = State::New;
+        if me.wanted.is_part() {
+            me.ask_first();
+        }
+        Ok(())
+    }
+
+    /// Let the endpoint know that a part is wanted.
+    #[cold]
+    fn ask_for_part(slf: &Bound<'_, Self>) -> PyResult<()> {
+        let py = slf.py();
+        let (protocol, begins, dialect) = {
+            let me = slf.borrow();
+            let protocol = me.protocol.clone_ref(py).into_bound(py);
+            (protocol, me.wanted == Wanted::Part, me.dialect)
+        };
+        if has_reader(&protocol)? {
+            return Err(concurrent(dialect));
+        }
+        let possible = {
+            let mut connection = protocol.borrow_mut();
+            let (endpoint, mut making) = connection.at_work(py);
+            endpoint.want_part(begins, &mut making)
+        };
+        settle(&protocol)?;
+        if !possible {
+            return Err(PyRuntimeError::new_err(
+                "the rest of this message is discarded, as something else has been received since",
+            ));
+        }
         slf.borrow_mut().state = State::New;
         Ok(())
     }
@@ -241,14 +290,17 @@ impl Awaitable for Receive {
     /// What arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, timer, response) = {
+        let (protocol, wanted, timer, response) = {
             let mut me = slf.borrow_mut();
             // One that was not awaited may be in another thread.
             let protocol = (!me.is_new()).then(|| me.protocol.clone_ref(py));
-            (protocol, me.timer.take(), me.finish())
+            (protocol, me.wanted, me.timer.take(), me.finish())
         };
         if let Some(protocol) = protocol {
             stop_reading(protocol.bind(py), slf);
+            if wanted.is_part() {
+                protocol.bind(py).borrow_mut().endpoint.want_no_part();
+            }
         }
         drop(response);
         cancel_timer(py, timer)
@@ -264,6 +316,7 @@ impl Awaitable for Receive {
             Wanted::Next | Wanted::NextData => "__anext__",
             Wanted::All => "receive_many",
             Wanted::Data => "recv",
+            Wanted::Part | Wanted::NextPart => "_receive_part",
         }
     }
 }
@@ -350,7 +403,7 @@ awaitable!(impl Receive {
 
     fn __repr__(&self) -> String {
         let state = match self.state {
-            State::New | State::Elsewhere | State::Polled => "not awaited",
+            State::New | State::Elsewhere | State::Unasked | State::Polled => "not awaited",
             State::Waiting => "waiting",
             State::Woken | State::Expired => "woken",
             State::Done => "done",
@@ -377,7 +430,7 @@ awaitable!(impl Receive {
 impl Drop for Receive {
     fn drop(&mut self) {
         match self.state {
-            State::New => unawaited::warn(self.method(), false),
+            State::New | State::Unasked => unawaited::warn(self.method(), false),
             State::Elsewhere => unawaited::warn(self.method(), true),
             _ => {}
         }

@@ -24,6 +24,7 @@ use crate::registry::Opcode;
 ///     loop: The event loop of the transport.
 ///     resume_reading: Called with the transport to let it read again after `pause_reading()`.
 ///     max_msg_size: The largest message to take, in bytes; 0 for no limit.
+///     max_frame_size: The largest payload of a data frame to take, likewise.
 ///     autoclose: Answer the peer's close frame.
 ///     autoping: Answer pings, and keep pongs to oneself.
 ///     decode_text: Text messages as `str`, else as `bytes`.
@@ -66,6 +67,10 @@ pub enum Wanted {
     Data,
     /// The same, or the end of an `async for`.
     NextData,
+    /// The first part of the next message, or what comes instead.
+    Part,
+    /// The next part of the message whose first was that.
+    NextPart,
 }
 
 impl Wanted {
@@ -73,6 +78,11 @@ impl Wanted {
     #[inline]
     pub fn is_data(self) -> bool {
         matches!(self, Self::Data | Self::NextData)
+    }
+
+    /// Whether it is a part of a message.
+    pub fn is_part(self) -> bool {
+        matches!(self, Self::Part | Self::NextPart)
     }
 }
 
@@ -93,6 +103,8 @@ pub enum Awaited {
     Expired,
     /// Has returned or raised.
     Done,
+    /// Not awaited yet, and it wants a part of a message: the endpoint does not know.
+    Unasked,
 }
 
 /// An awaitable for the next message.

@@ -17,8 +17,9 @@ use crate::registry::code;
 /// `dialect` is whether the connection has one.
 #[inline]
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
-    if wanted == Wanted::All {
-        return take_all(protocol, dialect);
+    if !matches!(wanted, Wanted::One | Wanted::Next) {
+        let taken = if wanted == Wanted::All { take_all } else { take_part };
+        return taken(protocol, dialect);
     }
     let (item, is_due) = {
         let endpoint = &mut protocol.borrow_mut().endpoint;
@@ -125,6 +126,23 @@ fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>
         messages.append(message)?;
     }
     Ok(messages.into_any().unbind())
+}
+
+/// Take the data of the next part of a message, or of a whole one, or the message that comes instead.
+#[cold]
+fn take_part(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
+    let item = protocol.borrow_mut().endpoint.take_part();
+    let item = match item {
+        Some(item) => item,
+        None => closed(protocol)?.ok_or_else(taken)?,
+    };
+    if let Err(error) = settle(protocol) {
+        return Err(put_back(protocol, (error, item)));
+    }
+    if item.kind.is_data() || item.kind.is_part() {
+        return Ok(item.content.data);
+    }
+    make(protocol, item, dialect)
 }
 
 /// Take the next message, if there is one.

@@ -7,9 +7,20 @@ use pyo3::types::PyString;
 
 use crate::endpoint::Kind;
 
-/// The names of an enumeration's members, in the order of the kinds.
-const NAMES: [&str; Kind::COUNT] =
-    ["TEXT", "BINARY", "CLOSE", "PING", "PONG", "CLOSING", "CLOSED", "ERROR"];
+/// The names of an enumeration's members, in the order of the kinds. Parts of messages are not handed
+/// out as messages.
+const NAMES: [&str; Kind::COUNT] = [
+    "TEXT",
+    "BINARY",
+    "CLOSE",
+    "PING",
+    "PONG",
+    "CLOSING",
+    "CLOSED",
+    "ERROR",
+    "CONTINUATION",
+    "CONTINUATION",
+];
 
 /// The members of an enumeration, by kind.
 pub type Members = [Py<PyAny>; Kind::COUNT];

@@ -4,7 +4,7 @@
 //! - What has arrived whole before the peer's end, and before this side closes or gives up, is taken once
 //!   and in order, or counted as dropped: by a policy, or as too much at the end. What arrives after this
 //!   side has closed is neither. Without memory the rest is lost, and the user is told that it failed.
-//! - What waits is bounded: by 512 KiB and two messages, and at the end 16 MiB more; with a policy, by
+//! - What waits is bounded: by 512 KiB and two messages, or by so many messages, and at the end 16 MiB more; with a policy, by
 //!   its number of messages, and 1024 pings. So is what is held back: two reads.
 //! - Only whole, freshly masked frames are written, at most one close frame, and nothing after it.
 //! - Between the fragments of a message only control frames are written; other messages are when it is

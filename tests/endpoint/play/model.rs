@@ -1,6 +1,7 @@
 //! What must come of what the peer has said, in the order in which it was said.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use wsclient::endpoint::{Item, Kind};
 
@@ -26,6 +27,9 @@ pub struct Seen {
     pub writing_paused: bool,
     /// What there was no memory for.
     pub failed: Option<Kind>,
+    /// Parts of a message that wait, and how many bytes they are.
+    pub parts: usize,
+    pub part_bytes: usize,
     /// The close code of a breach of the protocol that it has found.
     pub violation: Option<u16>,
     /// Seconds.
@@ -48,6 +52,8 @@ pub struct Model {
     pub dropped: u64,
     /// Messages that came after too many at the end.
     pub missed: u64,
+    /// The next message is for nobody: a part of it was taken, or could have been.
+    pub left: bool,
     /// The close code, once it is known.
     pub fate: Option<u16>,
     /// This side closes: what comes is for nobody.
@@ -87,6 +93,7 @@ impl Model {
             parsed: 0,
             dropped: 0,
             missed: 0,
+            left: false,
             fate: None,
             called: false,
             deaf: false,
@@ -149,13 +156,15 @@ impl Model {
         match what {
             What::Data(..) if self.called => {}
             What::Data(..) if self.messages == seen.messages => {
-                assert!(self.bytes_waiting() > END, "there is room");
+                assert!(self.bytes_waiting() + seen.part_bytes > END, "there is room");
                 self.dropped += 1;
                 self.missed += 1;
             }
             What::Data(kind, content) => {
                 self.messages += 1;
-                self.push(kind, content);
+                if !mem::take(&mut self.left) {
+                    self.push(kind, content);
+                }
             }
             What::Ping(_) | What::Pong(_) if self.called || self.missed > 0 => {}
             What::Ping(payload) if self.setting.autoping && seen.writing_paused => {
@@ -170,10 +179,10 @@ impl Model {
                 self.push(Kind::Pong, content);
             }
             What::Ping(_) | What::Pong(_) => {}
-            What::Close(payload) => self.peer_closes(payload, seen.failed == Some(Kind::Close)),
+            What::Close(payload) => self.peer_closes(payload, seen),
             What::Violation(code) => {
                 assert_eq!(seen.violation, Some(code));
-                self.is_to_be_answered();
+                self.is_to_be_answered(seen);
                 self.fail(code);
             }
         }
@@ -197,7 +206,8 @@ impl Model {
         self.round_trips.extend(awaited.map(|(_, sent, _)| now - sent));
     }
 
-    fn peer_closes(&mut self, payload: Vec<u8>, lacks: bool) {
+    fn peer_closes(&mut self, payload: Vec<u8>, seen: &Seen) {
+        let lacks = seen.failed == Some(Kind::Close);
         self.deaf = true;
         let shown = (self.setting.shows_close || !self.setting.autoclose) && !self.called;
         if !(shown && lacks) {
@@ -208,7 +218,7 @@ impl Model {
             self.push(Kind::Close, payload.clone());
         }
         if self.setting.autoclose {
-            self.is_to_be_answered();
+            self.is_to_be_answered(seen);
         }
         self.peer_was_first = !self.called;
         self.peer_closed = Some(payload);
@@ -246,9 +256,9 @@ impl Model {
         }
     }
 
-    fn is_to_be_answered(&mut self) {
+    fn is_to_be_answered(&mut self, seen: &Seen) {
         self.answer_waits = !self.called && self.holds_data();
-        self.answer_leaves = self.waiting.is_empty() && self.fresh.is_empty();
+        self.answer_leaves = self.waiting.is_empty() && self.fresh.is_empty() && seen.parts == 0;
     }
 
     /// Whether the peer broke the protocol.

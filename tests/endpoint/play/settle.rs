@@ -70,7 +70,8 @@ impl World {
         assert_eq!(self.transport.permitted.len(), 0);
         let gone = self.endpoint.phase() == Phase::Gone;
         assert_eq!(gone, self.transport.lost);
-        assert_eq!(self.endpoint.has_message(), gone || !self.model.waiting.is_empty());
+        let waits = !self.model.waiting.is_empty() || self.parts().next().is_some();
+        assert_eq!(self.endpoint.has_message(), gone || waits);
         if self.endpoint.is_empty() {
             assert_eq!(self.model.waiting.len(), 0);
         }

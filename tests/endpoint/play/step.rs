@@ -14,6 +14,8 @@ pub struct Setting {
     pub places: bool,
     pub comes_paused: bool,
     pub limit: Option<u32>,
+    /// How many messages may wait, and at how many reading goes on.
+    pub bound: Option<(usize, usize)>,
     /// In the end the peer reads nothing before all that it has to say is read.
     pub stubborn: bool,
     /// It reads at all.
@@ -56,6 +58,7 @@ impl Setting {
             places: bit(6),
             comes_paused: bit(7),
             limit: (number >> 10 & 3 == 3).then_some(70_000),
+            bound: [None, Some((1, 0)), Some((3, 1)), Some((16, 4))][(number >> 16 & 3) as usize],
             stubborn: bit(12),
             reads: !bit(15),
             ending: match number >> 13 & 3 {
@@ -122,6 +125,16 @@ pub enum Step {
         count: usize,
     },
     Wait,
+    /// A message is received in parts, the one that was begun or a new one; `again` puts each part
+    /// back once.
+    Stream {
+        count: usize,
+        anew: bool,
+        again: bool,
+    },
+    /// Nobody wants its rest, or waits for its first part.
+    LeaveParts,
+    WantNoPart,
     Send {
         size: usize,
         text: bool,
@@ -204,7 +217,12 @@ impl Step {
             },
             24..=27 => Self::Ping { size: usize::from(second % 126) },
             28 => Self::Pong { asked: first.is_multiple_of(2) },
-            29..=34 => Self::Take { count: 1 + usize::from(second % 50) },
+            29..=32 => Self::Take { count: 1 + usize::from(second % 50) },
+            33 | 34 => Self::Stream {
+                count: 1 + usize::from(second % 8),
+                anew: first.is_multiple_of(8),
+                again: flag,
+            },
             35 | 36 => Self::TakeAll,
             37 => Self::PutBack { late: flag, count: 1 + usize::from(second % 3) },
             38 => Self::Wait,
@@ -236,6 +254,8 @@ impl Step {
             (59, 0) => Self::Violate { how: second },
             (59, 1) => Self::Exhaust { after: second % 8 },
             (60, 0 | 1) => Self::Shut { code: [1000, 1011, 3000][usize::from(second % 3)] },
+            (60, 2) => Self::LeaveParts,
+            (60, 3) => Self::WantNoPart,
             (61, 0) => Self::Leave,
             (61, 1) => Self::BreakOff,
             (62, 0) => match second % 4 {

@@ -7,6 +7,7 @@ use wsclient::keys;
 use wsclient::registry::Opcode;
 
 use super::maker::Content;
+use super::model::OVERHEAD;
 use super::step::Step;
 use super::world::World;
 
@@ -28,6 +29,20 @@ impl World {
             Step::TakeAll if self.setting.shows_close => drop(self.receive()),
             Step::TakeAll => self.take_all(),
             Step::PutBack { late, count } => self.put_back(late, count),
+            Step::Stream { count, anew, again } => {
+                self.waits = false;
+                let mut anew = anew;
+                for _ in 0..count {
+                    if !self.take_part(std::mem::take(&mut anew), again) {
+                        break;
+                    }
+                }
+            }
+            Step::LeaveParts => self.leave_parts(),
+            Step::WantNoPart => {
+                self.call(|world| world.endpoint.want_no_part());
+                self.settle();
+            }
             Step::Send { size, text } => {
                 let opcode = if text { Opcode::Text } else { Opcode::Binary };
                 self.send(opcode, vec![b'y'; size]);
@@ -73,16 +88,102 @@ impl World {
     /// Take what is there, or answer the peer's end if that is wanted; returns whether there may be
     /// more.
     pub fn receive(&mut self) -> bool {
+        self.leave_parts();
+        self.ask();
+        if self.endpoint.has_message() {
+            return self.take_one();
+        }
+        self.check_nothing_waits();
+        false
+    }
+
+    fn ask(&mut self) {
         if !self.endpoint.has_message() && self.endpoint.wants_asking() {
             self.call(|world| world.endpoint.ask());
             self.settle();
         }
-        if self.endpoint.has_message() {
-            return self.take_one();
-        }
+    }
+
+    fn check_nothing_waits(&self) {
         self.check_parsed();
         assert!(!self.endpoint.is_reading_paused() || self.user_paused, "nothing pauses reading");
-        false
+    }
+
+    /// Take a part of a message, if it is there, or what comes instead; returns whether there may be
+    /// more.
+    fn take_part(&mut self, anew: bool, again: bool) -> bool {
+        if self.endpoint.streaming_obstacle().is_some() {
+            return false;
+        }
+        let begins = anew || self.endpoint.streamed() == 0;
+        if begins && self.endpoint.streamed() > 0 {
+            self.expect_left();
+        }
+        let wanted = self.call(|world| world.endpoint.want_part(begins, &mut world.make));
+        assert!(wanted);
+        self.settle();
+        self.ask();
+        if !self.endpoint.has_message() {
+            self.check_nothing_waits();
+            return false;
+        }
+        if again {
+            self.call(|world| {
+                let Some(item) = world.endpoint.take_part() else { return };
+                if item.kind.is_part() {
+                    world.put_back += item.content.len() + OVERHEAD;
+                    world.endpoint.put_back(item, &mut world.make);
+                } else {
+                    world.expect(Some(&item));
+                }
+            });
+            self.settle();
+            if self.parts().next().is_none() {
+                return false;
+            }
+        }
+        let took = self.call(|world| {
+            let item = world.endpoint.take_part();
+            match &item {
+                Some(item) if item.kind.is_part() => world.expect_part(item),
+                item => world.expect(item.as_ref()),
+            }
+            item.is_some()
+        });
+        self.settle();
+        took
+    }
+
+    /// All parts are the message.
+    fn expect_part(&mut self, part: &Item<Content>) {
+        self.taken.extend_from_slice(&part.content);
+        let more = part.kind == Kind::Part;
+        assert_eq!(self.endpoint.streamed() > 0, more);
+        if !more {
+            let whole = self.model.waiting.pop_front().map(|item| item.content);
+            assert_eq!(whole.as_ref(), Some(&self.taken));
+            self.taken.clear();
+        }
+    }
+
+    /// Receive no more of the message that is received in parts.
+    pub fn leave_parts(&mut self) {
+        if self.endpoint.is_streaming() {
+            self.expect_left();
+            self.call(|world| world.endpoint.leave_parts());
+            assert!(!self.endpoint.is_streaming() && self.parts().next().is_none());
+            self.settle();
+        }
+    }
+
+    /// Its rest is for nobody.
+    fn expect_left(&mut self) {
+        if self.parts().any(|part| part.kind == Kind::LastPart) {
+            self.model.waiting.pop_front();
+        } else {
+            self.model.left |= self.endpoint.streamed() > 0 || self.parts().next().is_some();
+        }
+        self.taken.clear();
     }
 
     /// Whether a close frame is out, or is owed to the peer's end.
@@ -119,6 +220,7 @@ impl World {
 
     /// As `receive_many` does, which takes what comes in meanwhile, too.
     fn take_all(&mut self) {
+        self.leave_parts();
         if !self.endpoint.has_message() {
             self.receive();
             return;
@@ -146,6 +248,7 @@ impl World {
 
     /// Take messages that cannot be handed out after all.
     fn put_back(&mut self, late: bool, count: usize) {
+        self.leave_parts();
         let mut taken = Vec::new();
         while taken.len() < count
             && self.endpoint.has_message()
@@ -163,7 +266,7 @@ impl World {
         // All may have been taken, and the end answered.
         self.model.answer_waits = false;
         for item in taken.into_iter().rev() {
-            self.put_back += item.content.len();
+            self.put_back += item.content.len() + OVERHEAD;
             self.model.waiting.push_front(item.clone());
             self.call(|world| world.endpoint.put_back(item, &mut world.make));
         }

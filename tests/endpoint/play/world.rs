@@ -3,7 +3,7 @@
 use std::collections::{HashMap, VecDeque};
 
 use wsclient::deflate::{Deflater, Inflater};
-use wsclient::endpoint::{Compression, Due, Endpoint, Fate, Make, Phase, Settings};
+use wsclient::endpoint::{Compression, Due, Endpoint, Fate, Item, Kind, Make, Phase, Settings};
 use wsclient::error::ProtocolError;
 use wsclient::registry::Opcode;
 
@@ -55,10 +55,12 @@ pub struct World {
     pub torn: bool,
     /// The user wants no messages for now.
     pub user_paused: bool,
-    /// Bytes of messages that were put back, whose sizes were forgotten.
+    /// Bytes of messages that were put back, which may be more than there is room for.
     pub put_back: usize,
     /// Codes that the user has closed with.
     pub own_codes: Vec<u16>,
+    /// Parts that have been taken of the message that is received in parts.
+    pub taken: Vec<u8>,
     ended: bool,
     fate: Option<Fate>,
 }
@@ -77,6 +79,9 @@ impl World {
             Policy::Backpressure => {}
             Policy::Newest(max_size) => endpoint.keep_newest(max_size, false),
             Policy::Keyed(max_size) => endpoint.keep_newest(max_size, true),
+        }
+        if let Some((high, low)) = setting.bound {
+            endpoint.bound_messages(high, low);
         }
         if setting.deflate {
             let deflater = Deflater::new(1, 15, true);
@@ -108,6 +113,7 @@ impl World {
             user_paused: false,
             put_back: 0,
             own_codes: Vec::new(),
+            taken: Vec::new(),
             ended: false,
             fate: None,
         };
@@ -154,7 +160,10 @@ impl World {
             Step::Tick => self.tick(),
             Step::Meddle { how } => self.meddle = Some(how),
             Step::Exhaust { after } => self.make.left = self.make.left.or(Some(after)),
-            Step::Wait => self.waits = !self.endpoint.has_message(),
+            Step::Wait => {
+                self.leave_parts();
+                self.waits = !self.endpoint.has_message();
+            }
             ref step => self.user_step(step),
         }
     }
@@ -285,6 +294,8 @@ impl World {
             delivered: self.peer.delivered(),
             writing_paused: self.endpoint.is_writing_paused(),
             failed: self.make.failed,
+            parts: self.parts().count(),
+            part_bytes: self.parts().map(|item| item.content.len() + OVERHEAD).sum(),
             violation,
             now: self.make.now,
         };
@@ -322,6 +333,11 @@ impl World {
         assert!(!self.endpoint.is_alive() || self.endpoint.is_open());
     }
 
+    /// Parts of a message that wait.
+    pub fn parts(&self) -> impl Iterator<Item = &Item<Content>> {
+        self.endpoint.items().filter(|item| item.kind.is_part())
+    }
+
     fn check_memory(&mut self) {
         let largest = self.peer.largest + OVERHEAD;
         let backpressure = HIGH_WATER + 2 * largest;
@@ -336,15 +352,25 @@ impl World {
         };
         if self.eof || self.model.called || self.torn {
             bound += END;
+        } else if let (Some((high, _)), Policy::Backpressure, 0) =
+            (self.setting.bound, self.setting.policy, self.put_back)
+            && !self.model.ends
+        {
+            assert!(self.endpoint.items().count() <= high, "too many messages wait");
         }
         bound += self.put_back;
-        let waiting = self.model.bytes_waiting();
+        let items = self.endpoint.items();
+        let waiting = if self.endpoint.is_streaming() {
+            items.map(|item| item.content.len() + OVERHEAD).sum()
+        } else {
+            self.model.bytes_waiting()
+        };
         assert!(waiting <= bound, "{waiting} bytes wait, {bound} are allowed");
         let unparsed = self.peer.delivered().saturating_sub(self.model.parsed);
         if !self.model.deaf && !self.transport.lost {
             assert!(unparsed <= 2 * READ + 3 * largest + 1000, "{unparsed} bytes are held");
         }
-        let items = self.endpoint.items().count();
+        let items = self.endpoint.items().filter(|item| item.kind != Kind::Part).count();
         let asked =
             if self.asking { items } else { self.model.waiting.len() + self.model.fresh.len() };
         assert_eq!(items, asked);

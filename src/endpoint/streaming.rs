@@ -1,0 +1,25 @@
+//! How far somebody is with a message that is received in parts.
+
+/// How far somebody is with receiving a message in parts.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Stage {
+    /// Nobody does.
+    #[default]
+    Off,
+    /// Somebody has asked for the next message, and taken nothing of it.
+    Wanted,
+    /// A part has been taken, and not the last.
+    Begun,
+}
+
+/// The same, and what is left of the message before.
+#[derive(Debug, Default)]
+pub struct Streaming {
+    pub stage: Stage,
+    /// The stage before something was taken, in case that is put back.
+    pub before: Stage,
+    /// How many messages have been begun.
+    pub number: u64,
+    /// The rest of a message is discarded: it has been left.
+    pub discards: bool,
+}
