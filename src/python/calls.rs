@@ -173,6 +173,21 @@ impl Handle {
     }
 }
 
+impl Handle {
+    /// What waits for a part of a message.
+    pub fn receive_part(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        begins: bool,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        let wanted = if begins { Wanted::Part } else { Wanted::NextPart };
+        let receive = self.receive(owner, wanted, timeout)?;
+        receive.bind(owner.py()).borrow_mut().ask_first();
+        Ok(receive)
+    }
+}
+
 /// How many seconds to wait; `None` for no limit.
 fn limit(name: &str, seconds: f64) -> PyResult<Option<f64>> {
     if seconds.is_nan() {

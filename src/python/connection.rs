@@ -92,6 +92,14 @@ impl ConnectionBase {
         call::method(slf, names::_send_as(slf.py()), [message, text]).map(Bound::unbind)
     }
 
+    /// Wait for a part of a message and return its data; a `Message` if there is none any more.
+    ///
+    /// Args:
+    ///     begins: Whether it is to be the first of the next message.
+    fn _receive_part(slf: &Bound<'_, Self>, begins: bool) -> PyResult<Py<Receive>> {
+        slf.get().0.receive_part(slf, begins, None)
+    }
+
     /// Send a ping; returns a future of the seconds until its pong.
     ///
     /// Args:

@@ -129,10 +129,7 @@ impl WebSocketBase {
         begins: bool,
         timeout: Option<f64>,
     ) -> PyResult<Py<Receive>> {
-        let wanted = if begins { Wanted::Part } else { Wanted::NextPart };
-        let receive = slf.get().0.receive(slf, wanted, timeout)?;
-        receive.bind(slf.py()).borrow_mut().ask_first();
-        Ok(receive)
+        slf.get().0.receive_part(slf, begins, timeout)
     }
 
     fn __aiter__(slf: Py<Self>) -> Py<Self> {

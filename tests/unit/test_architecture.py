@@ -53,7 +53,7 @@ ROOMS = {
     "handshake": {"_core", "arguments", "exceptions", "types"},
     "network": {"_core", "arguments", "exceptions", "handshake", "suggestions", "types"},
     "aiohttp": {"_core", "handshake", "heartbeat", "network", "protocol", "unclosed", "websocket"},
-    "websockets": {"_core", "installed", "network", "protocol"},
+    "websockets": {"_core", "installed", "network", "protocol", "streaming"},
     "demo": {"__init__", "framing", "types"},
 }
 # No I/O, so that a test needs no event loop and no socket.

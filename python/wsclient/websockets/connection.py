@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import asyncio
+import codecs
 import weakref
 import zlib
 from typing import TYPE_CHECKING, Any, Self, cast
@@ -23,11 +24,12 @@ from wsclient._core import ConnectionBase
 from wsclient.network.takeover import take_over
 from wsclient.network.transport import resume_reading
 from wsclient.protocol import WebSocketProtocol
+from wsclient.streaming import MessageStream
 
 from .protocol import MAX_CONTROL_PAYLOAD, ServedProtocol, serve
 
 if TYPE_CHECKING:
-    from collections.abc import Awaitable
+    from collections.abc import AsyncIterator, Awaitable, Callable
 
     from websockets.client import ClientProtocol
     from websockets.exceptions import ConnectionClosed
@@ -89,9 +91,11 @@ class Served(WebSocketProtocol):
         async with owner.send_context():
             raise error
 
-    def _concurrent(self) -> Exception:
+    def _concurrent(self, streams: bool) -> Exception:
+        method = "recv_streaming" if streams else "recv"
         return ConcurrencyError(
-            "cannot call recv while another coroutine is already running recv or recv_streaming"
+            f"cannot call {method} while another coroutine is already running recv or"
+            " recv_streaming"
         )
 
 
@@ -125,6 +129,7 @@ class ClientConnection(ConnectionBase, Theirs):
             asyncio.get_running_loop(),
             resume_reading=resume_reading,
             max_msg_size=_max_size(protocol) or 0,
+            max_frame_size=getattr(protocol, "max_fragment_size", None) or 0,
             only_data=True,
         )
         self = super().__new__(cls, core, protocol, **options)
@@ -195,6 +200,10 @@ class ClientConnection(ConnectionBase, Theirs):
         serve(self.protocol, core)
         self.transport = take_over(transport, core)
         self.transport.set_write_buffer_limits(*_write_limits(self))
+        high, low = _queue_limits(self)
+        if high is not None:
+            # websockets pauses above it, the core at it.
+            core.bound_messages(high + 1, high // 4 if low is None else low)
         core.feed(rest)
         if self._lost is not None:
             core.connection_lost(*self._lost)
@@ -260,8 +269,12 @@ class ClientConnection(ConnectionBase, Theirs):
             return data
         if isinstance(data, str):
             return data.encode()
+        return await self._decoded(bytes.decode, data)
+
+    async def _decoded(self, decode: Callable[..., str], *arguments: Any) -> str:
+        """Decode what the server sent, or fail the connection (RFC 6455 §8.1)."""
         try:
-            return data.decode()
+            return decode(*arguments)
         except UnicodeDecodeError as error:
             self.set_connection_exc(error)
             async with self.send_context():
@@ -271,8 +284,43 @@ class ClientConnection(ConnectionBase, Theirs):
         await self.wait_closed()
         raise self.close_error()
 
+    async def recv_streaming(self, decode: bool | None = None) -> AsyncIterator[Any]:
+        """Receive the next message in pieces, as its fragments arrive.
+
+        Where the iteration is left before its end, the rest of the message is discarded.
+
+        Args:
+            decode: As for `recv`.
+
+        Returns:
+            An asynchronous iterator over `str` or `bytes`.
+
+        Raises:
+            ConnectionClosed: The connection has ended.
+            ConcurrencyError: Another task is already waiting.
+        """
+        decoder = codecs.getincrementaldecoder("utf-8")()
+        stream = MessageStream(
+            self._connection, self._receive_part, lambda _, __: self.close_error()
+        )
+        async for piece in stream:
+            if decode is None or isinstance(piece, str) is bool(decode):
+                yield piece
+            elif isinstance(piece, str):
+                yield piece.encode()
+            else:
+                yield await self._decoded(decoder.decode, piece)
+        if decode:
+            yield_last = await self._decoded(decoder.decode, b"", True)
+            if yield_last:
+                yield yield_last
+
     async def _send_as(self, message: Any, text: bool | None) -> None:
-        await Theirs.send(self, message, text=text)
+        try:
+            await Theirs.send(self, message, text=text)
+        except asyncio.CancelledError:
+            cast("ServedProtocol", self.protocol).break_off()
+            raise
 
 
 # What is done here otherwise than there.
@@ -296,6 +344,14 @@ def _write_limits(connection: Theirs) -> tuple[int | None, int | None]:
     if limits is not None:
         return limits
     return connection.write_limit_high, connection.write_limit_low
+
+
+def _queue_limits(connection: Theirs) -> tuple[int | None, int | None]:
+    # Named `max_queue` up to websockets 14.
+    limits: tuple[int | None, int | None] | None = getattr(connection, "max_queue", None)
+    if limits is not None:
+        return limits
+    return connection.max_queue_high, connection.max_queue_low
 
 
 def _agreement(deflate: PerMessageDeflate) -> dict[str, Any]:

@@ -91,8 +91,28 @@ class ServedProtocol(ClientProtocol):
         self._send(text=False, data=data, fin=fin)
 
     def _send(self, *, text: bool, data: _Bytes, fin: bool) -> None:
+        if self.expect_continuation_frame:
+            raise ProtocolError("expected a continuation frame")
         self._check_open()
-        self._core.send_message(text, data)
+        if fin:
+            self._core.send_message(text, data)
+            return
+        self._core.begin_message(text, checks=False)
+        self.expect_continuation_frame = True
+        self._core.send_fragment(data)
+
+    def send_continuation(self, data: _Bytes, fin: bool) -> None:
+        """Send the next fragment of a message."""
+        if not self.expect_continuation_frame:
+            raise ProtocolError("unexpected continuation frame")
+        self._check_open()
+        self.expect_continuation_frame = not fin
+        self._core.send_fragment(data, fin=fin)
+
+    def break_off(self) -> None:
+        """Close the connection if a message has gone out in part."""
+        if self.expect_continuation_frame:
+            self._core.break_off()
 
     def send_close(self, code: int | None = None, reason: str = "") -> None:
         """Begin the closing handshake (RFC 6455 §7.1.2)."""

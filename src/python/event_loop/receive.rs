@@ -6,6 +6,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
+use pyo3::types::PyBool;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::settle::settle;
@@ -228,14 +229,14 @@ impl Receive {
     #[cold]
     fn ask_for_part(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, begins, dialect) = {
+        let (protocol, wanted, dialect) = {
             let me = slf.borrow();
-            let protocol = me.protocol.clone_ref(py).into_bound(py);
-            (protocol, me.wanted == Wanted::Part, me.dialect)
+            (me.protocol.clone_ref(py).into_bound(py), me.wanted, me.dialect)
         };
         if has_reader(&protocol)? {
-            return Err(concurrent(dialect));
+            return Err(refused(&protocol, wanted, dialect));
         }
+        let begins = wanted == Wanted::Part;
         let possible = {
             let mut connection = protocol.borrow_mut();
             let (endpoint, mut making) = connection.at_work(py);
@@ -342,10 +343,12 @@ pub fn concurrent(dialect: bool) -> PyErr {
 /// The same, as the users of the connection know it.
 #[cold]
 fn refused(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyErr {
-    if !wanted.is_data() {
+    if !protocol.borrow().endpoint.hands_out_only_data() {
         return concurrent(dialect);
     }
-    let error = call::method(protocol, names::_concurrent(protocol.py()), []);
+    let py = protocol.py();
+    let streams = PyBool::new(py, wanted.is_part()).to_owned();
+    let error = call::method(protocol, names::_concurrent(py), [streams.as_any()]);
     error.map_or_else(|failed| failed, PyErr::from_value)
 }
 

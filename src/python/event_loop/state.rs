@@ -61,12 +61,12 @@ pub enum Wanted {
     One,
     /// The next message, or the end of an `async for`.
     Next,
-    /// All messages that are there, at least one.
-    All,
     /// The next message's data, where nothing else is handed out.
     Data,
     /// The same, or the end of an `async for`.
     NextData,
+    /// All messages that are there, at least one.
+    All,
     /// The first part of the next message, or what comes instead.
     Part,
     /// The next part of the message whose first was that.

@@ -17,7 +17,7 @@ use crate::registry::code;
 /// `dialect` is whether the connection has one.
 #[inline]
 pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> PyResult<Py<PyAny>> {
-    if !matches!(wanted, Wanted::One | Wanted::Next) {
+    if !matches!(wanted, Wanted::One | Wanted::Next | Wanted::Data | Wanted::NextData) {
         let taken = if wanted == Wanted::All { take_all } else { take_part };
         return taken(protocol, dialect);
     }
