@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import hashlib
 import logging
-import os
 import re
 import socket
 import ssl
@@ -14,7 +13,6 @@ import termios
 import threading
 import time
 import warnings
-from pathlib import Path
 
 import aiohttp
 import pytest
@@ -24,7 +22,7 @@ from tests.interop.proxies import installed, proxy_py, tinyproxy
 
 import wsclient.aiohttp
 
-from .conftest import AUTHORITY, server_tls
+from .conftest import AUTHORITY, connections, server_tls
 from .scripts import VERSION
 
 CLIENTS = [aiohttp.ClientSession, wsclient.aiohttp.ClientSession]
@@ -55,25 +53,7 @@ async def handler(request):
     return ws
 
 
-def connections():
-    """How many sockets of TCP this process has; the event loops have some of other kinds."""
-    count = 0
-    for path in list(Path("/proc/self/fd").iterdir()):
-        with contextlib.suppress(OSError):
-            if str(path.readlink()).startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(path.name))) as sock:
-                    count += sock.family == socket.AF_INET
-    return count
-
-
-@pytest.fixture(autouse=True)
-async def nothing_stays_open():
-    """Ends when all sockets are closed, those of the servers, too."""
-    before = connections()
-    yield
-    async with asyncio.timeout(10):
-        while connections() > before:
-            await asyncio.sleep(0.01)
+pytestmark = pytest.mark.usefixtures("nothing_stays_open")
 
 
 @pytest.fixture

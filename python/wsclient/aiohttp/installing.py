@@ -8,6 +8,7 @@ import aiohttp
 import aiohttp.client
 import aiohttp.client_ws
 
+from .connecting import serve_requests, serves_requests
 from .response import AIOHTTP, ClientWebSocketResponse
 from .session import open_websocket
 
@@ -37,10 +38,12 @@ class Installed:
 
     Args:
         before: Whether this client had been installed before, and is to stay.
+        served: Whether it had served requests before, and is to.
     """
 
-    def __init__(self, *, before: bool) -> None:
+    def __init__(self, *, before: bool, served: bool) -> None:
         self._before = before
+        self._served = served
 
     def __enter__(self) -> None:
         """Do nothing more."""
@@ -53,9 +56,11 @@ class Installed:
     ) -> None:
         if not self._before:
             uninstall()
+        elif not self._served:
+            serve_requests(serve=False)
 
 
-def install() -> Installed:
+def install(*, requests: bool = False) -> Installed:
     """Let every session of aiohttp's open this client's WebSockets.
 
     ``aiohttp.ClientSession.ws_connect`` does so from now on, and
@@ -63,6 +68,11 @@ def install() -> Installed:
     imported, defined or made before: sessions that exist are taken over too, as are subclasses of
     aiohttp's class, and WebSockets are instances of that class under whatever name a module has it.
     WebSockets that are open already stay as they are. To install it twice is to install it once.
+
+    Args:
+        requests: Have the TLS of every request that aiohttp makes from now on by this client's
+            transports, not that of WebSockets alone; those are then served on pooled connections,
+            too. `TCPConnector` is the same for one session.
 
     Returns:
         What undoes it at the end of a ``with`` statement.
@@ -74,12 +84,14 @@ def install() -> Installed:
         >>> import wsclient.aiohttp
         >>> wsclient.aiohttp.install()
     """
-    before = _is_installed()
+    before, served = _is_installed(), serves_requests()
     if not before:
         setattr(aiohttp.ClientSession, _METHOD, _ws_connect)
         for module in _MODULES:
             setattr(module, _CLASS, ClientWebSocketResponse)
-    return Installed(before=before)
+    if requests and not served:
+        serve_requests(serve=True)
+    return Installed(before=before, served=served)
 
 
 def uninstall() -> None:
@@ -94,6 +106,8 @@ def uninstall() -> None:
         setattr(aiohttp.ClientSession, _METHOD, _their_method)
         for module in _MODULES:
             setattr(module, _CLASS, AIOHTTP)
+    if serves_requests():
+        serve_requests(serve=False)
 
 
 def _is_installed() -> bool:
