@@ -282,11 +282,17 @@ def tells_all(script):
     return server
 
 
-@scenario()
-async def client_closes_after_a_send_that_is_scheduled(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
+async def receiving(script, server, **options):
+    """A WebSocket, and a task that waits for its next message."""
+    ws = await script.connect(await script.scripted(server), **options)
     waiting = asyncio.ensure_future(ws.receive())
     await settled(waiting)
+    return ws, waiting
+
+
+@scenario()
+async def client_closes_after_a_send_that_is_scheduled(script):
+    ws, waiting = await receiving(script, tells_all(script))
     sending = [asyncio.create_task(ws_send(ws)) for _ in range(3)]
     await script.attempt("close", ws.close(code=3000))
     for task in sending:
@@ -331,9 +337,7 @@ async def client_closes_before_a_send_when_nobody_receives(script):
 
 @scenario()
 async def state_between_close_and_the_close_frame(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, tells_all(script))
     closing = asyncio.create_task(ws.close())
     asyncio.get_running_loop().call_soon(script.state, ws)
     await script.attempt("close", closing)
@@ -343,9 +347,7 @@ async def state_between_close_and_the_close_frame(script):
 
 @scenario()
 async def second_close_overtakes_the_first_that_has_a_reader_to_wake(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, tells_all(script))
     script.note(await asyncio.gather(ws.close(code=3000), ws.close(code=3001)))
     await script.attempt("receive", waiting)
     await script.end(ws)
@@ -475,9 +477,7 @@ async def close_that_is_cancelled_while_the_reader_is_woken(script):
     async def server(wire):
         await wire.end()
 
-    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, server, timeout=limit(ws_close=0.05))
     closing = asyncio.ensure_future(ws.close())
     await asyncio.sleep(0)
     closing.cancel()
@@ -596,21 +596,6 @@ async def reset(script):
     ws = await script.connect(await script.scripted(server))
     await ws.send_str("reset me")
     await script.end(ws)
-
-
-@scenario()
-async def sending_when_closed(script):
-    ws = await script.connect(script.echo)
-    await ws.close()
-    for send in (
-        lambda: ws.send_str("text"),
-        lambda: ws.send_bytes(b"bytes"),
-        lambda: ws.ping(),
-    ):
-        try:
-            await send()
-        except Exception as error:  # noqa: BLE001 - noted
-            script.note(error, isinstance(error, ConnectionResetError))
 
 
 @scenario(differs="a close code that must not be sent is sent (RFC 6455 §7.4.1)")

@@ -18,6 +18,7 @@ import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from tests.conftest import resolved
 from tests.interop.proxies import installed, proxy_py, tinyproxy
 
 import wsclient.aiohttp
@@ -95,7 +96,7 @@ async def test_a_websocket_gets_the_faster_transport(url, session):
 
 
 async def test_where_aiofastnet_does_not_find_openssl(url, session, monkeypatch):
-    monkeypatch.setattr("wsclient.network.transport._direct", False)
+    monkeypatch.setattr("wsclient.network.fast_tls._direct", False)
     async with session.ws_connect(url) as ws:
         assert not is_fast(ws)
         assert await echoes(ws)
@@ -411,17 +412,7 @@ class Answers(AbstractResolver):
         self.ports = ports
 
     async def resolve(self, host, port=0, family=socket.AF_INET):
-        return [
-            {
-                "hostname": host,
-                "host": "127.0.0.1",
-                "port": port,
-                "family": socket.AF_INET,
-                "proto": 0,
-                "flags": 0,
-            }
-            for port in self.ports
-        ]
+        return [resolved(host, port) for port in self.ports]
 
     async def close(self):
         pass

@@ -22,7 +22,7 @@ PYTHON_LAYERS = (
     {"handshake.auth", "handshake.extensions"},
     {"handshake.redirects", "handshake.upgrade"},
     {"network.connector_arguments", "network.limits", "network.resolver", "network.sockets"},
-    {"network.peer", "network.plain_transport", "network.proxy"},
+    {"network.fast_tls", "network.peer", "network.plain_transport", "network.proxy"},
     {"network.transport"},
     {"network.tunnel"},
     {"network.connector"},

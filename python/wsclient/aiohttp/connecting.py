@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 import aiohttp
 from aiohttp import hdrs
 
-from wsclient.network.transport import put_tls_on, serves_tls
+from wsclient.network.fast_tls import put_tls_on, serves_tls
 
 from .sockets import own_socket
 

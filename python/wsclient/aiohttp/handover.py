@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientOSError
 
+from wsclient.network.fast_tls import resume_reading
 from wsclient.network.plain_transport import PlainTransport
-from wsclient.network.transport import plain_socket, resume_reading
+from wsclient.network.transport import plain_socket
 from wsclient.protocol import WebSocketProtocol
 
 from .shims import Reader
