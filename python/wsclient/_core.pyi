@@ -10,6 +10,7 @@ from typing_extensions import disjoint_base
 from .types import MsgType
 
 __all__ = [
+    "Buffer",
     "Dialect",
     "Frame",
     "Message",
