@@ -42,7 +42,8 @@ AIOHTTP := 3.10
 .PHONY: test-aiohttp
 test-aiohttp: $(VENV)/.extra-test ## Compare the adapter with another aiohttp: AIOHTTP=3.10, the oldest
 	$(BIN)/pip install --no-deps --upgrade --target target/aiohttp/$(AIOHTTP) 'aiohttp==$(AIOHTTP).*'
-	PYTHONPATH=target/aiohttp/$(AIOHTTP) $(BIN)/python -m pytest tests/adapter/test_side_by_side.py tests/adapter/test_tls.py
+	PYTHONPATH=target/aiohttp/$(AIOHTTP) $(BIN)/python -m pytest tests/adapter/test_side_by_side.py \
+		tests/adapter/test_tls.py tests/adapter/test_requests.py tests/adapter/test_mocks.py
 
 WEBSOCKETS := 14.0
 

@@ -5,6 +5,7 @@ import base64
 import contextlib
 import hashlib
 import re
+import socket
 
 import pytest
 import uvloop
@@ -17,6 +18,18 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def pytest_asyncio_loop_factories(config, item):
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def resolved(host, port, address="127.0.0.1"):
+    """What a resolver of aiohttp's kind says of a host."""
+    return {
+        "hostname": host,
+        "host": address,
+        "port": port,
+        "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
+        "proto": 0,
+        "flags": 0,
+    }
 
 
 def frame(opcode, payload=b"", **options):

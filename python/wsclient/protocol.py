@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ._core import Protocol as CoreProtocol
-from .network.transport import plain_socket, resume_reading
+from .network.fast_tls import resume_reading
+from .network.transport import plain_socket
 from .stats import Stats
 
 if TYPE_CHECKING:

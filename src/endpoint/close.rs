@@ -27,6 +27,7 @@ impl<M> Endpoint<M> {
             }
             Phase::Aborting => self.owe_thing(Due::ABORT),
             Phase::Gone => {
+                self.ending.tells = true;
                 self.due = self.due.without(Due::ABORT.and(Due::TIMER));
                 self.owe_thing(Due::GONE.and(Due::ROOM).and(Due::WAKE));
             }
@@ -180,6 +181,21 @@ impl<M> Endpoint<M> {
             }
         }
         sends
+    }
+
+    /// This side is going to close: let whoever waits for a message be told.
+    pub fn announce_close<K: Make<Content = M>>(&mut self, make: &mut K) {
+        let content = make.notice();
+        self.push(Kind::Closing, Some(content), 0, make);
+    }
+
+    /// Nobody wants what waits any more, nor to wait for the end: whoever wants a message is told of the
+    /// end, from now on and at once.
+    pub fn dismiss(&mut self) {
+        self.ending.asked = false;
+        self.ending.tells = true;
+        while self.inbox.pop().is_some() {}
+        self.owe_thing(Due::WAKE);
     }
 
     /// The peer sends nothing more. The transport closes itself, but only after what it has buffered is

@@ -157,6 +157,8 @@ pub struct Ending {
     pub called: bool,
     /// What else arrives is for nobody: this side closes, or more has come than is kept.
     pub discards: bool,
+    /// Whoever wants a message and finds none is told of the end at once.
+    pub tells: bool,
     /// The peer has closed its end of TCP.
     pub eof: bool,
 }

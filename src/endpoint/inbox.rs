@@ -97,6 +97,17 @@ impl<M> Inbox<M> {
         }
     }
 
+    /// The next message without a policy, and the size of its payload in bytes.
+    pub fn first(&self) -> Option<(&Item<M>, usize)> {
+        self.items.first()
+    }
+
+    /// How many wait without a policy.
+    #[inline]
+    pub fn len(&self) -> usize {
+        self.items.len()
+    }
+
     /// Let a message that was popped be the first again.
     ///
     /// # Errors

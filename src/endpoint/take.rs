@@ -12,7 +12,13 @@ impl<M> Endpoint<M> {
     #[must_use]
     #[inline]
     pub fn has_message(&self) -> bool {
-        self.inbox.is_ready() || self.ending.phase == Phase::Gone
+        self.inbox.is_ready() || self.ending.tells
+    }
+
+    /// Whether the end is told where there is no message.
+    #[must_use]
+    pub fn tells_end(&self) -> bool {
+        self.ending.tells
     }
 
     /// Whether a message can be taken.
@@ -45,6 +51,19 @@ impl<M> Endpoint<M> {
             self.owe_thing(Due::PARSE);
         }
         item
+    }
+
+    /// The message that is next to be taken, and the size of its payload in bytes; not where a policy has
+    /// them.
+    #[must_use]
+    pub fn first(&self) -> Option<(&Item<M>, usize)> {
+        self.inbox.first()
+    }
+
+    /// How many messages can be taken; those that a policy has are not counted.
+    #[must_use]
+    pub fn waiting(&self) -> usize {
+        self.inbox.len()
     }
 
     /// Let a message that was taken be the first again; returns whether there was memory for that.

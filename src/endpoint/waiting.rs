@@ -61,6 +61,11 @@ impl<M> Waiting<M> {
         Some(item)
     }
 
+    /// The first, and the size of its payload in bytes.
+    pub fn first(&self) -> Option<(&Item<M>, usize)> {
+        self.items.front().map(|(item, size)| (item, size - OVERHEAD))
+    }
+
     /// Let a message that was popped be the first again.
     ///
     /// # Errors

@@ -34,6 +34,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<framing::Utf8Validator>()?;
     module.add_class::<Message>()?;
     module.add_class::<event_loop::state::Protocol>()?;
+    module.add_class::<event_loop::buffer::Buffer>()?;
     module.add_class::<Receive>()?;
     module.add_class::<websocket::WebSocketBase>()?;
     module.add_class::<connection::ConnectionBase>()?;

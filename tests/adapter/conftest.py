@@ -2,7 +2,10 @@
 
 import asyncio
 import contextlib
+import os
+import socket
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
@@ -15,6 +18,27 @@ def server_tls():
     context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     AUTHORITY.issue_cert("127.0.0.1").configure_cert(context)
     return context
+
+
+def connections():
+    """How many sockets of TCP this process has; the event loops have some of other kinds."""
+    count = 0
+    for path in list(Path("/proc/self/fd").iterdir()):
+        with contextlib.suppress(OSError):
+            if str(path.readlink()).startswith("socket:"):
+                with socket.socket(fileno=os.dup(int(path.name))) as sock:
+                    count += sock.family == socket.AF_INET
+    return count
+
+
+@pytest.fixture
+async def nothing_stays_open():
+    """Ends when all sockets are closed, those of the servers, too."""
+    before = connections()
+    yield
+    async with asyncio.timeout(10):
+        while connections() > before:
+            await asyncio.sleep(0.01)
 
 
 @pytest.fixture

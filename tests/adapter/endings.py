@@ -80,6 +80,26 @@ async def client_closes_with_the_code_of_a_frame_without_one(script):
         await script.end(ws)
 
 
+@scenario(differs="codes 0 and 1005, which stand for none, are sent (RFC 6455 §7.4.1)")
+async def client_closes_with_a_code_that_stands_for_none(script):
+    sent = []
+
+    async def server(wire):
+        received = await wire.receive()
+        sent.append((received.opcode, received.payload))
+        await wire.send(frame(CLOSE))
+
+    for code in (0, 1005):
+        ws = await script.connect(await script.scripted(server))
+        await script.attempt("close", ws.close(code=code, message=b"why"))
+        script.state(ws)
+    script.note("sent", sent)
+    return {
+        "theirs": [("sent", [(CLOSE, b"\x00\x00why"), (CLOSE, b"\x03\xedwhy")])],
+        "ours": [("sent", [(CLOSE, b""), (CLOSE, b"")])],
+    }
+
+
 def code_of(script, ws):
     """Note the close code, and whether it is one of aiohttp's enumeration."""
     script.note("code", ws.close_code, isinstance(ws.close_code, aiohttp.WSCloseCode))
@@ -262,11 +282,17 @@ def tells_all(script):
     return server
 
 
-@scenario()
-async def client_closes_after_a_send_that_is_scheduled(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
+async def receiving(script, server, **options):
+    """A WebSocket, and a task that waits for its next message."""
+    ws = await script.connect(await script.scripted(server), **options)
     waiting = asyncio.ensure_future(ws.receive())
     await settled(waiting)
+    return ws, waiting
+
+
+@scenario()
+async def client_closes_after_a_send_that_is_scheduled(script):
+    ws, waiting = await receiving(script, tells_all(script))
     sending = [asyncio.create_task(ws_send(ws)) for _ in range(3)]
     await script.attempt("close", ws.close(code=3000))
     for task in sending:
@@ -311,9 +337,7 @@ async def client_closes_before_a_send_when_nobody_receives(script):
 
 @scenario()
 async def state_between_close_and_the_close_frame(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, tells_all(script))
     closing = asyncio.create_task(ws.close())
     asyncio.get_running_loop().call_soon(script.state, ws)
     await script.attempt("close", closing)
@@ -323,22 +347,129 @@ async def state_between_close_and_the_close_frame(script):
 
 @scenario()
 async def second_close_overtakes_the_first_that_has_a_reader_to_wake(script):
-    ws = await script.connect(await script.scripted(tells_all(script)))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, tells_all(script))
     script.note(await asyncio.gather(ws.close(code=3000), ws.close(code=3001)))
-    await waiting
+    await script.attempt("receive", waiting)
+    await script.end(ws)
+
+
+def answers_later(script, answers):
+    """A server that sends a message, tells what comes, and answers a close frame when told to."""
+
+    async def server(wire):
+        await wire.send(frame(TEXT, b"one"), frame(TEXT, b"two"))
+        while (received := await wire.receive()).opcode != CLOSE:
+            script.saw(received.opcode, received.payload)
+        script.saw(received.opcode, received.payload)
+        await answers.wait()
+        await wire.send(frame(CLOSE, received.payload))
+
+    return server
+
+
+def two_close(name, *order):
+    """A scenario in which two tasks close while one receives, in this order of beginning."""
+
+    async def play(script):
+        answers = asyncio.Event()
+        ws = await script.connect(await script.scripted(answers_later(script, answers)))
+        await script.receive(ws, 2)
+        codes = iter((3000, 3001))
+        closing, waiting = [], None
+        for step in order:
+            if step == "receive":
+                waiting = asyncio.ensure_future(ws.receive())
+            elif step == "turns":
+                await settled(closing[0] if closing else waiting)
+            else:
+                closing.append(asyncio.ensure_future(ws.close(code=next(codes))))
+        # The server has not answered.
+        await script.attempt("receive", waiting)
+        script.note("closed", ws.closed)
+        answers.set()
+        script.note(await asyncio.gather(*closing))
+        await script.end(ws)
+
+    play.__name__ = name
+    scenario()(play)
+
+
+two_close("receiving_before_two_close", "receive", "turns", "close", "close")
+two_close("receiving_before_two_close_in_turn", "receive", "turns", "close", "turns", "close")
+two_close("receiving_between_two_that_close", "close", "turns", "receive", "close")
+two_close("receiving_between_two_that_close_at_once", "close", "receive", "close")
+two_close("receiving_after_two_have_begun_to_close", "close", "close", "receive")
+two_close("receiving_after_two_have_begun_to_close_in_turn", "close", "close", "turns", "receive")
+
+
+@scenario()
+async def what_has_arrived_is_not_received_while_another_task_closes(script):
+    answers = asyncio.Event()
+    ws = await script.connect(await script.scripted(answers_later(script, answers)))
+    await script.receive(ws)
+    closing = asyncio.ensure_future(ws.close())
+    await settled(closing)
+    await script.receive(ws)
+    answers.set()
+    await script.attempt("close", closing)
     await script.end(ws)
 
 
 @scenario()
-async def receiving_after_two_have_begun_to_close(script):
-    ws = await script.connect(script.echo)
-    closing = [asyncio.create_task(ws.close()) for _ in range(2)]
-    await asyncio.sleep(0)
-    await script.receive(ws)
-    script.note(sorted(await asyncio.gather(*closing)))
+async def who_is_told_that_another_task_closes_can_still_send(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+
+    async def read():
+        async for msg in ws:
+            script.note("message", msg.data)
+        await ws.send_str("goodbye")
+
+    reading = asyncio.ensure_future(read())
+    await settled(reading)
+    await script.attempt("close", ws.close(code=3000))
+    await script.attempt("read", reading)
     await script.end(ws)
+
+
+@scenario()
+async def who_is_told_that_another_task_closes_can_close(script):
+    ws = await script.connect(await script.scripted(tells_all(script)))
+
+    async def read():
+        await script.receive(ws)
+        await script.attempt("reader closes", ws.close(code=3001))
+
+    reading = asyncio.ensure_future(read())
+    await settled(reading)
+    closing = asyncio.ensure_future(ws.close(code=3000))
+    await reading
+    await script.attempt("close", closing)
+    await script.end(ws)
+
+
+@scenario(differs="who receives on while another task closes sends 1000 in place of its code")
+async def who_is_told_that_another_task_closes_receives_on(script):
+    codes = []
+
+    async def server(wire):
+        received = await wire.receive()
+        codes.append(received.payload)
+        await wire.send(frame(CLOSE, received.payload))
+
+    ws = await script.connect(await script.scripted(server))
+
+    async def read():
+        await script.receive(ws, 2)
+
+    reading = asyncio.ensure_future(read())
+    await settled(reading)
+    closed = await ws.close(code=3000)
+    await reading
+    script.note("sent", closed, codes)
+    return {
+        "theirs": [("sent", False, [b"\x03\xe8"])],
+        "ours": [("sent", True, [b"\x0b\xb8"])],
+    }
 
 
 @scenario()
@@ -346,9 +477,7 @@ async def close_that_is_cancelled_while_the_reader_is_woken(script):
     async def server(wire):
         await wire.end()
 
-    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
-    waiting = asyncio.ensure_future(ws.receive())
-    await settled(waiting)
+    ws, waiting = await receiving(script, server, timeout=limit(ws_close=0.05))
     closing = asyncio.ensure_future(ws.close())
     await asyncio.sleep(0)
     closing.cancel()
@@ -467,21 +596,6 @@ async def reset(script):
     ws = await script.connect(await script.scripted(server))
     await ws.send_str("reset me")
     await script.end(ws)
-
-
-@scenario()
-async def sending_when_closed(script):
-    ws = await script.connect(script.echo)
-    await ws.close()
-    for send in (
-        lambda: ws.send_str("text"),
-        lambda: ws.send_bytes(b"bytes"),
-        lambda: ws.ping(),
-    ):
-        try:
-            await send()
-        except Exception as error:  # noqa: BLE001 - noted
-            script.note(error, isinstance(error, ConnectionResetError))
 
 
 @scenario(differs="a close code that must not be sent is sent (RFC 6455 §7.4.1)")

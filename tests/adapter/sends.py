@@ -2,8 +2,10 @@
 
 import asyncio
 import gc
+import inspect
 import threading
 import warnings
+from collections.abc import Coroutine
 
 from tests.conftest import CLOSE, frame
 
@@ -120,6 +122,18 @@ async def a_cancelled_send_before_it_runs(script):
     await asyncio.wait([task])
     script.note("cancelled", task.cancelled())
     await ws.send_str("after")
+
+
+@scenario()
+async def what_is_awaited_is_a_coroutine(script):
+    ws = await script.connect(await script.scripted(hears(script)))
+    made = {name: method(right[0]) for name, (method, right, _) in calls(ws).items()}
+    for name in ("receive", "receive_str", "receive_bytes", "receive_json", "close", "__anext__"):
+        made[name] = getattr(ws, name)()
+    for name, coroutine in made.items():
+        is_one = asyncio.iscoroutine(coroutine), isinstance(coroutine, Coroutine)
+        script.note(name, is_one, inspect.isawaitable(coroutine), coroutine.__name__)
+        coroutine.close()
 
 
 @scenario()

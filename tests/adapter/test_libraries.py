@@ -15,7 +15,7 @@ SAID = {
         "message hello",
         "resumed",
         "True DiscordClientWebSocketResponse",
-        "identify closed 4000 resume closed 1000",
+        "identify closed 4000 resume closed 4000",
     ],
     ("gql", "gql"): [
         "True graphql-transport-ws",

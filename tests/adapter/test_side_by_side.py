@@ -9,7 +9,7 @@ import wsclient.aiohttp
 
 from .scripts import SCENARIOS, VERSION, Script
 
-for name in ("traffic", "sends", "endings", "opening", "secure", "classes"):
+for name in ("traffic", "sends", "endings", "bursts", "opening", "secure", "classes"):
     importlib.import_module(f".{name}", __package__)
 
 ALIKE = [name for name, scenario in SCENARIOS.items() if scenario.reason is None]

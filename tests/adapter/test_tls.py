@@ -5,7 +5,6 @@ import contextlib
 import fcntl
 import hashlib
 import logging
-import os
 import re
 import socket
 import ssl
@@ -14,17 +13,17 @@ import termios
 import threading
 import time
 import warnings
-from pathlib import Path
 
 import aiohttp
 import pytest
 from aiohttp import web
 from aiohttp.abc import AbstractResolver
+from tests.conftest import resolved
 from tests.interop.proxies import installed, proxy_py, tinyproxy
 
 import wsclient.aiohttp
 
-from .conftest import AUTHORITY, server_tls
+from .conftest import AUTHORITY, connections, server_tls
 from .scripts import VERSION
 
 CLIENTS = [aiohttp.ClientSession, wsclient.aiohttp.ClientSession]
@@ -55,25 +54,7 @@ async def handler(request):
     return ws
 
 
-def connections():
-    """How many sockets of TCP this process has; the event loops have some of other kinds."""
-    count = 0
-    for path in list(Path("/proc/self/fd").iterdir()):
-        with contextlib.suppress(OSError):
-            if str(path.readlink()).startswith("socket:"):
-                with socket.socket(fileno=os.dup(int(path.name))) as sock:
-                    count += sock.family == socket.AF_INET
-    return count
-
-
-@pytest.fixture(autouse=True)
-async def nothing_stays_open():
-    """Ends when all sockets are closed, those of the servers, too."""
-    before = connections()
-    yield
-    async with asyncio.timeout(10):
-        while connections() > before:
-            await asyncio.sleep(0.01)
+pytestmark = pytest.mark.usefixtures("nothing_stays_open")
 
 
 @pytest.fixture
@@ -115,7 +96,7 @@ async def test_a_websocket_gets_the_faster_transport(url, session):
 
 
 async def test_where_aiofastnet_does_not_find_openssl(url, session, monkeypatch):
-    monkeypatch.setattr("wsclient.network.transport._direct", False)
+    monkeypatch.setattr("wsclient.network.fast_tls._direct", False)
     async with session.ws_connect(url) as ws:
         assert not is_fast(ws)
         assert await echoes(ws)
@@ -431,17 +412,7 @@ class Answers(AbstractResolver):
         self.ports = ports
 
     async def resolve(self, host, port=0, family=socket.AF_INET):
-        return [
-            {
-                "hostname": host,
-                "host": "127.0.0.1",
-                "port": port,
-                "family": socket.AF_INET,
-                "proto": 0,
-                "flags": 0,
-            }
-            for port in self.ports
-        ]
+        return [resolved(host, port) for port in self.ports]
 
     async def close(self):
         pass

@@ -11,8 +11,8 @@ import trustme
 import uvloop
 
 from wsclient.handshake.urls import parse_url
+from wsclient.network.fast_tls import resume_reading
 from wsclient.network.tcp import TCPConnector
-from wsclient.network.transport import resume_reading
 from wsclient.opening import open_websocket
 
 FRAMES = b"\x81\x05hello\x82\x7e\x01\x00" + bytes(range(256))

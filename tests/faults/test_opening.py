@@ -22,9 +22,8 @@ from wsclient.exceptions import (
     ConnectionTimeoutError,
     InvalidURL,
 )
-from wsclient.network import transport as transport_module
+from wsclient.network.fast_tls import resume_reading
 from wsclient.network.tcp import TCPConnector
-from wsclient.network.transport import resume_reading
 from wsclient.opening import Opened
 
 from .conftest import FRAMES, Collect, failure, opening, take_over
@@ -120,8 +119,7 @@ async def test_default_tls_offers_http_1_1_only(serve, server_tls):
 
 @pytest.mark.parametrize("tls", [False, True])
 async def test_without_aiofastnet(serve, server_tls, client_tls, tls, monkeypatch):
-    fallback = transport_module._loop_create_connection
-    monkeypatch.setattr(transport_module, "_create_connection", fallback)
+    monkeypatch.setattr("wsclient.network.fast_tls._is_there", False)
     peer = await serve(lambda r: accept(r) + FRAMES, tls=server_tls if tls else None)
     assert await take_over(await opening(peer.url, ssl=client_tls)) == FRAMES
 

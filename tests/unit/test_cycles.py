@@ -14,7 +14,7 @@ from tests.conftest import CLOSE, PING, TEXT, frame
 
 import wsclient.framing
 from wsclient import Message, MsgType, framing
-from wsclient._core import Dialect, Protocol, Receive, Sending, Sent, Totals, WebSocketBase
+from wsclient._core import Buffer, Dialect, Protocol, Receive, Sending, Sent, Totals, WebSocketBase
 from wsclient.protocol import WebSocketProtocol
 
 
@@ -119,6 +119,10 @@ def through_a_websocket(node, loop):
     node.ws = WebSocketBase(protocol_of(node, loop))
 
 
+def through_a_buffer(node, loop):
+    node.buffer = Buffer(protocol_of(node, loop))
+
+
 def through_a_receive(node, loop):
     node.receive = WebSocketBase(protocol_of(node, loop)).receive()
     assert isinstance(node.receive, Receive)
@@ -199,7 +203,7 @@ def test_a_cycle_is_collected(way, loop):
 
 
 def test_every_class_is_tried():
-    tried = {Dialect, Message, Protocol, Receive, Sending, Sent, WebSocketBase}
+    tried = {Buffer, Dialect, Message, Protocol, Receive, Sending, Sent, WebSocketBase}
     without_objects = {Totals, framing.Frame, framing.MessageParser, framing.Utf8Validator}
     core = {value for value in vars(wsclient._core).values() if isinstance(value, type)}
     assert core == tried | without_objects

@@ -8,6 +8,7 @@ import threading
 
 import aiohttp
 import pytest
+from tests.conftest import resolved
 from websockets.asyncio.server import serve
 
 from wsclient import (
@@ -48,17 +49,7 @@ class Resolver(aiohttp.abc.AbstractResolver):
         await self.may_answer.wait()
         if not self.addresses:
             raise OSError(None, "no such host")
-        return [
-            {
-                "hostname": host,
-                "host": address,
-                "port": port,
-                "family": socket.AF_INET6 if ":" in address else socket.AF_INET,
-                "proto": 0,
-                "flags": 0,
-            }
-            for address in self.addresses
-        ]
+        return [resolved(host, port, address) for address in self.addresses]
 
     async def close(self):
         raise AssertionError("it is not the connector's to close")
@@ -248,16 +239,7 @@ class Counting:
         self.asked += 1
         if host == "nothing":
             raise OSError("no such host")
-        return [
-            {
-                "hostname": host,
-                "host": "127.0.0.1",
-                "port": port,
-                "family": socket.AF_INET,
-                "proto": 0,
-                "flags": 0,
-            }
-        ]
+        return [resolved(host, port)]
 
 
 def cache(**options):

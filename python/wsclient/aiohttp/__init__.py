@@ -13,6 +13,7 @@ from .versions import check_version
 check_version()
 
 # ruff: noqa: E402 - what follows needs aiohttp
+from .connecting import TCPConnector
 from .installing import Installed, install, uninstall
 from .response import ClientWebSocketResponse
 from .session import ClientSession, ws_connect
@@ -21,6 +22,7 @@ __all__ = [
     "ClientSession",
     "ClientWebSocketResponse",
     "Installed",
+    "TCPConnector",
     "install",
     "uninstall",
     "ws_connect",

@@ -1,9 +1,9 @@
 """TLS of the adapter's WebSockets: by this client's transports, on connections of aiohttp's making.
 
 An aiohttp connector resolves, dials, speaks to proxies and judges certificates; then it asks its
-event loop for a transport with TLS. For requests of this adapter, and for these alone, it asks a
-stand-in of the loop. Other connectors than aiohttp's own, and methods of theirs that are not as
-they are known here, are left as they are.
+event loop for a transport with TLS. For requests of this adapter, and for these alone unless it is
+told otherwise, it asks a stand-in of the loop. Other connectors than aiohttp's own, and methods of
+theirs that are not as they are known here, are left as they are.
 """
 
 # What of aiohttp's is not public.
@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+from contextvars import ContextVar
 from inspect import iscoroutinefunction
 from typing import TYPE_CHECKING, Any
 
@@ -24,11 +25,12 @@ from wsclient.network.stand_in import StandIn, TLSLoop
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-__all__ = ["own_tls"]
+__all__ = ["TCPConnector", "own_tls", "serve_requests", "serves_requests"]
 
 _logger = logging.getLogger("wsclient.transport")  # as the documentation has it
 
 _CONNECT, _START_TLS = "_wrap_create_connection", "_start_tls_connection"
+_PROXIED = "_create_proxy_connection"
 # aiohttp's own, and what each asks the connector's loop for.
 _THEIRS: dict[str, tuple[Any, str]] = {
     _CONNECT: (getattr(aiohttp.TCPConnector, _CONNECT, None), "create_connection"),
@@ -102,7 +104,7 @@ def own_tls(session: aiohttp.ClientSession, key: str) -> Generator[None]:
         key: Its ``Sec-WebSocket-Key``.
     """
     connector = session.connector
-    if not isinstance(connector, aiohttp.TCPConnector):
+    if not isinstance(connector, aiohttp.TCPConnector) or _serves_all(connector):
         yield
         return
     unfamiliar = _unfamiliar(connector)
@@ -130,3 +132,64 @@ def own_tls(session: aiohttp.ClientSession, key: str) -> Generator[None]:
             # The connector is as it was, and refers no more to itself.
             attributes.pop(_CONNECT, None)
             attributes.pop(_START_TLS, None)
+
+
+_to_proxy = ContextVar("_to_proxy", default=False)
+"""Whether a connection is to a proxy, with which TLS is the loop's own: more may come within it."""
+
+
+async def _connect(connector: Any, *args: Any, **options: Any) -> Any:
+    chosen = connector if _to_proxy.get() else _Connector(connector)
+    return await _THEIRS[_CONNECT][0](chosen, *args, **options)
+
+
+async def _start_tls(connector: Any, *args: Any, **options: Any) -> Any:
+    return await _THEIRS[_START_TLS][0](_Connector(connector), *args, **options)
+
+
+async def _go_through_proxy(connector: Any, *args: Any, **options: Any) -> Any:
+    token = _to_proxy.set(True)
+    try:
+        return await _their_proxied(connector, *args, **options)
+    finally:
+        _to_proxy.reset(token)
+
+
+_their_proxied: Any = getattr(aiohttp.TCPConnector, _PROXIED, None)
+_IS_KNOWN = iscoroutinefunction(_their_proxied) and all(_is_known(*it) for it in _THEIRS.values())
+_FOR_ALL: dict[str, Any] = (
+    {_CONNECT: _connect, _START_TLS: _start_tls, _PROXIED: _go_through_proxy} if _IS_KNOWN else {}
+)
+"""The methods that serve every request; none where aiohttp's are not as they are known here."""
+
+
+def _serves_all(connector: aiohttp.TCPConnector) -> bool:
+    own = all(getattr(type(connector), name) is method for name, method in _FOR_ALL.items())
+    return bool(_FOR_ALL) and own and not _FOR_ALL.keys() & vars(connector).keys()
+
+
+class TCPConnector(aiohttp.TCPConnector):
+    """``aiohttp.TCPConnector``, which has this client's TLS for every request.
+
+    For ``connector`` of a session, also of one whose WebSockets are aiohttp's.
+    """
+
+
+for _name, _method in _FOR_ALL.items():
+    setattr(TCPConnector, _name, _method)
+
+
+def serve_requests(*, serve: bool) -> None:
+    """Let every connector of aiohttp's have this client's TLS for every request, or no more.
+
+    Args:
+        serve: Whether they are to.
+    """
+    for name, method in _FOR_ALL.items():
+        theirs = _their_proxied if name == _PROXIED else _THEIRS[name][0]
+        setattr(aiohttp.TCPConnector, name, method if serve else theirs)
+
+
+def serves_requests() -> bool:
+    """Tell whether `serve_requests` is in force."""
+    return bool(_FOR_ALL) and getattr(aiohttp.TCPConnector, _CONNECT) is _connect

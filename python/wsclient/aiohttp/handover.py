@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 from aiohttp import ClientOSError
 
+from wsclient.network.fast_tls import resume_reading
 from wsclient.network.takeover import take_over
-from wsclient.network.transport import resume_reading
 from wsclient.protocol import WebSocketProtocol
+
+from .shims import Reader
 
 if TYPE_CHECKING:
     import asyncio
@@ -16,7 +18,10 @@ if TYPE_CHECKING:
     from aiohttp import ClientResponse
     from aiohttp.client_proto import ResponseHandler
 
-__all__ = ["HandedOver", "Tap", "hand_over", "read_on"]
+__all__ = ["NO_CODE", "HandedOver", "Tap", "hand_over", "read_on"]
+
+NO_CODE = 1005
+"""What is said of a close frame without a code; it may not be sent (RFC 6455 §7.4.1)."""
 
 
 class Tap:
@@ -58,6 +63,14 @@ class HandedOver(WebSocketProtocol):
         self._response = response
         self._handler = handler
 
+    def start_close(self, code: int, message: Any) -> bool:
+        """Begin to close: as in aiohttp, nobody gets a message from then on."""
+        # What programs that answer a close frame pass on of one that has no code.
+        is_bare = code in {0, NO_CODE}
+        sent = self.start_bare_close() if is_bare else super().start_close(code, message)
+        self.dismiss()
+        return sent
+
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody. Called by the event loop."""
         handler, response = self._handler, self._response
@@ -87,7 +100,7 @@ def hand_over(response: ClientResponse, connection: HandedOver, trailing: bytes)
     handler: ResponseHandler = held.protocol
     transport: asyncio.Transport = held.transport
     # Whatever would parse the WebSocket.
-    handler.set_parser(None, None)
+    handler.set_parser(None, Reader(connection))
     # The time limit of the request: with a timer in waiting, each turn of asyncio's loop costs a
     # quarter more.
     held._notify_release()  # noqa: SLF001

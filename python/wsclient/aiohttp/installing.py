@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
 import aiohttp.client
 import aiohttp.client_ws
 
+from wsclient.installed import Installed
+
+from .connecting import serve_requests, serves_requests
 from .response import AIOHTTP, ClientWebSocketResponse
 from .session import open_websocket
 
 if TYPE_CHECKING:
     from collections.abc import Coroutine
-    from types import TracebackType
 
     from yarl import URL
 
@@ -32,30 +35,7 @@ def _ws_connect(
     return open_websocket(session, url, **options)
 
 
-class Installed:
-    """What `install` returns: in a ``with`` statement, its end undoes it.
-
-    Args:
-        before: Whether this client had been installed before, and is to stay.
-    """
-
-    def __init__(self, *, before: bool) -> None:
-        self._before = before
-
-    def __enter__(self) -> None:
-        """Do nothing more."""
-
-    def __exit__(
-        self,
-        exc_type: type[BaseException] | None,
-        exc: BaseException | None,
-        traceback: TracebackType | None,
-    ) -> None:
-        if not self._before:
-            uninstall()
-
-
-def install() -> Installed:
+def install(*, requests: bool = False) -> Installed:
     """Let every session of aiohttp's open this client's WebSockets.
 
     ``aiohttp.ClientSession.ws_connect`` does so from now on, and
@@ -63,6 +43,11 @@ def install() -> Installed:
     imported, defined or made before: sessions that exist are taken over too, as are subclasses of
     aiohttp's class, and WebSockets are instances of that class under whatever name a module has it.
     WebSockets that are open already stay as they are. To install it twice is to install it once.
+
+    Args:
+        requests: Have the TLS of every request that aiohttp makes from now on by this client's
+            transports, not that of WebSockets alone; those are then served on pooled connections,
+            too. `TCPConnector` is the same for one session.
 
     Returns:
         What undoes it at the end of a ``with`` statement.
@@ -74,12 +59,16 @@ def install() -> Installed:
         >>> import wsclient.aiohttp
         >>> wsclient.aiohttp.install()
     """
-    before = _is_installed()
+    before, served = _is_installed(), serves_requests()
     if not before:
         setattr(aiohttp.ClientSession, _METHOD, _ws_connect)
         for module in _MODULES:
             setattr(module, _CLASS, ClientWebSocketResponse)
-    return Installed(before=before)
+    if requests and not served:
+        serve_requests(serve=True)
+    if not before:
+        return Installed(uninstall)
+    return Installed(None if served else partial(serve_requests, serve=False))
 
 
 def uninstall() -> None:
@@ -94,6 +83,8 @@ def uninstall() -> None:
         setattr(aiohttp.ClientSession, _METHOD, _their_method)
         for module in _MODULES:
             setattr(module, _CLASS, AIOHTTP)
+    if serves_requests():
+        serve_requests(serve=False)
 
 
 def _is_installed() -> bool:

@@ -8,7 +8,6 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
 import json
 import math
 from types import GenericAlias
@@ -17,9 +16,12 @@ from weakref import WeakKeyDictionary
 
 import aiohttp
 
-from wsclient._core import Dialect
+from wsclient._core import WebSocketBase
 from wsclient.heartbeat import Watch, read_heartbeat
 from wsclient.websocket import ClientWebSocketResponse as NativeResponse
+
+from .handover import NO_CODE
+from .shims import Reader, Writer
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,81 +29,21 @@ if TYPE_CHECKING:
 
     from wsclient._core import Protocol
 
-__all__ = ["AIOHTTP", "ClientWebSocketResponse", "adapted", "calls_close", "dialect"]
+__all__ = ["AIOHTTP", "ClientWebSocketResponse", "adapted", "calls_close"]
 
 AIOHTTP = aiohttp.ClientWebSocketResponse
 """aiohttp's own class, whatever stands in its place later."""
 
 
-class WSMessage(aiohttp.WSMessage):
-    """``aiohttp.WSMessage``, as the core makes and drops it."""
-
-    __slots__ = ()
-
-
-# RFC 6455 §7.4.1: what never stands in a close frame.
-_NO_CODE = 1005
+# RFC 6455 §7.4.1: it never stands in a close frame.
 _ABNORMAL = 1006
 
 _CLOSE_LIMIT = 10.0
 """aiohttp's seconds for the closing handshake, where nobody says."""
 
-# Before aiohttp 3.14 text is always decoded.
-_TextBytes: Any = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
-
-
-class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
-    """``aiohttp.http.WSMessageTextBytes``, likewise: text that is not decoded."""
-
-    __slots__ = ()
-
-
-class _ResetError(Exception):
-    """Makes ``aiohttp.ClientConnectionResetError``, with aiohttp's text for what was sent."""
-
-    def __new__(  # type: ignore[misc] # it makes no instance
-        cls, text: str
-    ) -> aiohttp.ClientConnectionResetError:
-        if ": the connection is " in text:
-            # Programs look for these words.
-            text = "Cannot write to closing transport"
-        return aiohttp.ClientConnectionResetError(text)
-
-
-class _ViolationError(Exception):
-    """Makes ``aiohttp.WebSocketError`` with a code that is a member of aiohttp's enumeration."""
-
-    def __new__(  # type: ignore[misc] # it makes no instance
-        cls, code: int, text: str
-    ) -> aiohttp.WebSocketError:
-        return aiohttp.WebSocketError(aiohttp.WSCloseCode(code), text)
-
-
-def _dialect(text_message: type[tuple[Any, ...]]) -> Dialect:
-    return Dialect(
-        message=WSMessage,
-        text_message=text_message,
-        msg_type=aiohttp.WSMsgType,
-        reset=_ResetError,
-        disconnected=aiohttp.ServerDisconnectedError,
-        violation=_ViolationError,
-    )
-
-
-_DIALECTS = {True: _dialect(WSMessage), False: _dialect(WSMessageTextBytes)}
-
-
-def dialect(*, decode_text: bool) -> Dialect:
-    """Look up how messages and errors are made.
-
-    Args:
-        decode_text: Text messages as `str`, else as `bytes`.
-    """
-    return _DIALECTS[decode_text]
-
-
 # What it inherits from here goes before what it inherits from aiohttp, whose types it keeps.
 _Native: Any = NativeResponse
+_Core: Any = WebSocketBase
 
 
 class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
@@ -180,6 +122,30 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         watch: Any = None if settings is None else Watch(reader, settings, error)
         self._heartbeat = watch
 
+    # Coroutine functions, for whoever asks the class, as mocks do. What is opened has the core's
+    # own methods in their place; see `_Open`.
+
+    async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:
+        """Wait for the next message; see `wsclient.ClientWebSocketResponse.receive`."""
+        message: aiohttp.WSMessage = await super().receive(timeout)
+        return message
+
+    async def send_str(self, data: str, compress: int | None = None) -> None:
+        """Send a text message; see `wsclient.ClientWebSocketResponse.send_str`."""
+        await super().send_str(data, compress)
+
+    async def send_bytes(self, data: bytes, compress: int | None = None) -> None:
+        """Send a binary message; see `wsclient.ClientWebSocketResponse.send_bytes`."""
+        await super().send_bytes(data, compress)
+
+    async def ping(self, message: bytes = b"") -> None:
+        """Send a ping; see `wsclient.ClientWebSocketResponse.ping`."""
+        await super().ping(message)
+
+    async def pong(self, message: bytes = b"") -> None:
+        """Send a pong; see `wsclient.ClientWebSocketResponse.pong`."""
+        await super().pong(message)
+
     async def send_json(
         self,
         data: Any,
@@ -199,7 +165,7 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         """
         native: Any = super()
         code: int | None = native.close_code
-        if code == _NO_CODE:
+        if code == NO_CODE:
             return 0 if self._closed_first else aiohttp.WSCloseCode.ABNORMAL_CLOSURE
         if code is None or self._is_of_server(code):
             return code
@@ -211,30 +177,27 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     async def close(self, *, code: int = 1000, message: str | bytes = b"") -> bool:
         """Close the connection; see `wsclient.ClientWebSocketResponse.close`.
 
-        What has arrived and nobody has received is dropped, as aiohttp does. While a task waits in
-        `receive`, what other tasks are about to send goes before the close frame. A code of 0 or
-        1005, as a close frame without one has, stands for 1000.
+        What has arrived and nobody has received is dropped, as aiohttp does. A task that waits in
+        `receive` is told first, and what it and other tasks then send goes before the close frame.
+        With a code of 0 or 1005, as a close frame without one has, that is what is sent, and
+        without the message.
         """
         self._close_called = True
-        try:
-            await self._let_others_send()
-            native: Any = super()
-            self._closed_first |= not self._is_copy and native.close_code is None
-            # What a program that answers a close frame passes on of one that has no code.
-            code = aiohttp.WSCloseCode.OK if code in {0, _NO_CODE} else code
-            closed: bool = await native.close(code=code, message=message)
-            return closed
-        finally:
-            self._discard()
+        await self._let_others_send()
+        native: Any = super()
+        self._closed_first |= not self._is_copy and native.close_code is None
+        closed: bool = await native.close(code=code, message=message)
+        return closed
 
     async def _let_others_send(self) -> None:
-        """Give the event loop the turns that aiohttp takes to wake the reader before it closes."""
+        """Wake the reader, and give the event loop the turns that aiohttp takes for that."""
         if self._is_copy or self.closed or self._yielding or not self._waiting:
             return
         # Not for a second `close`, which goes ahead of the first in aiohttp too.
         self._yielding = True
         try:
-            # In the first, aiohttp's reader runs; what that made possible follows in the second.
+            self._connection.announce_close()
+            # In the first, the reader runs; what that made possible follows in the second.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
         except asyncio.CancelledError:
@@ -242,14 +205,6 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
             raise
         finally:
             self._yielding = False
-
-    def _discard(self) -> None:
-        """Drop what nobody has received: aiohttp returns nothing but CLOSED after `close`."""
-        # A reader that waits has nothing to drop.
-        with contextlib.suppress(RuntimeError):
-            while (msg := self.receive_nowait()) is not None:
-                if msg.type is aiohttp.WSMsgType.CLOSED:
-                    return
 
     async def send_frame(
         self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
@@ -281,12 +236,12 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         return self._made.loop is not None
 
     @property
-    def _writer(self) -> _Writer:  # type: ignore[override]
-        return _Writer(self, self._conn)
+    def _writer(self) -> Writer:  # type: ignore[override]
+        return Writer(self, self._conn)
 
     @property
-    def _reader(self) -> _Reader:  # type: ignore[override]
-        return _Reader(self._connection)
+    def _reader(self) -> Reader:  # type: ignore[override]
+        return Reader(self._connection)
 
     @property
     def _closed(self) -> bool:  # type: ignore[override]
@@ -318,52 +273,21 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
         __class_getitem__: Any = classmethod(GenericAlias)
 
 
-class _GoneTransport(asyncio.Transport):
-    """Stands for the transport of a connection that was given back."""
+class _Open(ClientWebSocketResponse):
+    """What is opened: the core's methods on the path of every message."""
 
-    def is_closing(self) -> bool:
-        return True
+    __slots__ = ()
 
-    def close(self) -> None:
-        """There is nothing to close."""
-
-    def abort(self) -> None:
-        """There is nothing to abort."""
-
-
-class _Writer:
-    """What programs ask of aiohttp's ``_writer``, which is not public."""
-
-    def __init__(self, ws: ClientWebSocketResponse, connection: Any) -> None:
-        self._ws = ws
-        self._connection = connection
-
-    @property
-    def transport(self) -> asyncio.Transport:
-        """The transport, to ask whether it closes or whom it is to, and to abort."""
-        transport: asyncio.Transport | None = getattr(self._connection, "transport", None)
-        return _GoneTransport() if transport is None else transport
-
-    async def send_frame(
-        self, message: bytes, opcode: aiohttp.WSMsgType, compress: int | None = None
-    ) -> None:
-        """See `ClientWebSocketResponse.send_frame`."""
-        await self._ws.send_frame(message, opcode, compress)
+    receive = _Core.receive
+    __anext__ = _Core.__anext__
+    send_str = _Core.send_str
+    send_bytes = _Core.send_bytes
+    ping = _Core.ping
+    pong = _Core.pong
 
 
-class _Reader:
-    """What programs ask of aiohttp's ``_reader``, which is not public."""
-
-    def __init__(self, connection: Protocol) -> None:
-        self._connection = connection
-
-    def is_eof(self) -> bool:
-        """Tell whether the connection is gone."""
-        return self._connection.lost
-
-    def exception(self) -> BaseException | None:
-        """Tell what went wrong."""
-        return self._connection.outcome()[1]
+# It is to be told from the other by nobody.
+_Open.__name__ = _Open.__qualname__ = ClientWebSocketResponse.__name__
 
 
 def _read_close_limit(limit: Any) -> float | None:
@@ -384,11 +308,11 @@ def _bound(seconds: float | None) -> float | None:
     return None if seconds == math.inf else seconds
 
 
-class _ThroughClose(ClientWebSocketResponse):
+class _ThroughClose(_Open):
     """The base of classes that override `close`: as aiohttp's, `receive` calls it."""
 
     async def receive(self, timeout: float | None = None) -> aiohttp.WSMessage:
-        msg = await super().receive(timeout)
+        msg: aiohttp.WSMessage = await super().receive(timeout)
         if msg.type is aiohttp.WSMsgType.CLOSE:
             if self._autoclose:
                 await self.close()
@@ -417,8 +341,8 @@ def adapted(wanted: Any) -> type[ClientWebSocketResponse]:
     """
     # Since aiohttp 3.14 its class can have a parameter.
     wanted = get_origin(wanted) or wanted
-    if wanted is AIOHTTP:
-        return ClientWebSocketResponse
+    if wanted in {AIOHTTP, ClientWebSocketResponse}:
+        return _Open
     if not (isinstance(wanted, type) and issubclass(wanted, AIOHTTP)):
         raise TypeError(
             f"ws_response_class is {wanted!r}, expected a subclass of"
@@ -432,7 +356,7 @@ def adapted(wanted: Any) -> type[ClientWebSocketResponse]:
 
 def _adapt(wanted: type[Any]) -> type[ClientWebSocketResponse]:
     own_close = getattr(wanted, "close", None) not in {ClientWebSocketResponse.close, AIOHTTP.close}
-    base = _ThroughClose if own_close else ClientWebSocketResponse
+    base = _ThroughClose if own_close else _Open
     if issubclass(wanted, base):
         return wanted
     try:

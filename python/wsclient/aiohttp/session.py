@@ -19,8 +19,9 @@ from wsclient.unclosed import Made
 from wsclient.websocket import introduce, numbers
 
 from .connecting import own_tls
+from .dialect import dialect
 from .handover import HandedOver, Tap, hand_over, read_on
-from .response import ClientWebSocketResponse, adapted, calls_close, dialect
+from .response import ClientWebSocketResponse, adapted, calls_close
 
 if TYPE_CHECKING:
     import asyncio

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import weakref
+from abc import ABC, abstractmethod
 from asyncio.selector_events import BaseSelectorEventLoop
 from socket import SO_ERROR, SOL_SOCKET
 from typing import TYPE_CHECKING, Any
@@ -26,7 +27,7 @@ def has_readers(loop: asyncio.AbstractEventLoop) -> bool:
     return type(loop).add_reader is not asyncio.AbstractEventLoop.add_reader
 
 
-class Watcher:
+class Watcher(ABC):
     """Has a reader on an event loop, also where the loop lets go of it by itself.
 
     libuv stops watching a descriptor that has an error, such as a reset. uvloop then calls the
@@ -94,9 +95,9 @@ class Watcher:
             self._end_watch(self._watched)
             self._read_on()
 
+    @abstractmethod
     def _read_on(self) -> None:
         """Watch again, if that is wanted: the loop has let go."""
-        raise NotImplementedError
 
 
 async def connect(

@@ -6,8 +6,8 @@ import asyncio
 from ssl import create_default_context
 from typing import TYPE_CHECKING, Any
 
+from .fast_tls import put_tls_on, serves_tls
 from .takeover import own_socket
-from .transport import put_tls_on, serves_tls
 
 if TYPE_CHECKING:
     import socket

@@ -1,31 +1,28 @@
 """Transports: made on connected sockets, and read and written by what comes next.
 
-`plain_transport` has that of a connection without TLS. `aiofastnet` makes those with, because its
-TLS costs about half of asyncio's; where it cannot be imported, or cannot do what a context asks
-for, the loop's own serve.
+`plain_transport` has that of a connection without TLS, `fast_tls` those with; where they cannot
+serve, the loop's own do.
 """
 
 from __future__ import annotations
 
 import asyncio
 import hashlib
-import logging
-from functools import partial
-from typing import TYPE_CHECKING, Any, Protocol, TypedDict, cast
+from typing import TYPE_CHECKING, Protocol, cast
 
 from wsclient._core import forks
 from wsclient.exceptions import ServerFingerprintMismatch
 
+from .fast_tls import create_connection, suits
 from .plain_transport import PlainTransport
-from .sockets import Watcher, has_readers
-from .tls import Fingerprint, needs_ssl_module, say_as_ssl
+from .sockets import has_readers
+from .tls import Fingerprint
 
 if TYPE_CHECKING:
     import socket
     from asyncio.trsock import TransportSocket
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
-    from typing import Unpack
 
     from .limits import Slot
     from .peer import Peer
@@ -36,13 +33,8 @@ __all__ = [
     "Reached",
     "check_fingerprint",
     "plain_socket",
-    "put_tls_on",
-    "resume_reading",
-    "serves_tls",
     "start_tls",
 ]
-
-_logger = logging.getLogger("wsclient.transport")  # as the documentation has it
 
 
 class _CreateConnection(Protocol):
@@ -55,13 +47,6 @@ class _CreateConnection(Protocol):
         ssl: SSLContext | None,
         server_hostname: str | None,
     ) -> Awaitable[tuple[asyncio.Transport, asyncio.Protocol]]: ...
-
-
-class TimeLimits(TypedDict, total=False):
-    """The arguments of ``loop.create_connection`` that say how long TLS may take."""
-
-    ssl_handshake_timeout: float | None
-    ssl_shutdown_timeout: float | None
 
 
 async def _loop_create_connection(
@@ -77,101 +62,6 @@ async def _loop_create_connection(
     )
 
 
-class _Loop(Watcher):
-    """An event loop, as aiofastnet (1.2) is given it for one connection.
-
-    - Of a server that hangs up during TLS aiofastnet tells not only whoever waits for TLS, but
-      also the loop's exception handler, and that with the class instead of an exception, over
-      which `logging` stumbles.
-    - It is to go on reading where uvloop lets go of its reader; see `Watcher`.
-    """
-
-    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-        self._loop = loop
-        self._reader = None
-        self._reads: tuple[int, Callable[[], object]] | None = None
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._loop, name)
-
-    @property  # type: ignore[misc]
-    def __class__(self) -> type[asyncio.AbstractEventLoop]:  # type: ignore[override]
-        # It has to know Windows' loops.
-        return type(self._loop)
-
-    def call_exception_handler(self, context: dict[str, Any]) -> None:
-        if not isinstance(context.get("exception"), type):
-            self._loop.call_exception_handler(context)
-
-    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
-        self._reads = descriptor, callback
-        self._watch(descriptor, partial(callback))
-
-    def remove_reader(self, descriptor: int) -> bool:
-        self._reads = None
-        return self._unwatch(descriptor)
-
-    def _read_on(self) -> None:
-        if self._reads is None:
-            return
-        descriptor, callback = self._reads
-        try:
-            self._watch(descriptor, partial(callback))
-        except (OSError, RuntimeError) as error:
-            transport: Any = getattr(callback, "__self__", None)
-            transport._force_close(error)  # noqa: SLF001 - what it does when it cannot read
-
-
-class _PatientLoop(_Loop):
-    """The same, for protocols that resume reading themselves, not by `resume_reading`."""
-
-    _made = False
-
-    def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
-        super().add_reader(descriptor, callback)
-        if self._made:
-            # Before the socket is looked at: that comes with the loop's next turn, too.
-            transport: Any = getattr(callback, "__self__", None)
-            self._loop.call_soon(self._decrypt, transport)
-        self._made = True
-
-    def _decrypt(self, transport: Any) -> None:
-        if self._reads is not None:
-            transport._retry_ssl_read()  # noqa: SLF001 - see `resume_reading`
-
-
-async def _fast_create_connection(
-    loop: asyncio.AbstractEventLoop,
-    protocol_factory: Callable[[], asyncio.Protocol],
-    *,
-    sock: socket.socket,
-    ssl: SSLContext | None,
-    server_hostname: str | None,
-    shield: type[_Loop] = _Loop,
-    **limits: Unpack[TimeLimits],
-) -> tuple[asyncio.Transport, asyncio.Protocol]:
-    shielded: Any = shield(loop)
-    if server_hostname is not None and not server_hostname.isascii():
-        # As `ssl` does it; here it would go out as UTF-8, and be compared so.
-        server_hostname = server_hostname.encode("idna").decode()
-    return await aiofastnet.create_connection(
-        shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **limits
-    )
-
-
-_create_connection: _CreateConnection
-try:
-    import aiofastnet
-except ImportError:
-    _create_connection = _loop_create_connection
-    _direct = False
-else:
-    _create_connection = _fast_create_connection
-    # Where it does not find OpenSSL's library it (1.2) goes by way of `ssl`, and then fails to
-    # resume reading without `resume_reading`.
-    _direct = aiofastnet.OPENSSL_DYN_LIBS is not None
-
-
 async def _plain_create_connection(
     loop: asyncio.AbstractEventLoop,
     protocol_factory: Callable[[], asyncio.Protocol],
@@ -184,25 +74,9 @@ async def _plain_create_connection(
     return PlainTransport(loop, sock, protocol), protocol
 
 
-def serves_tls(context: SSLContext) -> bool:
-    """Tell whether `put_tls_on` can; a line at DEBUG says what of a context stands against it.
-
-    Args:
-        context: Is to do TLS.
-    """
-    return _suits(context) and _direct
-
-
-def _suits(context: SSLContext) -> bool:
-    reason = needs_ssl_module(context)
-    if reason is not None:
-        _logger.debug("TLS by the event loop's own transport, for the context's %s", reason)
-    return reason is None
-
-
 def _choose(loop: asyncio.AbstractEventLoop, context: SSLContext | None) -> _CreateConnection:
     if context is not None:
-        return _create_connection if _suits(context) else _loop_create_connection
+        return create_connection if suits(context) else _loop_create_connection
     return _plain_create_connection if has_readers(loop) else _loop_create_connection
 
 
@@ -303,49 +177,6 @@ async def start_tls(
     return secured
 
 
-async def put_tls_on(
-    sock: socket.socket,
-    protocol: asyncio.Protocol,
-    context: SSLContext,
-    server_hostname: str | None,
-    **limits: Unpack[TimeLimits],
-) -> asyncio.Transport:
-    """Do TLS by the faster transports for a protocol that knows nothing of them.
-
-    On failure or cancellation nothing is left open.
-
-    Args:
-        sock: It is connected, and belongs to this function.
-        protocol: What the transport will serve; its ``transport`` is what it was told last.
-        context: Does TLS; one that is served (`serves_tls`).
-        server_hostname: Name to verify the certificate for.
-        limits: As for ``loop.create_connection``.
-
-    Raises:
-        OSError: TLS could not be set up, or the connection was lost.
-    """
-    loop, process = asyncio.get_running_loop(), forks()
-    try:
-        transport, _ = await _fast_create_connection(
-            loop,
-            lambda: protocol,
-            sock=sock,
-            ssl=context,
-            server_hostname=server_hostname,
-            shield=_PatientLoop,
-            **limits,
-        )
-    except BaseException as error:
-        if process == forks():
-            made: asyncio.Transport | None = getattr(protocol, "transport", None)
-            if made is not None:
-                made.abort()
-            sock.close()  # for the reasons that `Reached.establish` has
-        say_as_ssl(error, server_hostname)
-        raise
-    return transport
-
-
 class Reached:
     """A connection that has no transport yet.
 
@@ -405,23 +236,6 @@ class Reached:
             self._sock.close()
             raise
         return transport
-
-
-def resume_reading(transport: asyncio.Transport) -> None:
-    """Let a paused transport read again, including what it had read already.
-
-    Where pausing happened inside a read callback, aiofastnet (1.2) keeps the rest of what
-    it read undecrypted. On resuming it looks at the socket first: a silent socket leaves
-    that rest where it is, a busy one finds its buffer full and loses the connection.
-
-    Args:
-        transport: What a connector returned. Its protocol may be called before this function
-            returns.
-    """
-    transport.resume_reading()
-    decrypt = getattr(transport, "_retry_ssl_read", None)
-    if decrypt is not None:
-        decrypt()
 
 
 def check_fingerprint(

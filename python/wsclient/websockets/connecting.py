@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from functools import wraps
+from functools import update_wrapper
 from types import FunctionType
 from typing import TYPE_CHECKING, Any
 
@@ -72,13 +72,14 @@ class connect(theirs.connect):  # noqa: N801 - websockets' name
         ...     print(await websocket.recv())
     """
 
-    @wraps(theirs.connect.__init__)
     def __init__(self, uri: str, **options: Any) -> None:
         if options.get("create_connection") is None:
             options["create_connection"] = ClientConnection
         super().__init__(uri, **options)
 
 
+# Some libraries look which options it has.
+update_wrapper(connect.__init__, theirs.connect.__init__)
 if own_opening is not None:
     setattr(connect, OPENING, own_opening)
 
@@ -95,4 +96,5 @@ def unix_connect(
     """
     if uri is None:
         uri = "ws://localhost/" if options.get("ssl") is None else "wss://localhost/"
-    return connect(uri, unix=True, path=path, **options)
+    opened: connect = connect(uri, unix=True, path=path, **options)
+    return opened

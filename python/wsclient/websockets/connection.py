@@ -21,8 +21,8 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from wsclient._core import ConnectionBase
+from wsclient.network.fast_tls import resume_reading
 from wsclient.network.takeover import take_over
-from wsclient.network.transport import resume_reading
 from wsclient.protocol import WebSocketProtocol
 from wsclient.streaming import MessageStream
 
@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from websockets.client import ClientProtocol
     from websockets.exceptions import ConnectionClosed
 
+    from wsclient.fragments import Bytes
+
 __all__ = ["ClientConnection", "Theirs"]
 
 _END_OF_HEAD = b"\r\n\r\n"
@@ -41,6 +43,7 @@ _DEFAULT_LEVEL = 6
 """What zlib takes for its default."""
 
 
+_PAYLOADS: tuple[Any, ...] = (bytes, bytearray, memoryview, type(None))
 # Methods of websockets' that see each message or read, which the core does not call.
 _PASSED_BY = ("process_event", "data_received", "acknowledge_pings")
 
@@ -218,15 +221,19 @@ class ClientConnection(ConnectionBase, Theirs):
         return error
 
     @property
-    def latency(self) -> float:  # type: ignore[override]
+    def latency(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self,
+    ) -> float:
         """The round trip of the last ping that was answered, in seconds; 0.0 before the first."""
         return self._latency if self._serves else self._their_latency
 
     @latency.setter
-    def latency(self, latency: float) -> None:
+    def latency(  # pyright: ignore[reportIncompatibleVariableOverride]
+        self, latency: float
+    ) -> None:
         self._their_latency = latency
 
-    async def ping(self, data: str | bytes | None = None) -> Awaitable[float]:
+    async def ping(self, data: str | Bytes | None = None) -> Awaitable[float]:
         """Send a ping; see websockets' own.
 
         Args:
@@ -242,7 +249,7 @@ class ClientConnection(ConnectionBase, Theirs):
         """
         if isinstance(data, str):
             data = data.encode()
-        elif data is not None and not isinstance(data, bytes | bytearray | memoryview):
+        elif not isinstance(data, _PAYLOADS):
             raise TypeError("data must be str or bytes-like")
         async with self.send_context():
             if data is not None and len(data) > MAX_CONTROL_PAYLOAD:

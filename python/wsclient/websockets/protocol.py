@@ -11,13 +11,12 @@ from websockets.protocol import State
 
 if TYPE_CHECKING:
     from wsclient._core import Protocol as CoreProtocol
+    from wsclient.fragments import Bytes
 
 __all__ = ["MAX_CONTROL_PAYLOAD", "ServedProtocol", "serve"]
 
 MAX_CONTROL_PAYLOAD = 125
 """Bytes (RFC 6455 §5.5)."""
-
-_Bytes = bytes | bytearray | memoryview
 
 
 class ServedProtocol(ClientProtocol):
@@ -82,15 +81,15 @@ class ServedProtocol(ClientProtocol):
         if received is None and not self._failed:
             self.parser_exc = _cause(*self._core.outcome())
 
-    def send_text(self, data: _Bytes, fin: bool = True) -> None:
+    def send_text(self, data: Bytes, fin: bool = True) -> None:
         """Send a text message, or begin one in fragments."""
         self._send(text=True, data=data, fin=fin)
 
-    def send_binary(self, data: _Bytes, fin: bool = True) -> None:
+    def send_binary(self, data: Bytes, fin: bool = True) -> None:
         """Send a binary message, or begin one in fragments."""
         self._send(text=False, data=data, fin=fin)
 
-    def _send(self, *, text: bool, data: _Bytes, fin: bool) -> None:
+    def _send(self, *, text: bool, data: Bytes, fin: bool) -> None:
         if self.expect_continuation_frame:
             raise ProtocolError("expected a continuation frame")
         self._check_open()
@@ -101,7 +100,7 @@ class ServedProtocol(ClientProtocol):
         self.expect_continuation_frame = True
         self._core.send_fragment(data)
 
-    def send_continuation(self, data: _Bytes, fin: bool) -> None:
+    def send_continuation(self, data: Bytes, fin: bool) -> None:
         """Send the next fragment of a message."""
         if not self.expect_continuation_frame:
             raise ProtocolError("unexpected continuation frame")
@@ -121,7 +120,7 @@ class ServedProtocol(ClientProtocol):
             raise ProtocolError("cannot send a reason without a code")
         self._close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
 
-    def send_pong(self, data: _Bytes) -> None:
+    def send_pong(self, data: Bytes) -> None:
         """Send a pong."""
         if len(data) > MAX_CONTROL_PAYLOAD:
             raise ProtocolError("control frame too long")

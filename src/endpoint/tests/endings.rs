@@ -311,6 +311,43 @@ fn who_waits_is_told_that_this_side_closes() {
 }
 
 #[test]
+fn who_waits_is_told_that_this_side_is_going_to_close() {
+    let mut endpoint = open();
+    endpoint.announce_close(&mut Bytes::default());
+    assert_eq!(take_due(&mut endpoint), Due::WAKE);
+    assert_eq!(kinds(&mut endpoint), [Kind::Closing]);
+    assert!(endpoint.is_open() && endpoint.is_alive() && !endpoint.is_closed());
+    assert_eq!(written(&mut endpoint), []);
+}
+
+#[test]
+fn whoever_wants_what_nobody_wants_any_more_is_told_of_the_end() {
+    let mut endpoint = Tested::new(Settings { shows_close: true, ..Settings::default() });
+    read(&mut endpoint, b"\x82\x01x\x82\x01y");
+    assert_eq!((endpoint.waiting(), endpoint.tells_end()), (2, false));
+    endpoint.take();
+    assert!(close(&mut endpoint));
+    take_due(&mut endpoint);
+    endpoint.dismiss();
+    assert_eq!(take_due(&mut endpoint), Due::WAKE);
+    assert_eq!((endpoint.waiting(), endpoint.first()), (0, None));
+    assert!(endpoint.has_message() && endpoint.tells_end() && endpoint.is_closed());
+    assert_eq!((kinds(&mut endpoint), endpoint.phase()), (vec![], Phase::Closing));
+}
+
+#[test]
+fn what_is_next_can_be_seen() {
+    let mut endpoint = open();
+    assert_eq!((endpoint.first(), endpoint.waiting()), (None, 0));
+    read(&mut endpoint, b"\x82\x01x\x81\x02yz");
+    let first = Item { kind: Kind::Binary, content: b"x".to_vec() };
+    assert_eq!((endpoint.first(), endpoint.waiting()), (Some((&first, 1)), 2));
+    endpoint.take();
+    let second = Item { kind: Kind::Text, content: b"yz".to_vec() };
+    assert_eq!((endpoint.first(), endpoint.waiting()), (Some((&second, 2)), 1));
+}
+
+#[test]
 fn the_end_that_arrived_before_the_transport_was_lost_is_told() {
     let mut endpoint = full();
     endpoint.read(b"\x89\x01?\x88\x02\x03\xe9", &mut Bytes::default());

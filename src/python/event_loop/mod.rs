@@ -12,6 +12,7 @@
 
 mod anchor;
 pub mod awaitable;
+pub mod buffer;
 mod busy;
 pub mod failure;
 mod fragments;

@@ -308,6 +308,22 @@ impl Protocol {
         settle(slf)
     }
 
+    /// Let a task that waits to receive be told that this side is going to close.
+    fn announce_close(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            let mut me = slf.borrow_mut();
+            let (endpoint, mut making) = me.at_work(slf.py());
+            endpoint.announce_close(&mut making);
+        }
+        settle(slf)
+    }
+
+    /// Drop what nobody has received; `receive()` tells of the end from now on, without waiting for it.
+    fn dismiss(slf: &Bound<'_, Self>) -> PyResult<()> {
+        slf.borrow_mut().endpoint.dismiss();
+        settle(slf)
+    }
+
     /// Begin the closing handshake (§7.1.2), or finish the one that the peer began.
     ///
     /// Args:
@@ -332,14 +348,12 @@ impl Protocol {
             .to_owned();
         let frame = CloseFrame { code: Some(code), reason };
         close::check(&frame).map_err(PyValueError::new_err)?;
-        let sent = {
-            let mut me = slf.borrow_mut();
-            let waits = me.reader.is_some();
-            let (endpoint, mut making) = me.at_work(slf.py());
-            endpoint.close(&frame, waits, &mut making)
-        };
-        settle(slf)?;
-        Ok(sent)
+        begin_close(slf, &frame)
+    }
+
+    /// The same with a close frame that has neither.
+    fn start_bare_close(slf: &Bound<'_, Self>) -> PyResult<bool> {
+        begin_close(slf, &CloseFrame::default())
     }
 
     /// Wait for the end of a message that is being sent in fragments.
@@ -457,4 +471,15 @@ impl Protocol {
         let held = slf.borrow_mut().clear();
         drop(held);
     }
+}
+
+fn begin_close(slf: &Bound<'_, Protocol>, frame: &CloseFrame) -> PyResult<bool> {
+    let sent = {
+        let mut me = slf.borrow_mut();
+        let waits = me.reader.is_some();
+        let (endpoint, mut making) = me.at_work(slf.py());
+        endpoint.close(frame, waits, &mut making)
+    };
+    settle(slf)?;
+    Ok(sent)
 }

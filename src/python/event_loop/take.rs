@@ -73,11 +73,11 @@ fn make_other(protocol: &Bound<'_, Protocol>, mut item: Item) -> Result<Py<PyAny
     }
 }
 
-/// What there is for ever when the transport is gone and there is nothing else.
+/// What there is for ever when the end is told and there is nothing else.
 #[cold]
 fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
     let me = protocol.borrow();
-    if !me.is_lost() {
+    if !me.endpoint.tells_end() {
         return Ok(None);
     }
     let (code, reason) = match me.endpoint.fate() {
@@ -158,6 +158,18 @@ pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         (Err(error), Some(item)) => Err(put_back(protocol, (error, item))),
         (Err(error), None) => Err(error),
     }
+}
+
+/// The next message, which goes on waiting, and the size of its payload in bytes.
+pub fn peek(protocol: &Bound<'_, Protocol>) -> PyResult<Option<(Py<PyAny>, usize)>> {
+    let first = {
+        let connection = protocol.borrow();
+        connection.endpoint.first().map(|(item, size)| (item.clone_ref(protocol.py()), size))
+    };
+    first.map_or(Ok(None), |(item, size)| match make_other(protocol, item) {
+        Ok(message) => Ok(Some((message, size))),
+        Err((error, _)) => Err(error),
+    })
 }
 
 /// The message of an item that was taken could not be handed out: let it wait again.
