@@ -4,6 +4,7 @@ use std::fmt::Display;
 
 use crate::error::ProtocolError;
 use crate::frame::MAX_CONTROL_PAYLOAD;
+use crate::memory;
 
 /// The longest reason: what a control frame holds beside the code.
 pub const MAX_REASON: usize = MAX_CONTROL_PAYLOAD - 2;
@@ -46,6 +47,13 @@ pub struct CloseFrame {
 }
 
 impl CloseFrame {
+    /// A copy; without the reason, if there is no memory for it.
+    #[must_use]
+    pub fn copied(&self) -> Self {
+        let reason = memory::copied(self.reason.as_bytes()).unwrap_or_default();
+        Self { code: self.code, reason: String::from_utf8(reason).unwrap_or_default() }
+    }
+
     /// Read the payload of a close frame (§5.5.1).
     ///
     /// # Errors

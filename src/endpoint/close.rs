@@ -47,8 +47,11 @@ impl<M> Endpoint<M> {
         }
         if autoclose || called {
             // §5.5.1: the answer usually echoes the code.
-            let reason = if self.settings.only_data { frame.reason.clone() } else { String::new() };
-            let answer = CloseFrame { code: frame.code, reason };
+            let answer = if self.settings.only_data {
+                frame.copied()
+            } else {
+                CloseFrame { code: frame.code, reason: String::new() }
+            };
             self.end_by_peer(Fate::Closed(frame), answer, make);
         } else {
             self.ending.fate.get_or_insert(Fate::Closed(frame));
@@ -144,7 +147,7 @@ impl<M> Endpoint<M> {
         };
         if owed && self.ending.sent.is_none() {
             let answers = matches!(self.ending.fate, Some(Fate::Closed(_)));
-            self.ending.sent = Some(Box::new((frame.clone(), answers)));
+            self.ending.sent = Some((frame.copied(), answers));
         }
         if !owed {
             self.abort();

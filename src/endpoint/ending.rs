@@ -148,7 +148,7 @@ pub struct Ending {
     /// Set once: what comes first is what is told.
     pub fate: Option<Fate>,
     /// This side's close frame, and whether the peer's was there before.
-    pub sent: Option<Box<(CloseFrame, bool)>>,
+    pub sent: Option<(CloseFrame, bool)>,
     /// The end has been handed out as a message.
     pub told: bool,
     /// The user has been told of the peer's close frame, and answers it by wanting more.

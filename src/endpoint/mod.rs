@@ -243,7 +243,7 @@ impl<M> Endpoint<M> {
     /// before.
     #[must_use]
     pub fn sent_close(&self) -> Option<&(CloseFrame, bool)> {
-        self.ending.sent.as_deref()
+        self.ending.sent.as_ref()
     }
 
     /// Whether this side was asked to close.

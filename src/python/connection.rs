@@ -16,6 +16,23 @@ use crate::registry::Opcode;
 #[pyclass(subclass, frozen, module = "wsclient._core")]
 pub struct ConnectionBase(Handle);
 
+/// What an `async for` over a connection goes through: not the connection itself, so that a subclass may
+/// have an iteration of its own on top.
+#[pyclass(frozen, module = "wsclient._core")]
+pub struct Messages(Py<ConnectionBase>);
+
+#[pymethods]
+impl Messages {
+    fn __aiter__(slf: Py<Self>) -> Py<Self> {
+        slf
+    }
+
+    /// The next message's data; a normal end of the connection ends the iteration.
+    fn __anext__(&self, py: Python<'_>) -> PyResult<Py<Receive>> {
+        self.0.get().0.receive(self.0.bind(py), Wanted::NextData, None)
+    }
+}
+
 #[pymethods]
 impl ConnectionBase {
     /// Subclasses may take further arguments in `__init__`.
@@ -51,13 +68,9 @@ impl ConnectionBase {
         }
     }
 
-    fn __aiter__(slf: Py<Self>) -> Py<Self> {
-        slf
-    }
-
-    /// The next message's data; a normal end of the connection ends the iteration.
-    fn __anext__(slf: &Bound<'_, Self>) -> PyResult<Py<Receive>> {
-        slf.get().0.receive(slf, Wanted::NextData, None)
+    /// Messages as they come, to a normal end of the connection.
+    fn __aiter__(slf: Py<Self>) -> Messages {
+        Messages(slf)
     }
 
     /// Send a message.

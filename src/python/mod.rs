@@ -38,6 +38,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<Receive>()?;
     module.add_class::<websocket::WebSocketBase>()?;
     module.add_class::<connection::ConnectionBase>()?;
+    module.add_class::<connection::Messages>()?;
     module.add_class::<Sent>()?;
     module.add_class::<Sending>()?;
     module.add_function(wrap_pyfunction!(framing::apply_mask, module)?)?;

@@ -85,16 +85,16 @@ if own_opening is not None:
 
 
 def unix_connect(
-    path: str | PathLike[str] | None = None, uri: str | None = None, **options: Any
+    path: str | PathLike[str] | None = None, uri: str | None = None, **kwargs: Any
 ) -> connect:
     """Open a WebSocket on a Unix socket, as ``websockets.asyncio.client.unix_connect`` does.
 
     Args:
         path: The socket's.
         uri: ``ws://localhost/`` by default, with TLS ``wss://localhost/``.
-        options: As for `connect`.
+        kwargs: As for `connect`.
     """
     if uri is None:
-        uri = "ws://localhost/" if options.get("ssl") is None else "wss://localhost/"
-    opened: connect = connect(uri, unix=True, path=path, **options)
+        uri = "ws://localhost/" if kwargs.get("ssl") is None else "wss://localhost/"
+    opened: connect = connect(uri, unix=True, path=path, **kwargs)
     return opened

@@ -9,6 +9,7 @@ import asyncio
 import codecs
 import weakref
 import zlib
+from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from websockets.asyncio.client import ClientConnection as Theirs
@@ -111,6 +112,8 @@ class ClientConnection(ConnectionBase, Theirs):
 
     # Whether the core serves it when the handshake is done.
     _serves = True
+    # This end of the connection and the other.
+    _addresses: tuple[Any, Any] | None = None
     # What was read behind the head of the answer, from when that was there.
     _rest: bytearray | None = None
     # The last of the head as far as it has come, which may end with the next bytes.
@@ -207,6 +210,7 @@ class ClientConnection(ConnectionBase, Theirs):
         if high is not None:
             # websockets pauses above it, the core at it.
             core.bound_messages(high + 1, high // 4 if low is None else low)
+        self._addresses = super().local_address, super().remote_address
         core.feed(rest)
         if self._lost is not None:
             core.connection_lost(*self._lost)
@@ -221,11 +225,21 @@ class ClientConnection(ConnectionBase, Theirs):
         return error
 
     @property
+    def local_address(self) -> Any:
+        """This end of the connection, also when that is closed; see websockets' own."""
+        return self._addresses[0] if self._addresses else super().local_address
+
+    @property
+    def remote_address(self) -> Any:
+        """The other end."""
+        return self._addresses[1] if self._addresses else super().remote_address
+
+    @property
     def latency(  # pyright: ignore[reportIncompatibleVariableOverride]
         self,
     ) -> float:
         """The round trip of the last ping that was answered, in seconds; 0.0 before the first."""
-        return self._latency if self._serves else self._their_latency
+        return self._latency or self._their_latency
 
     @latency.setter
     def latency(  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -310,17 +324,18 @@ class ClientConnection(ConnectionBase, Theirs):
         stream = MessageStream(
             self._connection, self._receive_part, lambda _, __: self.close_error()
         )
-        async for piece in stream:
-            if decode is None or isinstance(piece, str) is bool(decode):
-                yield piece
-            elif isinstance(piece, str):
-                yield piece.encode()
-            else:
-                yield await self._decoded(decoder.decode, piece)
-        if decode:
-            yield_last = await self._decoded(decoder.decode, b"", True)
-            if yield_last:
-                yield yield_last
+        try:
+            async for piece in stream:
+                if decode is None or isinstance(piece, str) is bool(decode):
+                    yield piece
+                elif isinstance(piece, str):
+                    yield piece.encode()
+                else:
+                    yield await self._decoded(decoder.decode, piece)
+            # What is left of a character is none.
+            await self._decoded(decoder.decode, b"", True)
+        finally:
+            await stream.aclose()
 
     async def _send_as(self, message: Any, text: bool | None) -> None:
         try:
@@ -331,6 +346,7 @@ class ClientConnection(ConnectionBase, Theirs):
 
 
 # What is done here otherwise than there.
+ClientConnection.__signature__ = signature(Theirs)  # type: ignore[attr-defined]
 _OWN = tuple(
     name
     for name in dir(Theirs)

@@ -116,9 +116,12 @@ class ServedProtocol(ClientProtocol):
     def send_close(self, code: int | None = None, reason: str = "") -> None:
         """Begin the closing handshake (RFC 6455 §7.1.2)."""
         self._check_open()
-        if code is None and reason:
+        if code is not None:
+            self._close(Close(code, reason))
+        elif reason:
             raise ProtocolError("cannot send a reason without a code")
-        self._close(CloseCode.NO_STATUS_RCVD if code is None else code, reason)
+        else:
+            self._core.start_bare_close()
 
     def send_pong(self, data: Bytes) -> None:
         """Send a pong."""
@@ -129,14 +132,14 @@ class ServedProtocol(ClientProtocol):
     def fail(self, code: int, reason: str = "") -> None:
         """Fail the connection (RFC 6455 §7.1.7)."""
         if self.state is State.OPEN and code != CloseCode.ABNORMAL_CLOSURE:
+            self._close(Close(code, reason))
             self._failed = True
-            self._close(code, reason)
 
-    def _close(self, code: int, reason: str) -> None:
-        self._own_close = Close(code, reason)
-        if code != CloseCode.NO_STATUS_RCVD:
-            self._own_close.serialize()
-        self._core.start_close(code, reason)
+    def _close(self, close: Close) -> None:
+        if len(close.serialize()) > MAX_CONTROL_PAYLOAD:
+            raise ProtocolError("control frame too long")
+        self._own_close = close
+        self._core.start_close(close.code, close.reason)
 
     def _check_open(self) -> None:
         if self.state is not State.OPEN:
