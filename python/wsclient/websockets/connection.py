@@ -92,8 +92,16 @@ class Served(WebSocketProtocol):
         owner = self._owner()
         if owner.loop.is_closed():
             raise error
-        async with owner.send_context():
-            raise error
+        if self.alive:
+            owner.blame(error)
+            self.abort()
+        timer = owner.limit_closing()
+        try:
+            await owner.wait_closed()
+        finally:
+            if timer is not None:
+                timer.cancel()
+        raise owner.close_error()
 
     def _concurrent(self, streams: bool) -> Exception:
         method = "recv_streaming" if streams else "recv"
@@ -215,10 +223,36 @@ class ClientConnection(ConnectionBase, Theirs):
         if self._lost is not None:
             core.connection_lost(*self._lost)
 
+    def blame(self, error: BaseException) -> None:
+        """Take note of why the connection ends, unless that is known.
+
+        Args:
+            error: Is the cause of what is raised.
+        """
+        # Up to websockets 16 it has the second name.
+        blame = getattr(self, "set_connection_exc", None) or getattr(self, "set_recv_exc")  # noqa: B009
+        blame(error)
+
+    def limit_closing(self) -> asyncio.TimerHandle | None:
+        """Let the end of the connection come within ``close_timeout`` from when it began.
+
+        Returns:
+            A timer, to be cancelled when nobody waits any more; None without a limit.
+        """
+        if self.close_timeout is None:
+            return None
+        if self.close_deadline is None:
+            self.close_deadline = self.loop.time() + self.close_timeout
+        return self.loop.call_at(self.close_deadline, self._give_up)
+
+    def _give_up(self) -> None:
+        self.blame(TimeoutError("timed out while closing connection"))
+        self.transport.abort()
+
     def close_error(self) -> ConnectionClosed:
         """Return what whoever uses a connection that is closed is told."""
         error = self.protocol.close_exc
-        # Named `recv_exc` up to websockets 14.
+        # Named `recv_exc` up to websockets 16.
         cause = getattr(self, "connection_exc", None) or getattr(self, "recv_exc", None)
         if cause is not None:
             error.__cause__ = cause
@@ -297,7 +331,7 @@ class ClientConnection(ConnectionBase, Theirs):
         try:
             return decode(*arguments)
         except UnicodeDecodeError as error:
-            self.set_connection_exc(error)
+            self.blame(error)
             async with self.send_context():
                 self.protocol.fail(
                     CloseCode.INVALID_DATA, f"{error.reason} at position {error.start}"
@@ -362,7 +396,7 @@ def _max_size(protocol: ClientProtocol) -> int | None:
 
 
 def _write_limits(connection: Theirs) -> tuple[int | None, int | None]:
-    # Named `write_limit` up to websockets 14.
+    # Named `write_limit` up to websockets 15.
     limits: tuple[int, int | None] | None = getattr(connection, "write_limit", None)
     if limits is not None:
         return limits
@@ -370,7 +404,7 @@ def _write_limits(connection: Theirs) -> tuple[int | None, int | None]:
 
 
 def _queue_limits(connection: Theirs) -> tuple[int | None, int | None]:
-    # Named `max_queue` up to websockets 14.
+    # Named `max_queue` up to websockets 15.
     limits: tuple[int | None, int | None] | None = getattr(connection, "max_queue", None)
     if limits is not None:
         return limits

@@ -407,6 +407,12 @@ impl Protocol {
         fragments::break_off(slf)
     }
 
+    /// The event loop's callback: what was to be sent while the transport took something is written.
+    fn _write_behind(slf: &Bound<'_, Self>) -> PyResult<()> {
+        transport::write_behind(slf, Ok(())).inspect_err(|error| failure::cut_off(slf, error))?;
+        settle(slf)
+    }
+
     /// The timer's callback: a step of the ending has taken long enough.
     fn _expired(slf: &Bound<'_, Self>) -> PyResult<()> {
         slf.borrow_mut().endpoint.expired();

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PyDict, PyIterator};
+use pyo3::types::{PyDict, PyIterator};
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::make::{Maker, Making};
@@ -173,8 +173,8 @@ pub struct Transport {
     pub queued: bool,
     /// How often it was given something; wraps around.
     pub writes: u32,
-    /// While it takes something: what comes behind that.
-    pub behind: Option<VecDeque<Py<PyBytes>>>,
+    /// While it takes something: the frames that come behind that.
+    pub behind: Option<Vec<u8>>,
     /// The `TimerHandle` of the ending's step under way.
     pub timer: Option<Py<PyAny>>,
     /// Futures of those who wait for room to write.

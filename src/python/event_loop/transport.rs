@@ -1,6 +1,5 @@
 //! What is asked and told of the transport below a connection, and who waits for it.
 
-use std::collections::VecDeque;
 use std::mem;
 
 use pyo3::prelude::*;
@@ -71,32 +70,52 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
             return Ok(());
         };
         if let Some(behind) = &mut transport.behind {
-            behind.try_reserve(1).map_err(|_| memory::exhausted(py))?;
-            behind.push_back(frames.clone().unbind());
+            let frames = frames.as_bytes();
+            behind.try_reserve(frames.len()).map_err(|_| memory::exhausted(py))?;
+            behind.extend_from_slice(frames);
             return Ok(());
         }
         let write = write.clone_ref(py).into_bound(py);
-        transport.behind = Some(VecDeque::new());
+        transport.behind = Some(Vec::new());
         transport.given();
         write
     };
-    let mut result = call::function(&write, [frames]).map(drop);
-    while let Some(next) = next_behind(slf, result.is_ok()) {
-        result = call::function(&write, [next.bind(py)]).map(drop);
-    }
-    result
+    let result = call::function(&write, [frames]).map(drop);
+    write_behind(slf, result)
 }
 
-/// What came while the transport took something, if that `went_well`; at the last, nothing holds back
-/// the frames to come any more.
-fn next_behind(slf: &Bound<'_, Protocol>, went_well: bool) -> Option<Py<PyBytes>> {
-    let transport = &mut slf.borrow_mut().transport;
-    let behind = transport.behind.as_mut().filter(|_| went_well && transport.write.is_some());
-    let next = behind.and_then(VecDeque::pop_front);
-    if next.is_none() {
-        transport.behind = None;
+/// What came while the transport took something follows it, if that went well. What comes meanwhile
+/// again has to wait for the event loop's next turn: code that sends whenever something is written would
+/// not let this end.
+pub fn write_behind(slf: &Bound<'_, Protocol>, before: PyResult<()>) -> PyResult<()> {
+    let py = slf.py();
+    let (write, frames) = {
+        let transport = &mut slf.borrow_mut().transport;
+        let write = transport.write.as_ref().filter(|_| before.is_ok());
+        let (Some(write), Some(behind)) = (write, &mut transport.behind) else {
+            transport.behind = None;
+            return before;
+        };
+        if behind.is_empty() {
+            transport.behind = None;
+            return before;
+        }
+        (write.clone_ref(py).into_bound(py), mem::take(behind))
+    };
+    // All at once: each call may lead to more.
+    let mut result =
+        memory::bytes(py, &frames).and_then(|frames| call::function(&write, [&frames])).map(drop);
+    let more = slf.borrow().transport.behind.as_ref().is_some_and(|behind| !behind.is_empty());
+    if result.is_ok() && more {
+        let event_loop = slf.borrow().event_loop(py);
+        let again = slf.getattr(names::_write_behind(py))?;
+        result = call::method(&event_loop, names::call_soon(py), [&again]).map(drop);
+        if result.is_ok() {
+            return result;
+        }
     }
-    next
+    slf.borrow_mut().transport.behind = None;
+    result
 }
 
 /// Whether the transport has found that it cannot write any more.
