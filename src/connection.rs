@@ -74,9 +74,9 @@ impl<const N: usize> Partial<N> {
 /// What has come and gone, in frames.
 #[derive(Debug, Default, Clone, Copy, PartialEq, Eq)]
 pub struct Counts {
-    /// Frames of messages.
+    /// Frames of messages whose headers have come.
     pub data_frames: u64,
-    /// Close frames, pings and pongs.
+    /// Close frames, pings and pongs that are whole.
     pub control_frames: u64,
     /// Payload bytes of compressed messages, as they came.
     pub compressed: u64,
@@ -330,9 +330,7 @@ impl Connection {
         };
         self.header.len = 0;
         *input = &input[length - earlier..];
-        if header.opcode.is_control() {
-            self.counts.control_frames += 1;
-        } else {
+        if !header.opcode.is_control() {
             self.counts.data_frames += 1;
             if header.rsv != 0 || self.inflating {
                 (self.inflating, self.special) = (true, true);
@@ -406,6 +404,7 @@ impl Connection {
             self.control.len = 0;
             Cow::Owned(whole)
         };
+        self.counts.control_frames += 1;
         Ok(Some(match opcode {
             Opcode::Ping => Event::Ping(payload),
             Opcode::Pong => Event::Pong(payload),

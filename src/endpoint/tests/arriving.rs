@@ -25,6 +25,26 @@ fn too_much() -> Vec<u8> {
 }
 
 #[test]
+fn a_control_frame_counts_when_all_of_it_has_been_parsed() {
+    let mut endpoint = open();
+    endpoint.bound_messages(2, 1);
+    let ping = said(Opcode::Ping, b"here");
+    arrive(&mut endpoint, 1);
+    arrive(&mut endpoint, 2);
+    endpoint.read(&ping[..2], &mut Bytes::default());
+    let first = endpoint.take().unwrap();
+    parse(&mut endpoint);
+    assert_eq!(endpoint.row()[3], 0, "only its header has come");
+    assert!(endpoint.put_back(first, &mut Bytes::default()));
+    endpoint.read(&ping[2..], &mut Bytes::default());
+    assert_eq!((endpoint.row()[3], written(&mut endpoint)), (0, vec![]), "its rest is held back");
+    endpoint.take();
+    parse(&mut endpoint);
+    assert_eq!(endpoint.row()[3], 1);
+    assert_eq!(written(&mut endpoint)[0], (Opcode::Pong, b"here".to_vec()));
+}
+
+#[test]
 fn a_full_inbox_pauses_reading_until_it_is_low() {
     let mut endpoint = full();
     assert_eq!(endpoint.take_reading(), Some(true));

@@ -329,9 +329,9 @@ impl World {
     fn break_message_off(&mut self) {
         if self.message == Some(Opcode::Continuation) {
             return self.close_by(1011, |world, waits| {
-                let answers = world.endpoint.phase() == Phase::Answering;
                 world.endpoint.break_off(waits, &mut world.make);
-                !answers
+                // What was held back may have the peer's end in it, which is answered instead.
+                world.endpoint.sent_close().is_some_and(|(frame, _)| frame.code == Some(1011))
             });
         }
         self.message = None;
