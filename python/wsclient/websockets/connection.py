@@ -313,8 +313,8 @@ class ClientConnection(ConnectionBase, Theirs):
             super().send_data()
 
     async def drain(self) -> None:
-        """Wait until the transport has room."""
-        waiter = self._connection.wait_writable()
+        """Wait until the transport has room, or is to have none any more."""
+        waiter = self._connection.wait_writable() if self.protocol.state is State.OPEN else None
         if waiter is not None:
             await waiter
 

@@ -1,0 +1,88 @@
+"""What the adapter for websockets does that side by side cannot show."""
+
+import asyncio
+import gc
+import weakref
+
+import pytest
+import websockets.asyncio.client
+from tests.conftest import BINARY, CLOSE, TEXT, frame
+from websockets.asyncio.server import serve
+from websockets.exceptions import ConnectionClosedError
+
+import wsclient.websockets
+
+CONTINUATION = 0
+
+
+async def echo(connection):
+    async for message in connection:
+        await connection.send(message)
+
+
+def url_of(server):
+    return f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+
+
+async def test_install_reaches_what_was_imported_before():
+    connect = websockets.asyncio.client.connect
+    theirs = websockets.asyncio.client.ClientConnection
+    async with serve(echo, "127.0.0.1", 0) as server:
+        with wsclient.websockets.install():
+            assert wsclient.websockets.install() is not None
+            async with connect(url_of(server)) as websocket:
+                assert isinstance(websocket, wsclient.websockets.ClientConnection)
+                assert isinstance(websocket, theirs)
+                await websocket.send("hello")
+                assert await websocket.recv() == "hello"
+        async with connect(url_of(server)) as websocket:
+            assert type(websocket) is theirs
+    wsclient.websockets.uninstall()
+
+
+async def test_what_else_has_changed_is_told(monkeypatch):
+    monkeypatch.setattr(websockets.asyncio.client, "ClientConnection", object)
+    with pytest.raises(RuntimeError, match="changed by something else"):
+        wsclient.websockets.install()
+
+
+async def test_close_where_the_server_does_not_read(scripted):
+    over = asyncio.Event()
+
+    async def script(_):
+        await over.wait()
+
+    url = await scripted(script)
+    ws = await wsclient.websockets.connect(url, close_timeout=0.2, ping_interval=None)
+    sending = asyncio.ensure_future(ws.send(bytes(64 << 20)))
+    await asyncio.sleep(0)
+    async with asyncio.timeout(30):
+        await ws.close()
+        with pytest.raises(ConnectionClosedError):
+            await sending
+    over.set()
+
+
+async def test_the_rest_of_a_message_that_is_left(scripted):
+    async def script(wire):
+        await wire.send(frame(TEXT, b"1", fin=False))
+        await wire.send(frame(CONTINUATION, b"2"), frame(BINARY, b"3"))
+        await wire.send(frame(CLOSE, b"\x03\xe8"))
+        await wire.end()
+
+    async with wsclient.websockets.connect(await scripted(script)) as ws:
+        async for _ in ws.recv_streaming():
+            break
+        gc.collect()
+        await asyncio.sleep(0)
+        assert await ws.recv() == b"3"
+
+
+async def test_nothing_is_left_of_a_connection():
+    async with serve(echo, "127.0.0.1", 0) as server:
+        connection = await wsclient.websockets.connect(url_of(server))
+        kept = weakref.ref(connection)
+        await connection.close()
+        del connection
+        gc.collect()
+        assert kept() is None
