@@ -11,10 +11,12 @@ from .types import MsgType
 
 __all__ = [
     "Buffer",
+    "ConnectionBase",
     "Dialect",
     "Frame",
     "Message",
     "MessageParser",
+    "Messages",
     "Protocol",
     "Receive",
     "Sending",
