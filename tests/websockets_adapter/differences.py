@@ -77,3 +77,26 @@ UNPLAYED: dict[str, str] = {
     "too_many_fragments": "a message may have any number of fragments: its size is bounded",
 }
 """The same, where the scenario would wait for what does not come."""
+
+_NO_CAUSE = "older releases do not tell the cause of an end without a close frame"
+
+OLDER: dict[str, tuple[tuple[int, ...], str]] = {
+    "decoding_what_is_not_utf8": ((17,), "older releases lose what came behind"),
+    "messages_after_the_close_frame_of_the_client": ((15,), "older releases lose them"),
+    "messages_are_queued_when_the_end_comes": ((15,), "older releases lose them"),
+    "streaming_what_is_not_fragmented": ((16,), "older releases give bytearray"),
+    **dict.fromkeys(
+        (
+            "a_context_whose_connection_is_lost", "attributes_of_the_exception",
+            "iteration_ends_with_1006_of_a_cut", "reconnects_when_the_connection_is_lost",
+            "stream_ends_after_a_message", "stream_ends_between_fragments",
+            "stream_ends_without_a_word", "streaming_and_the_server_is_gone",
+            "the_server_closes_and_never_ends_the_stream", "the_server_never_answers",
+            "the_server_never_ends_the_stream", "the_server_resets_while_the_client_closes",
+            "the_transport_is_aborted", "the_transport_is_closed", "tls_and_the_server_never_answers",
+            "tls_ends_without_a_word",
+        ),
+        ((17,), _NO_CAUSE),
+    ),
+}  # fmt: skip
+"""Names of scenarios, each with the first release of websockets that does the same, and why."""
