@@ -4,6 +4,8 @@
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
 
+use pyo3::{PyTraverseError, PyVisit};
+
 use super::calls::Handle;
 use super::cpython::{call, names};
 use super::event_loop::pings;
@@ -30,6 +32,10 @@ impl Messages {
     /// The next message's data; a normal end of the connection ends the iteration.
     fn __anext__(&self, py: Python<'_>) -> PyResult<Py<Receive>> {
         self.0.get().0.receive(self.0.bind(py), Wanted::NextData, None)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0)
     }
 }
 
@@ -138,6 +144,10 @@ impl ConnectionBase {
     #[getter]
     fn _connection(&self, py: Python<'_>) -> Py<Protocol> {
         self.0.connection.clone_ref(py)
+    }
+
+    fn __traverse__(&self, visit: PyVisit<'_>) -> Result<(), PyTraverseError> {
+        visit.call(&self.0.connection)
     }
 }
 

@@ -14,7 +14,18 @@ from tests.conftest import CLOSE, PING, TEXT, frame
 
 import wsclient.framing
 from wsclient import Message, MsgType, framing
-from wsclient._core import Buffer, Dialect, Protocol, Receive, Sending, Sent, Totals, WebSocketBase
+from wsclient._core import (
+    Buffer,
+    ConnectionBase,
+    Dialect,
+    Messages,
+    Protocol,
+    Receive,
+    Sending,
+    Sent,
+    Totals,
+    WebSocketBase,
+)
 from wsclient.protocol import WebSocketProtocol
 
 
@@ -63,7 +74,7 @@ def through_a_message(node, loop):
 
 def through_a_dialect(node, loop):
     class Kinds(enum.Enum):
-        TEXT = BINARY = CLOSE = PING = PONG = CLOSING = CLOSED = ERROR = node
+        TEXT = BINARY = CLOSE = PING = PONG = CLOSING = CLOSED = ERROR = CONTINUATION = node
 
     class Found(NamedTuple):
         type: object
@@ -117,6 +128,14 @@ def through_those_who_wait_for_the_end(node, loop):
 
 def through_a_websocket(node, loop):
     node.ws = WebSocketBase(protocol_of(node, loop))
+
+
+def through_a_connection(node, loop):
+    node.connection = ConnectionBase(protocol_of(node, loop))
+
+
+def through_an_iteration(node, loop):
+    node.messages = aiter(ConnectionBase(protocol_of(node, loop)))
 
 
 def through_a_buffer(node, loop):
@@ -203,7 +222,8 @@ def test_a_cycle_is_collected(way, loop):
 
 
 def test_every_class_is_tried():
-    tried = {Buffer, Dialect, Message, Protocol, Receive, Sending, Sent, WebSocketBase}
+    tried = {Buffer, ConnectionBase, Dialect, Message, Messages, Protocol, Receive, Sending, Sent}
+    tried |= {WebSocketBase}
     without_objects = {Totals, framing.Frame, framing.MessageParser, framing.Utf8Validator}
     core = {value for value in vars(wsclient._core).values() if isinstance(value, type)}
     assert core == tried | without_objects
