@@ -48,7 +48,7 @@ print("well")
 """
 
 ADAPTER = """
-from wsclient.aiohttp.response import WSMessage, WSMessageTextBytes, dialect
+from wsclient.aiohttp.dialect import WSMessage, WSMessageTextBytes, dialect
 dialect(decode_text=False)
 """
 
