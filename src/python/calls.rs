@@ -171,9 +171,7 @@ impl Handle {
         }
         Receive::of(owner, connection, wanted, timeout, self.dialect)
     }
-}
 
-impl Handle {
     /// What waits for a part of a message.
     pub fn receive_part(
         &self,

@@ -3,7 +3,6 @@
 
 use pyo3::prelude::*;
 use pyo3::types::{PyByteArray, PyBytes, PyDict, PyMemoryView, PyString, PyTuple};
-
 use pyo3::{PyTraverseError, PyVisit};
 
 use super::calls::Handle;

@@ -379,7 +379,8 @@ impl WebSocketBase {
             let connection = self.look(py)?;
             match &connection.transport.object {
                 Some(transport) if !connection.is_lost() => {
-                    (transport.clone_ref(py), connection.endpoint.held_back())
+                    let behind = connection.transport.waiting_behind();
+                    (transport.clone_ref(py), connection.endpoint.held_back() + behind)
                 }
                 _ => return Ok(0),
             }

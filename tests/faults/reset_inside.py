@@ -6,13 +6,11 @@ python -m tests.faults.reset_inside SCHEME WHAT  # ws or wss; what the code does
 import asyncio
 import gc
 import socket
-import ssl
 import sys
 
-import trustme
 import uvloop
 from tests.conftest import TEXT, frame
-from tests.faults.resetting import Greeting
+from tests.faults.resetting import Greeting, contexts
 
 import wsclient
 
@@ -29,13 +27,7 @@ def inside():
 
 async def main():
     asyncio.get_running_loop().set_debug(True)
-    tls, trusted = None, True
-    if SCHEME == "wss":
-        authority = trustme.CA()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(tls)
-        trusted = ssl.create_default_context()
-        authority.configure_trust(trusted)
+    tls, trusted = contexts(SCHEME)
     acted = []
     with Greeting(tls, frame(TEXT, b"last"), resets=True) as server:
         ws = await wsclient.ws_connect(server.url, ssl=trusted)

@@ -4,6 +4,7 @@ import asyncio
 import contextlib
 import fcntl
 import socket
+import ssl
 import struct
 import termios
 import threading
@@ -11,10 +12,23 @@ import time
 
 import aiohttp
 import pytest
+import trustme
 from tests.conftest import TEXT, accept, frame
 
 import wsclient.aiohttp
 from wsclient import ClientError, MsgType, ws_connect
+
+
+def contexts(scheme):
+    """What a server and a client of localhost take for `ssl`, for ws or wss."""
+    if scheme == "ws":
+        return None, True
+    authority = trustme.CA()
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    authority.issue_cert("localhost").configure_cert(tls)
+    trusted = ssl.create_default_context()
+    authority.configure_trust(trusted)
+    return tls, trusted
 
 
 def reset(sock):

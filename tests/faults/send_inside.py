@@ -5,12 +5,11 @@ python -m tests.faults.send_inside LOOP SCHEME WHO  # ws or wss; who interrupts
 
 import asyncio
 import gc
-import ssl
 import sys
 import threading
 
-import trustme
 import uvloop
+from tests.faults.resetting import contexts
 from websockets.sync.server import serve
 
 import wsclient
@@ -69,13 +68,7 @@ def take(connection, got):
 
 
 async def main():
-    tls, trusted = None, True
-    if SCHEME == "wss":
-        authority = trustme.CA()
-        tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        authority.issue_cert("localhost").configure_cert(tls)
-        trusted = ssl.create_default_context()
-        authority.configure_trust(trusted)
+    tls, trusted = contexts(SCHEME)
     got = []
     options = {"ssl": tls, "max_size": None}
     with serve(lambda connection: take(connection, got), "127.0.0.1", 0, **options) as server:

@@ -40,7 +40,7 @@ PYTHON_LAYERS = (
     {"aiohttp.session"},
     {"aiohttp.installing"},
     {"aiohttp"},
-    {"websockets.protocol", "websockets.versions"},
+    {"websockets.protocol", "websockets.settings", "websockets.versions"},
     {"websockets.connection"},
     {"websockets.connecting"},
     {"websockets.installing"},

@@ -86,3 +86,16 @@ async def test_nothing_is_left_of_a_connection():
         del connection
         gc.collect()
         assert kept() is None
+
+
+async def test_a_pong_of_a_connection_that_is_forgotten(scripted):
+    async def script(wire):
+        await wire.receive()
+
+    ws = await wsclient.websockets.connect(await scripted(script), ping_interval=None)
+    pong = await ws.ping()
+    del ws
+    gc.collect()
+    async with asyncio.timeout(30):
+        with pytest.raises(ConnectionClosedError, match="no close frame"):
+            await pong

@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 import weakref
-import zlib
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from websockets.asyncio.client import ClientConnection as Theirs
-from websockets.exceptions import ConcurrencyError, ConnectionClosedOK, ProtocolError
+from websockets.exceptions import ConcurrencyError, ConnectionClosedOK
 from websockets.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
     PerMessageDeflate,
@@ -27,7 +26,8 @@ from wsclient.network.takeover import take_over
 from wsclient.protocol import WebSocketProtocol
 from wsclient.streaming import MessageStream
 
-from .protocol import MAX_CONTROL_PAYLOAD, ServedProtocol, serve
+from .protocol import ServedProtocol, check_control, serve
+from .settings import agreement, max_size, queue_limits, write_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -40,10 +40,6 @@ if TYPE_CHECKING:
 __all__ = ["ClientConnection", "Theirs"]
 
 _END_OF_HEAD = b"\r\n\r\n"
-_DEFAULT_LEVEL = 6
-"""What zlib takes for its default."""
-
-
 _PAYLOADS: tuple[Any, ...] = (bytes, bytearray, memoryview, type(None))
 # Methods of websockets' that see each message or read, which the core does not call.
 _PASSED_BY = ("process_event", "data_received", "acknowledge_pings")
@@ -53,33 +49,32 @@ class Served(WebSocketProtocol):
     """The core's protocol, which asks a connection of websockets' what its end is called.
 
     Attributes:
-        owner: Refers to the connection, of which nothing is left to be told once it is forgotten.
+        owner: Refers to the connection.
+        kept: The connection while it is open: as in websockets, its transport keeps it.
     """
 
-    __slots__ = ("owner",)
+    __slots__ = ("kept", "owner")
 
     owner: weakref.ref[ClientConnection]
+    kept: ClientConnection | None
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell everybody. Called by the event loop."""
-        owner = self.owner()
         try:
-            if owner is not None:
-                owner.connection_lost(exc)
+            self._owner().connection_lost(exc)
         finally:
             # A task that waits may go on inside.
             super().connection_lost(exc)
+            self.kept = None
 
     def eof_received(self) -> bool:
         """Be told that the server sends nothing more. Called by the event loop."""
-        owner = self.owner()
-        if owner is not None:
-            owner.eof_received()
+        self._owner().eof_received()
         return super().eof_received()
 
     def _owner(self) -> ClientConnection:
         owner = self.owner()
-        assert owner is not None  # noqa: S101 - whoever receives or sends holds it
+        assert owner is not None  # noqa: S101 - kept while it is open, and by whoever uses it
         return owner
 
     def _end(self, iterates: bool) -> Exception:
@@ -142,7 +137,7 @@ class ClientConnection(ConnectionBase, Theirs):
         core = Served(
             asyncio.get_running_loop(),
             resume_reading=resume_reading,
-            max_msg_size=_max_size(protocol) or 0,
+            max_msg_size=max_size(protocol) or 0,
             max_frame_size=getattr(protocol, "max_fragment_size", None) or 0,
             only_data=True,
         )
@@ -208,13 +203,14 @@ class ClientConnection(ConnectionBase, Theirs):
         assert isinstance(core, Served)  # noqa: S101 - `__new__` has made it
         deflate = next(iter(self.protocol.extensions), None)
         if isinstance(deflate, PerMessageDeflate):
-            core.use_deflate(**_agreement(deflate))
+            core.use_deflate(**agreement(deflate))
         rest = bytes(self._rest or b"")
         self._rest = None
         serve(self.protocol, core)
+        core.kept = self
         self.transport = take_over(transport, core)
-        self.transport.set_write_buffer_limits(*_write_limits(self))
-        high, low = _queue_limits(self)
+        self.transport.set_write_buffer_limits(*write_limits(self))
+        high, low = queue_limits(self)
         if high is not None:
             # websockets pauses above it, the core at it.
             core.bound_messages(high + 1, high // 4 if low is None else low)
@@ -300,8 +296,7 @@ class ClientConnection(ConnectionBase, Theirs):
         elif not isinstance(data, _PAYLOADS):
             raise TypeError("data must be str or bytes-like")
         async with self.send_context():
-            if data is not None and len(data) > MAX_CONTROL_PAYLOAD:
-                raise ProtocolError("control frame too long")
+            check_control(data or b"")
             try:
                 return self._round_trip(data)
             except ValueError:
@@ -379,45 +374,12 @@ class ClientConnection(ConnectionBase, Theirs):
             raise
 
 
-# What is done here otherwise than there.
+# `__new__` takes what theirs does.
 ClientConnection.__signature__ = signature(Theirs)  # type: ignore[attr-defined]
+# What is done here otherwise than there.
 _OWN = tuple(
     name
     for name in dir(Theirs)
     if not name.startswith("__") or name == "__aiter__"
     if getattr(ClientConnection, name) is not getattr(Theirs, name)
 )
-
-
-def _max_size(protocol: ClientProtocol) -> int | None:
-    # Named `max_size` up to websockets 15.
-    size: int | None = getattr(protocol, "max_message_size", getattr(protocol, "max_size", None))
-    return size
-
-
-def _write_limits(connection: Theirs) -> tuple[int | None, int | None]:
-    # Named `write_limit` up to websockets 15.
-    limits: tuple[int, int | None] | None = getattr(connection, "write_limit", None)
-    if limits is not None:
-        return limits
-    return connection.write_limit_high, connection.write_limit_low
-
-
-def _queue_limits(connection: Theirs) -> tuple[int | None, int | None]:
-    # Named `max_queue` up to websockets 15.
-    limits: tuple[int | None, int | None] | None = getattr(connection, "max_queue", None)
-    if limits is not None:
-        return limits
-    return connection.max_queue_high, connection.max_queue_low
-
-
-def _agreement(deflate: PerMessageDeflate) -> dict[str, Any]:
-    """What both sides have agreed on, as `Protocol.use_deflate` takes it."""
-    level = deflate.compress_settings.get("level", zlib.Z_DEFAULT_COMPRESSION)
-    return {
-        "level": _DEFAULT_LEVEL if level == zlib.Z_DEFAULT_COMPRESSION else level,
-        "min_size": 0,
-        "client_max_window_bits": deflate.local_max_window_bits,
-        "client_no_context_takeover": deflate.local_no_context_takeover,
-        "server_no_context_takeover": deflate.remote_no_context_takeover,
-    }

@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from wsclient._core import Protocol as CoreProtocol
     from wsclient.fragments import Bytes
 
-__all__ = ["MAX_CONTROL_PAYLOAD", "ServedProtocol", "serve"]
+__all__ = ["ServedProtocol", "check_control", "serve"]
 
-MAX_CONTROL_PAYLOAD = 125
+_MAX_CONTROL_PAYLOAD = 125
 """Bytes (RFC 6455 §5.5)."""
 
 
@@ -125,8 +125,7 @@ class ServedProtocol(ClientProtocol):
 
     def send_pong(self, data: Bytes) -> None:
         """Send a pong."""
-        if len(data) > MAX_CONTROL_PAYLOAD:
-            raise ProtocolError("control frame too long")
+        check_control(data)
         self._core.send_pong(data)
 
     def fail(self, code: int, reason: str = "") -> None:
@@ -136,14 +135,26 @@ class ServedProtocol(ClientProtocol):
             self._failed = True
 
     def _close(self, close: Close) -> None:
-        if len(close.serialize()) > MAX_CONTROL_PAYLOAD:
-            raise ProtocolError("control frame too long")
+        check_control(close.serialize())
         self._own_close = close
         self._core.start_close(close.code, close.reason)
 
     def _check_open(self) -> None:
         if self.state is not State.OPEN:
             raise InvalidState(f"connection is {self.state.name.lower()}")
+
+
+def check_control(payload: Bytes) -> None:
+    """Refuse what no control frame can have.
+
+    Args:
+        payload: Is to be sent in one.
+
+    Raises:
+        ProtocolError: It is too long.
+    """
+    if len(payload) > _MAX_CONTROL_PAYLOAD:
+        raise ProtocolError("control frame too long")
 
 
 def _close_of(parts: tuple[int | None, str] | None) -> Close | None:

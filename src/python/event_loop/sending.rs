@@ -51,9 +51,7 @@ impl Sending {
         };
         Py::new(protocol.py(), blank)
     }
-}
 
-impl Sending {
     /// The frame cannot be sent. Where nothing but data is handed out, who sends waits for the end, and
     /// is told as who receives.
     #[cold]

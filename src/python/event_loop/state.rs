@@ -198,6 +198,11 @@ impl Transport {
         self.queued = true;
     }
 
+    /// How many bytes wait behind what it is taking.
+    pub fn waiting_behind(&self) -> usize {
+        self.behind.as_ref().map_or(0, Vec::len)
+    }
+
     /// It is given something.
     pub fn given(&mut self) {
         self.queued = true;

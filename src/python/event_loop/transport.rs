@@ -108,8 +108,10 @@ pub fn write_behind(slf: &Bound<'_, Protocol>, before: PyResult<()>) -> PyResult
     let more = slf.borrow().transport.behind.as_ref().is_some_and(|behind| !behind.is_empty());
     if result.is_ok() && more {
         let event_loop = slf.borrow().event_loop(py);
-        let again = slf.getattr(names::_write_behind(py))?;
-        result = call::method(&event_loop, names::call_soon(py), [&again]).map(drop);
+        let again = slf.getattr(names::_write_behind(py));
+        result = again
+            .and_then(|again| call::method(&event_loop, names::call_soon(py), [&again]))
+            .map(drop);
         if result.is_ok() {
             return result;
         }
