@@ -17,7 +17,8 @@ impl Connection {
         Some(length)
     }
 
-    /// Take the bytes of the message that [`Event::Large`] announced from the front of `input`.
+    /// Take the bytes of the message that [`Event::Large`](super::Event::Large) announced from the
+    /// front of `input`.
     /// They are all there when their lengths add up to the message's; then `next_event` goes on.
     #[inline]
     pub fn gather<'a>(&mut self, input: &mut &'a [u8]) -> &'a [u8] {
