@@ -11,6 +11,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import websockets
 
 PROGRAMS = Path(__file__).with_name("libraries")
 
@@ -61,7 +62,7 @@ C 1.5 3
 1012 (service restart) restart
 1000 (OK)
 authentication failed
-1011 (internal error)
+{failed}
 1011 (internal error) too slow | 1011 (internal error) too slow | True
 1011 (internal error) too slow
 1011 (internal error) too slow
@@ -174,6 +175,9 @@ True
 """,
 }
 
+# Up to websockets 16, `async with connect(...)` closes with 1000 whatever its body raises.
+FAILED = "1011 (internal error)" if int(websockets.__version__.split(".")[0]) > 16 else "1000 (OK)"
+
 needs_adapter = pytest.mark.skipif(
     importlib.util.find_spec("wsclient.websockets") is None, reason="wsclient.websockets is missing"
 )
@@ -201,4 +205,5 @@ def test_a_library(program, distribution, how, client):
         capture_output=True, text=True, check=False, timeout=150,
     )  # fmt: skip
     assert (process.returncode, process.stderr) == (0, "")
-    assert process.stdout == SAID[program, distribution].replace("{client}", client) * 2
+    said = SAID[program, distribution].replace("{client}", client).replace("{failed}", FAILED)
+    assert process.stdout == said * 2
