@@ -5,12 +5,15 @@ import contextlib
 import os
 import shutil
 import ssl
+from pathlib import Path
 
 import pytest
 import trustme
+from websockets.asyncio import server as websockets_server
 
 from wsclient import ws_connect
 
+from . import proxies
 from .servers import SERVERS, nginx, server_tls
 
 NGINX = shutil.which("nginx", path=os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"]))
@@ -100,3 +103,54 @@ def link(serve, client_tls):
                 yield ws
 
     return link
+
+
+@pytest.fixture(scope="session")
+def start(certificate, tmp_path_factory):
+    """A function that starts a kind of proxy, once for all tests, and returns its port."""
+    started = {}
+    with contextlib.ExitStack() as stack:
+
+        def start(kind, *, auth=False):
+            if kind in proxies.DEBIAN and proxies.installed(kind) is None:
+                pytest.skip(f"{kind} is not installed")
+            if (kind, auth) not in started:
+                options = {"auth": True} if auth else {}
+                if kind.endswith("-tls"):
+                    options["certificate"] = certificate
+                run = proxies.KINDS[kind][0](tmp_path_factory.mktemp("proxy"), **options)
+                started[kind, auth] = stack.enter_context(run)
+            return started[kind, auth]
+
+        yield start
+
+
+def descriptors():
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+@pytest.fixture
+async def echo(certificate):
+    """The URLs of an echo server, without and with TLS, by scheme.
+
+    In the end nothing may be open that was not open before.
+    """
+
+    async def handler(ws):
+        async for message in ws:
+            await ws.send(message)
+
+    async with contextlib.AsyncExitStack() as stack:
+        urls = {}
+        for scheme, tls in (("ws", None), ("wss", server_tls(certificate))):
+            server = websockets_server.serve(
+                handler, "127.0.0.1", 0, ssl=tls, max_size=None, compression=None
+            )
+            port = (await stack.enter_async_context(server)).sockets[0].getsockname()[1]
+            urls[scheme] = f"{scheme}://localhost:{port}/"
+        before = descriptors()
+        yield urls
+        async with asyncio.timeout(10):
+            # The server closes its end a little later, and there is no event for it.
+            while descriptors() > before:  # noqa: ASYNC110
+                await asyncio.sleep(0.01)

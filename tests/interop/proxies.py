@@ -130,3 +130,16 @@ def danted(folder):
     config = folder / "danted.conf"
     config.write_text(DANTE.format(port=port))
     return running(port, installed("danted"), "-f", config)
+
+
+KINDS = {
+    "tinyproxy": (tinyproxy, ["http"]),
+    "proxy.py": (proxy_py, ["http"]),
+    "proxy.py-tls": (proxy_py, ["https"]),
+    "microsocks": (microsocks, ["socks5", "socks5h"]),
+    "danted": (danted, ["socks4", "socks5"]),
+    "tiny_proxy": (tiny_proxy, ["socks4", "socks4a"]),
+}
+DEBIAN = {"tinyproxy", "microsocks", "danted"}
+ROUTES = [(kind, scheme) for kind, (_, schemes) in KINDS.items() for scheme in schemes]
+WITH_AUTH = [route for route in ROUTES if route[0] != "danted"]

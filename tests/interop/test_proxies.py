@@ -1,11 +1,9 @@
 """The client through real proxies: tinyproxy, proxy.py, microsocks, Dante, tiny-proxy."""
 
 import asyncio
-import contextlib
 import hashlib
 import socket
 import ssl
-from pathlib import Path
 
 import pytest
 from websockets.asyncio.server import serve
@@ -22,75 +20,7 @@ from wsclient import (
 )
 
 from . import proxies
-from .proxies import PASSWORD, USER
-
-KINDS = {
-    "tinyproxy": (proxies.tinyproxy, ["http"]),
-    "proxy.py": (proxies.proxy_py, ["http"]),
-    "proxy.py-tls": (proxies.proxy_py, ["https"]),
-    "microsocks": (proxies.microsocks, ["socks5", "socks5h"]),
-    "danted": (proxies.danted, ["socks4", "socks5"]),
-    "tiny_proxy": (proxies.tiny_proxy, ["socks4", "socks4a"]),
-}
-DEBIAN = {"tinyproxy", "microsocks", "danted"}
-ROUTES = [(kind, scheme) for kind, (_, schemes) in KINDS.items() for scheme in schemes]
-WITH_AUTH = [route for route in ROUTES if route[0] != "danted"]
-
-
-@pytest.fixture(scope="session")
-def start(certificate, tmp_path_factory):
-    """A function that starts a kind of proxy, once for all tests, and returns its port."""
-    started = {}
-    with contextlib.ExitStack() as stack:
-
-        def start(kind, *, auth=False):
-            if kind in DEBIAN and proxies.installed(kind) is None:
-                pytest.skip(f"{kind} is not installed")
-            if (kind, auth) not in started:
-                options = {"auth": True} if auth else {}
-                if kind.endswith("-tls"):
-                    options["certificate"] = certificate
-                run = KINDS[kind][0](tmp_path_factory.mktemp("proxy"), **options)
-                started[kind, auth] = stack.enter_context(run)
-            return started[kind, auth]
-
-        yield start
-
-
-def descriptors():
-    return len(list(Path("/proc/self/fd").iterdir()))
-
-
-@pytest.fixture
-def server_tls(certificate):
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    certificate.configure_cert(context)
-    return context
-
-
-@pytest.fixture
-async def echo(server_tls):
-    """The URLs of an echo server, without and with TLS, by scheme.
-
-    In the end nothing may be open that was not open before.
-    """
-
-    async def handler(ws):
-        async for message in ws:
-            await ws.send(message)
-
-    async with contextlib.AsyncExitStack() as stack:
-        urls = {}
-        for scheme, tls in (("ws", None), ("wss", server_tls)):
-            server = serve(handler, "127.0.0.1", 0, ssl=tls, max_size=None, compression=None)
-            port = (await stack.enter_async_context(server)).sockets[0].getsockname()[1]
-            urls[scheme] = f"{scheme}://localhost:{port}/"
-        before = descriptors()
-        yield urls
-        async with asyncio.timeout(10):
-            # The server closes its end a little later, and there is no event for it.
-            while descriptors() > before:  # noqa: ASYNC110
-                await asyncio.sleep(0.01)
+from .proxies import KINDS, PASSWORD, ROUTES, USER, WITH_AUTH
 
 
 class Refusing:
