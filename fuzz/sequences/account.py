@@ -37,8 +37,12 @@ class Sends:
         data = wire.numbered(owner, number, size)
         sent = ws.send_str(data.decode()) if text else ws.send_bytes(data)
         if isinstance(sent, Sent):
-            self._doubtful.discard((owner, number))
+            self.arrives(owner, number)
         return sent
+
+    def arrives(self, owner: str, number: int) -> None:
+        """Take note that a message is to arrive, if a later one does."""
+        self._doubtful.discard((owner, number))
 
     def missing(self, arrived: dict[str, list[int]]) -> list[tuple[str, int]]:
         """List what has not arrived although a later one of the same owner has."""

@@ -6,11 +6,11 @@ import asyncio
 import gc
 import io
 import weakref
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 from account import Account
-from inside import CONCURRENT, Litter
+from inside import ACTS, CONCURRENT, Litter
 from keys import key_function
 from steps import DELAYS, Steps
 from world import Interrupt
@@ -28,7 +28,6 @@ if TYPE_CHECKING:
 
 __all__ = ["Client"]
 
-ERRORS = (wsclient.ClientError, aiohttp.ClientError, TimeoutError)
 LIMITS = (4 * 1024 * 1024, 0, 400_000, 70_000, 2000)
 BOUND = 60.0
 """Seconds after which nothing can wait for anything any more, on a machine that is busy too."""
@@ -50,9 +49,20 @@ class Client:
         server: To connect to.
         tls: The client's context, if the server does TLS.
         adapter: Go through aiohttp.
+
+    Attributes:
+        ERRORS: What it says of a connection that it cannot open.
+        STEPS: What it does with one.
+        LIMIT: The option for the size of messages.
+        ENDS: How it comes to an end with it, and how often.
     """
 
-    def __init__(self, world: World, server: Server, tls: Any, *, adapter: bool) -> None:
+    ERRORS: tuple[type[Exception], ...] = (wsclient.ClientError, aiohttp.ClientError, TimeoutError)
+    STEPS: type[Steps] = Steps
+    LIMIT = "max_msg_size"
+    ENDS: ClassVar = {"drain": 60, "close": 15, "abort": 10, "forget": 15}
+
+    def __init__(self, world: World, server: Server, tls: Any, *, adapter: bool = False) -> None:
         self.world = world
         self.server = server
         self.tls = tls
@@ -60,13 +70,18 @@ class Client:
         self.closed = False
         self.accounts: list[Account] = []
         self.known: list[weakref.ref[Any]] = []
-        rng = world.random("client")
-        self.limit = rng.choice([0, 1, 2, 100])
-        if adapter:
-            self.connector: Any = aiohttp.TCPConnector(limit=self.limit, ssl=tls or True)
-            self.session: Any = wsclient.aiohttp.ClientSession(connector=self.connector)
+        self.limit = world.random("client").choice([0, 1, 2, 100])
+        self.connector: Any
+        self.session: Any
+        self._start()
+
+    def _start(self) -> None:
+        """Make the session."""
+        if self.adapter:
+            self.connector = aiohttp.TCPConnector(limit=self.limit, ssl=self.tls or True)
+            self.session = wsclient.aiohttp.ClientSession(connector=self.connector)
         else:
-            self.connector = wsclient.TCPConnector(limit=self.limit, ssl=tls or True)
+            self.connector = wsclient.TCPConnector(limit=self.limit, ssl=self.tls or True)
             self.session = wsclient.ClientSession(connector=self.connector)
 
     async def run(self) -> None:
@@ -127,14 +142,14 @@ class Client:
             shown = {name: value for name, value in options.items() if name != "ssl"}
             self.world.note(name, f"opens {path}, {shown}")
             scheme = "wss" if self.tls else "ws"
-            url = f"{scheme}://127.0.0.1:{self.server.port}/{path}?max={options['max_msg_size']}"
+            url = f"{scheme}://127.0.0.1:{self.server.port}/{path}?max={options[self.LIMIT] or 0}"
             try:
                 if not self.adapter and rng.random() < 0.2:
                     await self._reconnect(url, path, options, key, rng)
                 else:
                     ws = await self._open(url, options, rng)
                     await self._use(self._know(ws, path, options, key), path, rng)
-            except ERRORS as error:
+            except self.ERRORS as error:
                 self.world.note(name, f"not opened: {error!r}")
             except RuntimeError as error:
                 if str(error).startswith(CONCURRENT):
@@ -171,18 +186,24 @@ class Client:
     def _know(self, ws: Any, path: str, options: dict[str, Any], key: list[Any]) -> Any:
         """Note what a WebSocket has to live up to."""
         response = ws._response if self.adapter else ws.response
-        server = self.server.connections[response.headers["X-Name"]]
         conflates = isinstance(options.get("queue"), Conflate)
+        ws.acts = ACTS
+        server = self._account(ws, path, response.headers["X-Name"], conflates=conflates)
+        key[:] = [weakref.ref(ws)]
+        server.look = _look(weakref.ref(ws))
+        return ws
+
+    def _account(self, ws: Any, path: str, name: str, *, conflates: bool = False) -> Hostile:
+        """Give a WebSocket what its steps keep of it; returns the server's end."""
+        server = self.server.connections[name]
         ws.account = Account(self.world, path, server, conflates=conflates)
         ws.sends = ws.account.sends
         ws.cancels = set()
         ws.tasks = []
-        key[:] = [weakref.ref(ws)]
-        server.look = _look(weakref.ref(ws))
         self.accounts.append(ws.account)
         self.known.append(weakref.ref(ws))
         ws.account.ended_here = self.closed
-        return ws
+        return server
 
     def _options(self, rng: Random, key: list[Any]) -> dict[str, Any]:
         options: dict[str, Any] = {
@@ -220,12 +241,12 @@ class Client:
         """Let several tasks use it, and come to an end with it."""
         loop = asyncio.get_running_loop()
         for number in range(rng.choice([1, 1, 2, 3])):
-            steps = Steps(self.world, f"{name}.{number}", ws, self.world.random(name, number))
+            steps = self.STEPS(self.world, f"{name}.{number}", ws, self.world.random(name, number))
             count = rng.choice([0, 1, 5, 20, 60])
             ws.tasks.append(loop.create_task(_steps(steps, count)))
         await self._see_out(ws.tasks, BOUND, f"{name}: ")
         self.world.armed.clear()
-        how = rng.choices(["drain", "close", "abort", "forget"], [60, 15, 10, 15])[0]
+        how = rng.choices(list(self.ENDS), list(self.ENDS.values()))[0]
         self.world.note(name, f"at last: {how}")
         if how == "forget":
             ws.account.ended_here = True

@@ -16,6 +16,7 @@ from client import Client
 from hooks import LOOPS, Collector
 from inside import act_inside
 from server import Server
+from websockets_client import WebsocketsClient
 from world import Interrupt, World, watch
 
 if TYPE_CHECKING:
@@ -122,11 +123,15 @@ async def _main(world: World, known: list[Any]) -> None:
     server = Server(world)
     await server.start(server_tls if tls else None)
     world.faulty = rng.random() < 0.25
-    adapter = rng.random() < 0.3
-    world.note("episode", f"tls {tls}, adapter {adapter}, faults {world.faulty}")
+    api = rng.choices(["wsclient", "aiohttp", "websockets"], [50, 25, 25])[0]
+    world.note("episode", f"tls {tls}, API of {api}, faults {world.faulty}")
     if tls and client_tls is logging_tls:
         world.note("episode", "the loop's own TLS")
-    client = Client(world, server, client_tls if tls else None, adapter=adapter)
+    client: Client
+    if api == "websockets":
+        client = WebsocketsClient(world, server, client_tls if tls else None)
+    else:
+        client = Client(world, server, client_tls if tls else None, adapter=api == "aiohttp")
 
     def act(rng: Random) -> None:
         living = [ws for reference in client.known if (ws := reference()) is not None]

@@ -23,6 +23,7 @@ CLIENTS = (
     "/wsclient/",
     "/sequences/steps.py",
     "/sequences/client.py",
+    "/sequences/websockets_client.py",
     "/sequences/inside.py",
     "asyncio/events.py",
 )

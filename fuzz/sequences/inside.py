@@ -6,22 +6,28 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 import aiohttp
+import websockets.exceptions
 
 import wsclient
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from random import Random
     from types import FrameType
 
     from account import Account
     from world import World
 
-__all__ = ["CONCURRENT", "RESET", "SIZES", "Litter", "act_inside", "drive"]
+__all__ = ["ACTS", "CONCURRENT", "RESET", "SIZES", "Litter", "act_inside", "step"]
 
-CONCURRENT = ("another task is already", "Concurrent call")
-"""What is said of a second receiver, here and in aiohttp."""
+CONCURRENT = ("another task is already", "Concurrent call", "cannot call recv")
+"""What is said of a second receiver, here, in aiohttp and in websockets."""
 
-RESET = (wsclient.ClientConnectionResetError, aiohttp.ClientConnectionResetError)
+RESET = (
+    wsclient.ClientConnectionResetError,
+    aiohttp.ClientConnectionResetError,
+    websockets.exceptions.ConnectionClosed,
+)
 SIZES = (0, 0, 50, 110, 126, 1000, 65_536, 300_000)
 
 
@@ -40,7 +46,7 @@ def act_inside(world: World, ws: Any, rng: Random) -> None:
     """Do something that chance decides, and judge what comes of it."""
     if _is_within_loop():
         return
-    act = rng.choice(ACTS)
+    act = rng.choice(ws.acts)
     world.note("inside", act.__name__.lstrip("_"))
     try:
         act(world, ws, rng)
@@ -96,7 +102,7 @@ def _pause(_: World, ws: Any, __: Random) -> None:
 
 
 def _drive(_: World, ws: Any, __: Random) -> None:
-    drive(ws, ws.account)
+    step(ws.receive(), ws.account, ws.account.take)
 
 
 def _abort(_: World, ws: Any, rng: Random) -> None:
@@ -108,9 +114,14 @@ def _abort(_: World, ws: Any, rng: Random) -> None:
 ACTS = (_look, _count, _take, _send, _ping, _pong, _pause, _drive, _abort, Litter)
 
 
-def drive(ws: Any, account: Account) -> None:
-    """Step a `receive` by hand, and leave it."""
-    awaitable = ws.receive()
+def step(awaitable: Any, account: Account, take: Callable[..., None]) -> None:
+    """Step what receives by hand, and leave it.
+
+    Args:
+        awaitable: What receives.
+        account: The connection's.
+        take: Takes what it returns.
+    """
     if not isinstance(awaitable, wsclient._core.Receive):
         awaitable.close()
         return
@@ -119,7 +130,7 @@ def drive(ws: Any, account: Account) -> None:
         awaitable.send(None)
     except StopIteration as stop:
         account.stolen += 1
-        account.take(stop.value, loose=True)
+        take(stop.value, loose=True)
     finally:
         awaitable.close()
         account.receiving -= 1

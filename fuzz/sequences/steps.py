@@ -6,12 +6,12 @@ import asyncio
 import contextlib
 import gc
 import json
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import aiohttp
 import wire
 from hooks import FAILING
-from inside import CONCURRENT, RESET, SIZES, Litter, act_inside, drive
+from inside import CONCURRENT, RESET, SIZES, Litter, act_inside, step
 
 import wsclient
 from wsclient._core import Sent
@@ -37,7 +37,18 @@ class Steps:
         name: Of the task.
         ws: Has an attribute `account`, and `sends`.
         rng: What chance decides.
+
+    Attributes:
+        WEIGHTS: How often each method's turn comes.
     """
+
+    WEIGHTS: ClassVar = {
+        "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 3,
+        "wait_for": 6, "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_json": 2,
+        "send_wrong": 1, "send_fragments": 6, "round_trip": 3, "ping": 3, "pong": 1, "pause": 4,
+        "look": 6, "sleep": 8, "turn": 8, "later": 4, "litter": 5, "collect": 2, "cancel": 8,
+        "fault": 4, "close": 2, "abort": 1,
+    }  # fmt: skip
 
     def __init__(self, world: World, name: str, ws: Any, rng: Random) -> None:
         self.world = world
@@ -48,8 +59,8 @@ class Steps:
 
     async def step(self) -> None:
         """Do something."""
-        names = list(WEIGHTS)
-        what = self.rng.choices(names, list(WEIGHTS.values()))[0]
+        names = list(self.WEIGHTS)
+        what = self.rng.choices(names, list(self.WEIGHTS.values()))[0]
         self.world.note(self.name, what)
         method: Callable[[], Awaitable[None]] = getattr(self, what)
         try:
@@ -83,6 +94,14 @@ class Steps:
             raise
         finally:
             self.account.receiving -= 1
+
+    def _one(self) -> Any:
+        """Ask for a message, without waiting for it."""
+        return self.ws.receive()
+
+    def _take(self, got: Any, *, loose: bool = False) -> None:
+        """Take note of what that gave."""
+        self.account.take(got, loose=loose)
 
     def _timeout(self) -> float | None:
         return self.rng.choice([None, None, 0, 0.0001, 0.003, 0.02, 0.2])
@@ -137,20 +156,19 @@ class Steps:
     async def wait_for(self) -> None:
         """Receive within a bound that is not the connection's."""
         seconds = self.rng.choice(DELAYS)
-        receiving = asyncio.wait_for(self.ws.receive(), seconds)
-        msg = await self._receiving(receiving, at_once=False)
-        self.account.take(msg, loose=True)
+        receiving = asyncio.wait_for(self._one(), seconds)
+        self._take(await self._receiving(receiving, at_once=False), loose=True)
 
     async def in_a_task(self) -> None:
         """Receive in a task of its own, and cancel it perhaps."""
         account = self.account
-        task = asyncio.get_running_loop().create_task(self.ws.receive())
+        task = asyncio.get_running_loop().create_task(self._one())
         account.receiving += 1
 
         def over(task: asyncio.Task[Any]) -> None:
             account.receiving -= 1
             if not task.cancelled() and task.exception() is None:
-                account.take(task.result(), loose=True)
+                self._take(task.result(), loose=True)
 
         task.add_done_callback(over)
         try:
@@ -165,18 +183,18 @@ class Steps:
 
     async def by_hand(self) -> None:
         """Step a `receive` as a task does, and leave it."""
-        drive(self.ws, self.account)
+        step(self._one(), self.account, self._take)
 
     async def thrown(self) -> None:
         """Throw into a `receive` that waits, or does not."""
-        awaitable = self.ws.receive()
+        awaitable = self._one()
         self.account.receiving += 1
         try:
             if self.rng.random() < 0.5 and hasattr(awaitable, "_expire"):
                 awaitable.send(None)
             awaitable.throw(KeyError("thrown"))
         except StopIteration as stop:
-            self.account.take(stop.value)
+            self._take(stop.value)
         except KeyError:
             pass
         finally:
@@ -326,12 +344,3 @@ class Steps:
         if self.rng.random() < 0.3:
             self.account.ended_here = True
             self.ws._connection.abort()
-
-
-WEIGHTS = {
-    "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 3, "wait_for": 6,
-    "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_json": 2, "send_wrong": 1,
-    "send_fragments": 6, "round_trip": 3,
-    "ping": 3, "pong": 1, "pause": 4, "look": 6, "sleep": 8, "turn": 8, "later": 4, "litter": 5,
-    "collect": 2, "cancel": 8, "fault": 4, "close": 2, "abort": 1,
-}  # fmt: skip

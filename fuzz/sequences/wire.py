@@ -121,7 +121,8 @@ class Judge:
         """Find where the key begins and how long the payload is, if that is here and right."""
         data = self._data
         shown = bytes(data[:40])
-        if self.close_code is not None:
+        if self.close_code is not None and data[0] != 0x80 | PONG:
+            # Pings are answered up to the other end's close frame (RFC 6455 §5.5.2).
             self._complain(f"after the close frame: {shown!r}")
             return None
         if not data[1] & 0x80:

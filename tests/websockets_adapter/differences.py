@@ -22,6 +22,7 @@ DIFFERENCES: dict[str, str] = {
     "limits_for_messages_and_fragments": _WORDS,
     "messages_are_queued_when_the_client_closes": "a message that is cut off by the end of the"
     " connection is no cause of it",
+    "sending_finds_the_server_gone": "what cannot be written is told at once",
     "sends_wait_for_a_fragmented_message": "what waits leaves in the order of the calls",
     "signatures": _NATIVE,
     "streaming_after_the_end": _PIECES,

@@ -4,7 +4,7 @@ import asyncio
 
 from tests.conftest import PING, TEXT, frame
 
-from .scripts import scenario, settled
+from .scripts import scenario, settled, until
 
 
 def cut(name, *frames, wait=False):
@@ -98,3 +98,43 @@ async def the_transport_is_closed(script):
     script.note(ws.transport.is_closing())
     await ws.wait_closed()
     await script.ended(ws)
+
+
+@scenario
+async def sending_finds_the_server_gone(script):
+    """The first who sees a reset is who sends: the event loop has not looked yet."""
+    peers = []
+
+    async def server(peer):
+        peers.append(peer)
+        await peer.hear_all()
+
+    async def gone():
+        peers.pop().reset()
+        await asyncio.sleep(0)
+
+    async def fragments():
+        yield "one"
+        await gone()
+        yield "two"
+
+    def after(send):
+        async def play(ws):
+            await gone()
+            await send(ws)
+
+        return play
+
+    for play in (
+        lambda ws: ws.send(fragments()),
+        after(lambda ws: ws.send(["one", "two"])),
+        after(lambda ws: ws.send("text")),
+        after(lambda ws: ws.pong()),
+        after(lambda ws: ws.ping("never answered")),
+        after(lambda ws: ws.close()),
+    ):
+        ws = await script.connect(await script.server(server))
+        await until(lambda: peers)
+        await script.attempt("send", play(ws))
+        script.state(ws)
+        await script.ended(ws)

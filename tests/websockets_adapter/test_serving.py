@@ -8,7 +8,7 @@ import pytest
 import websockets.asyncio.client
 from tests.conftest import BINARY, CLOSE, TEXT, frame
 from websockets.asyncio.server import serve
-from websockets.exceptions import ConnectionClosedError
+from websockets.exceptions import ConnectionClosedError, ConnectionClosedOK
 
 import wsclient.websockets
 
@@ -99,3 +99,37 @@ async def test_a_pong_of_a_connection_that_is_forgotten(scripted):
     async with asyncio.timeout(30):
         with pytest.raises(ConnectionClosedError, match="no close frame"):
             await pong
+
+
+@pytest.mark.parametrize("use", ["recv", "send", "iterate"])
+async def test_a_finalizer_uses_what_is_collected_with_it(use):
+    told = []
+
+    class Held:
+        """Garbage in a circle with a connection."""
+
+        def __init__(self, connection):
+            self.connection, self.me = connection, self
+
+        def __del__(self):
+            connection = self.connection
+            awaitable = {
+                "recv": connection.recv,
+                "send": lambda: connection.send("late"),
+                "iterate": lambda: anext(aiter(connection)),
+            }[use]()
+            try:
+                awaitable.send(None)
+            except (ConnectionClosedOK, StopAsyncIteration) as error:
+                told.append(error)
+            finally:
+                awaitable.close()
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        connection = await wsclient.websockets.connect(url_of(server))
+        await connection.close()
+        connection.held = Held(connection)
+        del connection
+        gc.collect()
+    (error,) = told
+    assert isinstance(error, StopAsyncIteration if use == "iterate" else ConnectionClosedOK)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import codecs
 import weakref
+from contextlib import asynccontextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, cast
 
@@ -21,12 +22,13 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from wsclient._core import ConnectionBase
+from wsclient.exceptions import ClientConnectionResetError
 from wsclient.network.fast_tls import resume_reading
 from wsclient.network.takeover import take_over
 from wsclient.protocol import WebSocketProtocol
 from wsclient.streaming import MessageStream
 
-from .protocol import ServedProtocol, check_control, serve
+from .protocol import ServedProtocol, check_control, close_error_of, serve
 from .settings import agreement, max_size, queue_limits, write_limits
 
 if TYPE_CHECKING:
@@ -49,7 +51,7 @@ class Served(WebSocketProtocol):
     """The core's protocol, which asks a connection of websockets' what its end is called.
 
     Attributes:
-        owner: Refers to the connection.
+        owner: Refers to the connection, but for finalizers that the garbage collector calls.
         kept: The connection while it is open: as in websockets, its transport keeps it.
     """
 
@@ -78,13 +80,21 @@ class Served(WebSocketProtocol):
         return owner
 
     def _end(self, iterates: bool) -> Exception:
-        error = self._owner().close_error()
+        owner = self.owner()
+        error = owner.close_error() if owner is not None else close_error_of(self)
         if iterates and isinstance(error, ConnectionClosedOK):
             return StopAsyncIteration()
         return error
 
-    async def _closed(self, error: Exception) -> None:
-        owner = self._owner()
+    async def closed(self, error: Exception) -> None:
+        """Wait until the connection is closed, and raise what its users are told of that.
+
+        Args:
+            error: Says that something could not be written.
+        """
+        owner = self.owner()
+        if owner is None:
+            raise close_error_of(self)
         if owner.loop.is_closed():
             raise error
         if self.alive:
@@ -301,6 +311,18 @@ class ClientConnection(ConnectionBase, Theirs):
                 return self._round_trip(data)
             except ValueError:
                 raise ConcurrencyError("already waiting for a pong with the same data") from None
+
+    @asynccontextmanager
+    async def send_context(self, **options: Any) -> AsyncIterator[None]:
+        """Have an end that shows when a frame is written told as one that shows later."""
+        unwritten = None
+        async with super().send_context(**options):
+            try:
+                yield
+            except ClientConnectionResetError as error:
+                unwritten = error
+        if unwritten is not None:
+            await cast("Served", self._connection).closed(unwritten)
 
     def send_data(self) -> None:
         """Write what the handshake wants written: the core has done the rest."""

@@ -10,10 +10,12 @@ from websockets.frames import Close, CloseCode
 from websockets.protocol import State
 
 if TYPE_CHECKING:
+    from websockets.exceptions import ConnectionClosed
+
     from wsclient._core import Protocol as CoreProtocol
     from wsclient.fragments import Bytes
 
-__all__ = ["ServedProtocol", "check_control", "serve"]
+__all__ = ["ServedProtocol", "check_control", "close_error_of", "serve"]
 
 _MAX_CONTROL_PAYLOAD = 125
 """Bytes (RFC 6455 §5.5)."""
@@ -155,6 +157,18 @@ def check_control(payload: Bytes) -> None:
     """
     if len(payload) > _MAX_CONTROL_PAYLOAD:
         raise ProtocolError("control frame too long")
+
+
+def close_error_of(core: CoreProtocol) -> ConnectionClosed:
+    """Say how a connection ended to whoever has nothing but the core's part of it.
+
+    Args:
+        core: That part.
+    """
+    protocol = ServedProtocol.__new__(ServedProtocol)
+    protocol.__dict__.update(_core=core, parser_exc=None)
+    protocol.receive_eof()
+    return protocol.close_exc
 
 
 def _close_of(parts: tuple[int | None, str] | None) -> Close | None:

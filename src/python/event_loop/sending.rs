@@ -61,7 +61,7 @@ impl Sending {
         if !waits || !error.is_instance_of::<PyOSError>(py) {
             return Err(error);
         }
-        let closed = call::method(protocol, names::_closed(py), [error.value(py).as_any()])?;
+        let closed = call::method(protocol, names::closed(py), [error.value(py).as_any()])?;
         let waiting = call::method(&closed, names::__await__(py), [])?;
         let keep = |waiting| slf.borrow_mut().waiting = Some(waiting);
         room::wait(protocol, Some(waiting.cast_into::<PyIterator>()?.unbind()), keep)
