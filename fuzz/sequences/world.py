@@ -170,7 +170,9 @@ class Listener(logging.Handler):
             text = f"{record.msg}, which cannot be formatted: {error!r}"
             self._world.find("logged", text)
             return
-        if record.levelno >= logging.ERROR and not self._world.is_expected(text):
+        error = record.exc_info[1] if record.exc_info else None
+        known = self._world.is_expected(text) or self._world.is_injected(error)
+        if record.levelno >= logging.ERROR and not known:
             self._world.find("logged", text)
 
 
