@@ -63,6 +63,23 @@ async def test_close_where_the_server_does_not_read(scripted):
     over.set()
 
 
+async def test_the_keepalive_finds_a_server_dead_that_does_not_read(scripted):
+    over = asyncio.Event()
+
+    async def script(_):
+        await over.wait()
+
+    ws = await wsclient.websockets.connect(
+        await scripted(script), ping_interval=0.05, ping_timeout=0.05, close_timeout=0.05
+    )
+    sending = [asyncio.ensure_future(ws.send(bytes(16 << 20))) for _ in range(3)]
+    async with asyncio.timeout(30):
+        for task in sending:
+            with pytest.raises(ConnectionClosedError, match="keepalive ping timeout"):
+                await task
+    over.set()
+
+
 async def test_the_rest_of_a_message_that_is_left(scripted):
     async def script(wire):
         await wire.send(frame(TEXT, b"1", fin=False))

@@ -331,6 +331,9 @@ class ClientConnection(ConnectionBase, Theirs):
 
     async def drain(self) -> None:
         """Wait until the transport has room, or is to have none any more."""
+        if asyncio.current_task() is self.keepalive_task:
+            # It is to find out whether there will ever be room.
+            return
         waiter = self._connection.wait_writable() if self.protocol.state is State.OPEN else None
         if waiter is not None:
             await waiter
