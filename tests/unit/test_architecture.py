@@ -41,6 +41,7 @@ PYTHON_LAYERS = (
     {"aiohttp.installing"},
     {"aiohttp"},
     {"websockets.protocol", "websockets.settings", "websockets.versions"},
+    {"websockets.served"},
     {"websockets.connection"},
     {"websockets.connecting"},
     {"websockets.installing"},
@@ -63,7 +64,7 @@ ROOMS = {
         "unclosed",
         "websocket",
     },
-    "websockets": {"_core", "installed", "network", "protocol", "streaming"},
+    "websockets": {"_core", "exceptions", "installed", "network", "protocol", "streaming"},
     "demo": {"__init__", "framing", "types"},
 }
 # No I/O, so that a test needs no event loop and no socket.

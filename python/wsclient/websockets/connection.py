@@ -8,12 +8,11 @@ from __future__ import annotations
 import asyncio
 import codecs
 import weakref
-from contextlib import asynccontextmanager
 from inspect import signature
 from typing import TYPE_CHECKING, Any, Self, cast
 
 from websockets.asyncio.client import ClientConnection as Theirs
-from websockets.exceptions import ConcurrencyError, ConnectionClosedOK
+from websockets.exceptions import ConcurrencyError
 from websockets.extensions.permessage_deflate import (
     ClientPerMessageDeflateFactory,
     PerMessageDeflate,
@@ -22,13 +21,12 @@ from websockets.frames import CloseCode
 from websockets.protocol import State
 
 from wsclient._core import ConnectionBase
-from wsclient.exceptions import ClientConnectionResetError
 from wsclient.network.fast_tls import resume_reading
 from wsclient.network.takeover import take_over
-from wsclient.protocol import WebSocketProtocol
 from wsclient.streaming import MessageStream
 
-from .protocol import ServedProtocol, check_control, close_error_of, serve
+from .protocol import ServedProtocol, check_control, serve
+from .served import SendContext, Served
 from .settings import agreement, max_size, queue_limits, write_limits
 
 if TYPE_CHECKING:
@@ -45,75 +43,6 @@ _END_OF_HEAD = b"\r\n\r\n"
 _PAYLOADS: tuple[Any, ...] = (bytes, bytearray, memoryview, type(None))
 # Methods of websockets' that see each message or read, which the core does not call.
 _PASSED_BY = ("process_event", "data_received", "acknowledge_pings")
-
-
-class Served(WebSocketProtocol):
-    """The core's protocol, which asks a connection of websockets' what its end is called.
-
-    Attributes:
-        owner: Refers to the connection, but for finalizers that the garbage collector calls.
-        kept: The connection while it is open: as in websockets, its transport keeps it.
-    """
-
-    __slots__ = ("kept", "owner")
-
-    owner: weakref.ref[ClientConnection]
-    kept: ClientConnection | None
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Tell everybody. Called by the event loop."""
-        try:
-            self._owner().connection_lost(exc)
-        finally:
-            # A task that waits may go on inside.
-            super().connection_lost(exc)
-            self.kept = None
-
-    def eof_received(self) -> bool:
-        """Be told that the server sends nothing more. Called by the event loop."""
-        self._owner().eof_received()
-        return super().eof_received()
-
-    def _owner(self) -> ClientConnection:
-        owner = self.owner()
-        assert owner is not None  # noqa: S101 - kept while it is open, and by whoever uses it
-        return owner
-
-    def _end(self, iterates: bool) -> Exception:
-        owner = self.owner()
-        error = owner.close_error() if owner is not None else close_error_of(self)
-        if iterates and isinstance(error, ConnectionClosedOK):
-            return StopAsyncIteration()
-        return error
-
-    async def closed(self, error: Exception) -> None:
-        """Wait until the connection is closed, and raise what its users are told of that.
-
-        Args:
-            error: Says that something could not be written.
-        """
-        owner = self.owner()
-        if owner is None:
-            raise close_error_of(self)
-        if owner.loop.is_closed():
-            raise error
-        if self.alive:
-            owner.blame(error)
-            self.abort()
-        timer = owner.limit_closing()
-        try:
-            await owner.wait_closed()
-        finally:
-            if timer is not None:
-                timer.cancel()
-        raise owner.close_error()
-
-    def _concurrent(self, streams: bool) -> Exception:
-        method = "recv_streaming" if streams else "recv"
-        return ConcurrencyError(
-            f"cannot call {method} while another coroutine is already running recv or"
-            " recv_streaming"
-        )
 
 
 class ClientConnection(ConnectionBase, Theirs):
@@ -312,22 +241,18 @@ class ClientConnection(ConnectionBase, Theirs):
             except ValueError:
                 raise ConcurrencyError("already waiting for a pong with the same data") from None
 
-    @asynccontextmanager
-    async def send_context(self, **options: Any) -> AsyncIterator[None]:
+    def send_context(self, **options: Any) -> Any:
         """Have an end that shows when a frame is written told as one that shows later."""
-        unwritten = None
-        async with super().send_context(**options):
-            try:
-                yield
-            except ClientConnectionResetError as error:
-                unwritten = error
-        if unwritten is not None:
-            await cast("Served", self._connection).closed(unwritten)
+        return SendContext(self._connection, super().send_context(**options))
 
     def send_data(self) -> None:
         """Write what the handshake wants written: the core has done the rest."""
         if not isinstance(self.protocol, ServedProtocol):
             super().send_data()
+
+    def close_transport(self) -> None:
+        """Drop what cannot be written; from websockets 15 on it does so itself."""
+        self.transport.abort()
 
     async def drain(self) -> None:
         """Wait until the transport has room, or is to have none any more."""
