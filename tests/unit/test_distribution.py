@@ -16,7 +16,8 @@ from wsclient.distribution import NAME
 
 ROOT = Path(__file__).parents[2]
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
-TEXTS = [*ROOT.glob("*.md"), *ROOT.glob("docs/*.md"), *ROOT.glob("python/**/*.py")]
+PATTERNS = ("*.md", "docs/*.md", ".github/**/*.yml", "python/**/*.py")
+TEXTS = [path for pattern in PATTERNS for path in ROOT.glob(pattern)]
 # Options, and a name that another text brings in, are left out.
 COMMAND = re.compile(r"pip install ['\"`]?([a-z][\w-]*)(?:\[(\w+)\])?")
 
