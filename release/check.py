@@ -14,13 +14,13 @@ import json
 import platform
 import subprocess
 import sys
-import tarfile
 import tempfile
 import zipfile
 from io import BytesIO
 from pathlib import Path
 
-from wheels import PROJECT, ROOT, environment, find_python, run
+from sources import check_sdist, package_files, require
+from wheels import PROJECT, environment, find_python, run
 
 if sys.platform == "linux":
     from elftools.elf.elffile import ELFFile  # auditwheel's
@@ -92,39 +92,9 @@ class Wheel:
         require(f'following platform tag: "{oldest}"' in report, f"not {oldest}: {report}")
 
 
-def require(condition: bool, otherwise: str) -> None:
-    """End with an error if something is not as it has to be."""
-    if not condition:
-        sys.exit(otherwise)
-
-
 def output(*command: str | Path) -> str:
     """Return what a command prints, which must succeed."""
     return subprocess.run(command, check=True, capture_output=True, text=True).stdout
-
-
-def tracked(*patterns: str) -> set[str]:
-    """Return the files that git knows."""
-    return set(output("git", "-C", ROOT, "ls-files", *patterns).splitlines())
-
-
-def package_files() -> set[str]:
-    """Return the files of the package, below its folder."""
-    return {name.removeprefix("python/wsclient/") for name in tracked("python/wsclient")}
-
-
-def sdist_files() -> set[str]:
-    """Return what belongs into the source distribution."""
-    single = {"Cargo.lock", "Cargo.toml", "LICENSE", "PKG-INFO", "README.md", "build.rs"}
-    return single | {"pyproject.toml"} | tracked("src", "python/wsclient")
-
-
-def check_sdist(path: Path) -> None:
-    """Check what is in the source distribution."""
-    with tarfile.open(path) as archive:
-        names = {name.partition("/")[2] for name in archive.getnames()}
-    missing, more = sdist_files() - names, names - sdist_files()
-    require(not missing and not more, f"{path.name} lacks {missing} and has {more}")
 
 
 def try_out(python: Path, distribution: Path) -> None:

@@ -22,7 +22,7 @@ def release(monkeypatch):
     """The scripts for releases can be imported."""
     monkeypatch.syspath_prepend(ROOT / "release")
     yield
-    for name in ("check", "ready", "wheels"):
+    for name in ("ready", "sources", "wheels"):
         sys.modules.pop(name, None)
 
 
@@ -37,7 +37,7 @@ def test_the_metadata_is_what_users_look_for():
 
 
 def test_the_source_distribution_has_what_builds_it_and_nothing_else(release, tmp_path):
-    import check
+    import sources
 
     maturin = Path(sys.executable).with_name("maturin")
     subprocess.run(
@@ -48,24 +48,15 @@ def test_the_source_distribution_has_what_builds_it_and_nothing_else(release, tm
     )
     (made,) = tmp_path.iterdir()
     assert made.name.startswith(f"{NAME.replace('-', '_')}-")
-    assert {"src/lib.rs", "python/wsclient/py.typed"} <= check.sdist_files()
-    check.check_sdist(made)
+    assert {"src/lib.rs", "python/wsclient/py.typed"} <= sources.sdist_files()
+    sources.check_sdist(made)
 
 
 def test_there_is_one_repository():
-    tracked = subprocess.run(
-        ["git", "ls-files", "*.md", "*.cff", ".github"],
-        cwd=ROOT,
-        check=True,
-        capture_output=True,
-        text=True,
-    )
-    found = {
-        url
-        for name in tracked.stdout.splitlines()
-        for url in re.findall(r"https://github\.com/[\w.-]+/[\w.-]+", (ROOT / name).read_text())
-    }
-    assert found == {PROJECT["urls"]["Repository"]}
+    patterns = ("*.md", "docs/*.md", "*.cff", ".github/**/*.*")
+    texts = [path.read_text() for pattern in patterns for path in ROOT.glob(pattern)]
+    found = re.findall(r"https://github\.com/[\w.-]+/wsclient\b", "\n".join(texts))
+    assert set(found) == {PROJECT["urls"]["Repository"]}
 
 
 def test_every_python_of_the_classifiers_is_tested_and_built_for(release):
