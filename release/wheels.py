@@ -16,7 +16,6 @@ import shlex
 import shutil
 import subprocess
 import sys
-import sysconfig
 import tempfile
 import tomllib
 from pathlib import Path
@@ -31,6 +30,11 @@ LINUX = {
     "aarch64-unknown-linux-musl": "musllinux_1_2",
 }
 """Targets, and the oldest systems that their wheels are for."""
+ASK = """
+import sys, sysconfig
+free_threaded = sysconfig.get_config_var("Py_GIL_DISABLED")
+print("%d.%d" % sys.version_info[:2] + ("t" if free_threaded else ""), sys.executable)
+"""
 
 
 def run(*command: str | Path, **environment: str) -> None:
@@ -46,27 +50,29 @@ def host() -> str:
 
 
 def find_python(version: str) -> Path | None:
-    """Find a CPython: on PATH, or below `pyenv root`, whose programs on PATH may lead nowhere."""
-    own = f"{sys.version_info[0]}.{sys.version_info[1]}"
-    own += "t" if sysconfig.get_config_var("Py_GIL_DISABLED") else ""
-    folders = [sys.executable if version == own else shutil.which(f"python{version}")]
+    """Find a CPython: the running one, on PATH, or below `pyenv root`.
+
+    What a file is called does not say what it is: pyenv's programs on PATH may lead nowhere, and a
+    CPython without the GIL is installed as `python3.14`, too.
+    """
+    found = [Path(folder, f"python{version}") for folder in os.get_exec_path()]
     if pyenv := shutil.which("pyenv"):
         root = subprocess.run([pyenv, "root"], check=True, capture_output=True, text=True).stdout
         installed = Path(root.strip()).glob(f"versions/{version.rstrip('t')}.*/bin/python{version}")
-        folders += map(str, sorted(installed, reverse=True))
-    for python in filter(None, folders):
-        command = [python, "-c", "import sys; print(sys.executable)"]
-        asked = subprocess.run(command, check=False, capture_output=True, text=True)
-        if asked.returncode == 0:
-            return Path(asked.stdout.strip())
+        found += sorted(installed, reverse=True)
+    for python in [Path(sys.executable), *filter(Path.exists, found)]:
+        asked = subprocess.run([python, "-c", ASK], check=False, capture_output=True, text=True)
+        said, _, executable = asked.stdout.strip().partition(" ")
+        if said == version:
+            return Path(executable)
     return None
 
 
-def build(python: Path, target: str, out: Path, *flags: str, zig: bool) -> Path:
+def build(python: str, target: str, out: Path, *flags: str, zig: bool) -> Path:
     """Build one wheel.
 
     Args:
-        python: The interpreter that it is for.
+        python: The interpreter that it is for; another machine's is named as `python3.12`.
         target: Whose machine code, in the compiler's words.
         out: The folder that it goes to.
         flags: For the compiler.
@@ -99,7 +105,7 @@ def profile(python: Path, target: str, scratch: Path) -> Path:
     is of no use where they have other names.
     """
     seen = scratch / "seen"
-    wheel = build(python, target, scratch, f"-Cprofile-generate={seen}", zig=False)
+    wheel = build(str(python), target, scratch, f"-Cprofile-generate={seen}", zig=False)
     trained = environment(python, scratch / "trained", wheel)
     command = shlex.split(PROJECT["tool"]["maturin"]["pgo-command"])
     run(trained, *(ROOT / part if "/" in part else part for part in command[1:]))
@@ -120,20 +126,19 @@ def environment(python: Path, folder: Path, *wheels: str | Path) -> Path:
     return inside
 
 
-def build_for(python: Path, target: str, out: Path) -> None:
+def build_for(version: str, python: Path, target: str, out: Path) -> None:
     """Build the wheel that is published for a CPython and a target."""
     linux = target in LINUX
     if target != host():
         run("rustup", "target", "add", target)
-        build(python, target, out, zig=linux)
-        return
-    if not shutil.which("llvm-profdata"):
+        build(f"python{version}", target, out, zig=linux)
+    elif not shutil.which("llvm-profdata"):
         print("llvm-profdata is missing: a wheel without PGO", file=sys.stderr)
-        build(python, target, out, zig=linux)
-        return
-    with tempfile.TemporaryDirectory() as scratch:
-        merged = profile(python, target, Path(scratch))
-        build(python, target, out, f"-Cprofile-use={merged}", zig=linux)
+        build(str(python), target, out, zig=linux)
+    else:
+        with tempfile.TemporaryDirectory() as scratch:
+            merged = profile(python, target, Path(scratch))
+            build(str(python), target, out, f"-Cprofile-use={merged}", zig=linux)
 
 
 def main() -> None:
@@ -153,7 +158,7 @@ def main() -> None:
                 sys.exit(1)
             continue
         for target in targets:
-            build_for(python, target, options.out)
+            build_for(version, python, target, options.out)
 
 
 if __name__ == "__main__":
