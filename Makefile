@@ -73,8 +73,8 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format --force-filetype yaml CITATION.cff
 
-PORTABLE := x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-unknown-linux-gnu \
-	x86_64-unknown-linux-musl
+PORTABLE := x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin \
+	aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
 
 # musl has extension modules only where it is not linked statically.
 .PHONY: portable

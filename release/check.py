@@ -26,6 +26,7 @@ if sys.platform == "linux":
     from elftools.elf.elffile import ELFFile  # auditwheel's
 
 NAME = PROJECT["project"]["name"]
+UVLOOP = "uvloop; sys_platform != 'win32'"
 
 
 class Wheel:
@@ -100,7 +101,7 @@ def output(*command: str | Path) -> str:
 def try_out(python: Path, distribution: Path) -> None:
     """Install a distribution into a fresh environment, and see whether it works there."""
     with tempfile.TemporaryDirectory() as scratch:
-        inside = environment(python, Path(scratch), distribution)
+        inside = environment(python, Path(scratch), distribution, UVLOOP)
         run(inside, "-m", "pip", "check")
         run(inside, Path(__file__).with_name("smoke.py"))
 
