@@ -21,7 +21,7 @@ def git(*arguments: str) -> str:
 def locked(path: Path) -> str:
     """Return the version of this package in a lock file."""
     packages = tomllib.loads(path.read_text())["package"]
-    return next(package["version"] for package in packages if package["name"] == "wsclient")
+    return next(str(package["version"]) for package in packages if package["name"] == "wsclient")
 
 
 def wrong() -> list[str]:

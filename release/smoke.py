@@ -69,8 +69,10 @@ async def talk() -> None:
     async with server, asyncio.timeout(60), wsclient.ws_connect(url, compress=15) as ws:
         expect(await ws.receive_str(), PUSHED)
         for message in MESSAGES:
-            send = ws.send_str if isinstance(message, str) else ws.send_bytes
-            await send(message)
+            if isinstance(message, str):
+                await ws.send_str(message)
+            else:
+                await ws.send_bytes(message)
             expect((await ws.receive()).data, message)
         await ws.close(code=4000, message=b"enough")
         expect((ws.close_code, ws.exception()), (4000, None))
