@@ -53,7 +53,7 @@ test-websockets: $(VENV)/.extra-test ## Compare the adapter with another websock
 	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest tests/websockets_adapter
 
 .PHONY: lint
-lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs and Rust docs
+lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs, Rust docs and workflows
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
@@ -66,9 +66,15 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	cargo clippy --locked --manifest-path benches/native/Cargo.toml --target-dir target/native -- -D warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
 	RUSTDOCFLAGS='-D warnings' cargo doc --no-deps --document-private-items --features python
+	$(BIN)/zizmor --quiet --offline --persona pedantic .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.dependabot .github/dependabot.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-forms .github/ISSUE_TEMPLATE/[!c]*.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-issue-config .github/ISSUE_TEMPLATE/config.yml
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.citation-file-format --force-filetype yaml CITATION.cff
 
-PORTABLE := x86_64-pc-windows-gnu aarch64-apple-darwin aarch64-unknown-linux-gnu \
-	x86_64-unknown-linux-musl
+PORTABLE := x86_64-pc-windows-gnu x86_64-pc-windows-msvc aarch64-apple-darwin x86_64-apple-darwin \
+	aarch64-unknown-linux-gnu x86_64-unknown-linux-musl
 
 # musl has extension modules only where it is not linked statically.
 .PHONY: portable
@@ -189,6 +195,27 @@ wheel: $(BIN)/maturin ## Build a wheel into target/wheels/, optimised for benche
 		echo 'llvm-profdata is missing (rustup component add llvm-tools): a wheel without PGO' >&2; \
 		set -x; $(BIN)/maturin build --release --strip --interpreter $(BIN)/python; \
 	fi
+
+WHEELS_FOR :=
+
+.PHONY: wheels
+wheels: $(VENV)/.extra-release ## Build what is published into target/dist/, for each CPython here (WHEELS_FOR)
+	rm -rf target/dist
+	$(BIN)/maturin sdist --out target/dist
+	$(if $(LLVM_PATH),PATH='$(LLVM_PATH)':"$$PATH") $(BIN)/python release/wheels.py --out target/dist \
+		$(if $(WHEELS_FOR),--python $(WHEELS_FOR))
+
+.PHONY: wheels-check
+wheels-check: $(VENV)/.extra-release ## Check what `make wheels` has built, and try it in fresh environments
+	PATH='$(abspath $(BIN))':"$$PATH" $(BIN)/python release/check.py target/dist
+
+.PHONY: wheels-arm
+wheels-arm: $(VENV)/.extra-release ## Try a wheel for ARM in an emulator (Debian, one CPython)
+	$(BIN)/python release/emulate.py target/dist target/arm64
+
+.PHONY: release-check
+release-check: lint wheels wheels-check ## Everything that is to be true before a release but the tests (an hour)
+	$(BIN)/python release/ready.py
 
 .PHONY: clean
 clean: ## Remove everything that was made here

@@ -15,7 +15,9 @@ from math import sqrt
 from pathlib import Path
 from statistics import median, quantiles
 
-PACKAGES = ("wsclient", "picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
+from wsclient import __version__
+
+PACKAGES = ("picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
 
 
 def margin(samples: list[float]) -> float:
@@ -109,6 +111,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "rust": rustc.stdout.split()[1],
+        "wsclient": __version__,
         **{name: version(name) for name in PACKAGES if find_spec(name)},
     }
 

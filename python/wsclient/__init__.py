@@ -15,11 +15,11 @@ Example:
 import os
 from collections.abc import Sequence
 from importlib import import_module
-from importlib.metadata import version
 from typing import TYPE_CHECKING
 
 from ._core import Message, forked
 from .client import reconnect, ws_connect
+from .distribution import VERSION
 from .exceptions import (
     ClientConnectionError,
     ClientConnectionResetError,
@@ -75,7 +75,7 @@ from .types import (
 )
 from .websocket import ClientWebSocketResponse
 
-__version__ = version("wsclient")
+__version__ = VERSION
 
 __all__ = [
     "MSG_BINARY",

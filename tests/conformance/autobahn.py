@@ -23,13 +23,12 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
 
-from wsclient import ClientError, MsgType, ws_connect
+from wsclient import ClientError, MsgType, __version__, ws_connect
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -224,7 +223,7 @@ def table(verdicts: Verdicts) -> str:
 
 def summary(verdicts: Verdicts, loop: str) -> str:
     """Write down the verdicts of a run, for the documentation."""
-    made_with = [f"{SUITE.replace('==', ' ')}", f"wsclient {version('wsclient')}"]
+    made_with = [f"{SUITE.replace('==', ' ')}", f"wsclient {__version__}"]
     made_with += [f"CPython {platform.python_version()}", loop]
     lines = [
         "# Conformance",

@@ -15,7 +15,8 @@ CRATE = ROOT / "src"
 
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
-    {"types", "arguments", "suggestions", "stats", "unclosed", "installed", "handshake", "network"},
+    {"types", "arguments", "suggestions", "stats", "unclosed", "handshake", "network"},
+    {"distribution", "installed"},
     {"_core", "network.tls", "handshake.redaction"},
     {"exceptions", "framing", "queue", "streaming"},
     {"handshake.headers", "handshake.cookies", "handshake.urls"},
@@ -56,6 +57,7 @@ ROOMS = {
     "network": {"_core", "arguments", "exceptions", "handshake", "suggestions", "types"},
     "aiohttp": {
         "_core",
+        "distribution",
         "handshake",
         "heartbeat",
         "installed",
@@ -64,7 +66,15 @@ ROOMS = {
         "unclosed",
         "websocket",
     },
-    "websockets": {"_core", "exceptions", "installed", "network", "protocol", "streaming"},
+    "websockets": {
+        "_core",
+        "distribution",
+        "exceptions",
+        "installed",
+        "network",
+        "protocol",
+        "streaming",
+    },
     "demo": {"__init__", "framing", "types"},
 }
 # No I/O, so that a test needs no event loop and no socket.

@@ -130,7 +130,7 @@ except ImportError as error:
 """
     said = run(program, "-S", PYTHONPATH=str(without_aiohttp))
     assert " ".join(said) == (
-        "wsclient.aiohttp needs aiohttp, which is not installed: pip install wsclient[aiohttp]"
+        "wsclient.aiohttp needs aiohttp, which is not installed: pip install wsclient-rs[aiohttp]"
     )
 
 

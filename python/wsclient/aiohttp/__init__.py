@@ -1,6 +1,6 @@
 """This client's WebSockets for those who use aiohttp: the handshake is aiohttp's, the rest is not.
 
-Needs aiohttp 3.10 or newer (``pip install wsclient[aiohttp]``).
+Needs aiohttp 3.10 or newer (``pip install wsclient-rs[aiohttp]``).
 
 Example:
     >>> import wsclient.aiohttp

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from wsclient.distribution import NAME
+
 __all__ = ["check_version"]
 
 _OLDEST = (3, 10)
@@ -20,7 +22,7 @@ def check_version() -> None:
         found = version("aiohttp")
     except PackageNotFoundError:
         raise ImportError(
-            "wsclient.aiohttp needs aiohttp, which is not installed: pip install wsclient[aiohttp]",
+            f"wsclient.aiohttp needs aiohttp, which is not installed: pip install {NAME}[aiohttp]",
             name="aiohttp",
         ) from None
     release = tuple(int(part) for part in found.split(".")[:2] if part.isdigit())

@@ -1,6 +1,6 @@
 """This client's WebSockets for users of `websockets`: the handshake is theirs, the rest is not.
 
-Needs websockets 14 or newer (``pip install wsclient[websockets]``).
+Needs websockets 14 or newer (``pip install wsclient-rs[websockets]``).
 
 Example:
     >>> import wsclient.websockets

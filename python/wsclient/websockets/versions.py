@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from importlib.metadata import PackageNotFoundError, version
 
+from wsclient.distribution import NAME
+
 __all__ = ["check_version"]
 
 _OLDEST = 14
@@ -20,7 +22,7 @@ def check_version() -> None:
     except PackageNotFoundError:
         raise ImportError(
             "wsclient.websockets needs websockets, which is not installed:"
-            " pip install wsclient[websockets]",
+            f" pip install {NAME}[websockets]",
             name="websockets",
         ) from None
     if int(found.split(".", 1)[0]) < _OLDEST:
