@@ -5,7 +5,6 @@ It stands outside of the package, which is imported when a test first uses a fix
 
 from __future__ import annotations
 
-import asyncio
 import functools
 import inspect
 from contextlib import AsyncExitStack
@@ -24,8 +23,13 @@ _STACK = "_wsclient_servers"
 
 
 @pytest.fixture(name=_STACK)
-def _servers() -> AsyncExitStack:
+def _servers(request: pytest.FixtureRequest) -> AsyncExitStack:
     """Hold the servers and proxies of a test, which `pytest_runtest_call` ends."""
+    if not inspect.iscoroutinefunction(request.function):
+        raise pytest.UsageError(
+            "websocket_server and fault_proxy are for tests that are coroutine functions; elsewhere"
+            " use wsclient.testing.serve, in a `with` statement if there is no event loop"
+        )
     return AsyncExitStack()
 
 
@@ -39,7 +43,6 @@ def websocket_server(_wsclient_servers: AsyncExitStack) -> Callable[..., Awaitab
     def start(*handlers: Any, **options: Any) -> Awaitable[Server]:
         from wsclient import testing  # noqa: PLC0415 - when it is used
 
-        _check_async("websocket_server", "with wsclient.testing.serve(...)")
         return _wsclient_servers.enter_async_context(testing.serve(*handlers, **options))
 
     return start
@@ -55,19 +58,9 @@ def fault_proxy(_wsclient_servers: AsyncExitStack) -> Callable[..., Awaitable[Fa
     def start(*arguments: Any, **options: Any) -> Awaitable[FaultProxy]:
         from wsclient import testing  # noqa: PLC0415 - when it is used
 
-        _check_async("fault_proxy", "an asynchronous one")
         return _wsclient_servers.enter_async_context(testing.FaultProxy(*arguments, **options))
 
     return start
-
-
-def _check_async(fixture: str, instead: str) -> None:
-    try:
-        asyncio.get_running_loop()
-    except RuntimeError:
-        raise RuntimeError(
-            f"{fixture} is for asynchronous tests; in another use {instead}"
-        ) from None
 
 
 @pytest.hookimpl(wrapper=True, tryfirst=True)
@@ -86,8 +79,7 @@ def pytest_runtest_call(item: pytest.Item) -> Generator[None, object, object]:
         async with stack:
             await test(*args, **kwargs)
 
-    if inspect.iscoroutinefunction(test):
-        item.obj = test_and_end
+    item.obj = test_and_end
     try:
         return (yield)
     finally:

@@ -129,7 +129,7 @@ class ServerConnection:
         self.steps += 1
         message = await self._awaited(wanted(expected), timeout)
         if message is None:
-            raise self._failure(wanted(expected), str(self._wire.end), left=True)
+            raise self._failure(wanted(expected), str(self._wire.end), follows=True)
         if not matches(expected, message):
             raise self._failure(wanted(expected), shown(message), message=message)
         return message
@@ -156,7 +156,7 @@ class ServerConnection:
             raise self._failure(said, shown(message), message=message)
         close = self._wire.protocol.close_rcvd
         if close is None:
-            raise self._failure(said, str(self._wire.end), left=True)
+            raise self._failure(said, str(self._wire.end), follows=True)
         if code not in {None, close.code} or reason not in {None, close.reason}:
             raise self._failure(said, str(self._wire.end))
 
@@ -210,14 +210,17 @@ class ServerConnection:
             raise self._failure(expected, f"nothing within {timeout:g} seconds") from None
         except asyncio.CancelledError:
             if self._wire.test_ends:
-                raise self._failure(expected, "nothing before the test ended") from None
+                got = "nothing before the test ended"
+                raise self._failure(expected, got, follows=True) from None
             raise
         return self._wire.inbox.popleft() if self._wire.inbox else None
 
     def _failure(
-        self, expected: str, got: str, *, message: Received | None = None, left: bool = False
+        self, expected: str, got: str, *, message: Received | None = None, follows: bool = False
     ) -> ExpectationError:
-        return ExpectationError(self.number, self.steps, expected, got, message=message, left=left)
+        return ExpectationError(
+            self.number, self.steps, expected, got, message=message, follows=follows
+        )
 
 
 def _encoded(message: Sendable) -> tuple[bool, bytes]:

@@ -35,7 +35,7 @@ class ExpectationError(AssertionError):
         expected: What should have come, in words.
         got: What came, in words.
         message: What came, if it was a message.
-        left: Whether that was the client's leaving, which may be due to another failure.
+        follows: Whether that may come of another failure: the client's leaving, the test's end.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class ExpectationError(AssertionError):
         got: str,
         *,
         message: Received | None = None,
-        left: bool = False,
+        follows: bool = False,
     ) -> None:
         super().__init__(f"connection {connection}, step {step}: expected {expected}, got {got}")
         self.connection = connection
@@ -54,7 +54,7 @@ class ExpectationError(AssertionError):
         self.expected = expected
         self.got = got
         self.message = message
-        self.left = left
+        self.follows = follows
 
 
 class ClientGone(ConnectionError):  # noqa: N818 - like ConnectionResetError's, a state

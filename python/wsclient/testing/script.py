@@ -113,9 +113,10 @@ class Script:
                 unmet = next((s.expected for s in self._steps[number:] if s.expected), None)
                 if unmet is None:
                     raise
-                left = isinstance(error, ClientGone)
-                why = str(error) if left else f"the test's end in step {number}, {step.name}"
-                raise ExpectationError(ws.number, number, unmet, why, left=left) from None
+                why = f"the test's end in step {number}, {step.name}"
+                if isinstance(error, ClientGone):
+                    why = str(error)
+                raise ExpectationError(ws.number, number, unmet, why, follows=True) from None
 
 
 @dataclass(frozen=True)

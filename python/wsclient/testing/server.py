@@ -253,7 +253,7 @@ class Server:
 
     def _blame(self, exc: BaseException) -> None:
         """Say what the server saw, beside a test's own failure or as its cause."""
-        causes = [f for f in self._failures if not (isinstance(f, ExpectationError) and f.left)]
+        causes = [f for f in self._failures if not (isinstance(f, ExpectationError) and f.follows)]
         if causes and isinstance(exc, Exception):
             raise causes[0] from exc
         for failure in self._failures:
@@ -289,7 +289,8 @@ def serve(
             `refuse` returns. When it returns, the WebSocket is closed with 1000. Without any, all
             is echoed.
         ssl: True for ``wss``, with a certificate that `Server.ssl_context` trusts; or a context.
-        subprotocols: Subprotocols that are known, the preferred one first.
+        subprotocols: Subprotocols that are known, the preferred one first. Whoever offers none of
+            them is refused with 400.
         compression: Whether messages are compressed if the client offers it (RFC 7692).
         process_request: Is called with each handshake, which has `path` and `headers`, and
             returns None, or what `refuse` returned to refuse it. No handler is used up by that.
