@@ -26,7 +26,6 @@ import wsclient
 from wsclient import MsgType
 from wsclient.testing import FAULTS, FaultProxy
 
-
 AT_ONCE = 16
 """Messages of a connection that are under way."""
 SIZES = (0, 20, 125, 126, 1000, 5000, 70_000, 300_000)

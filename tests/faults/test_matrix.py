@@ -1,7 +1,7 @@
 """Each fault in each phase, on both loops, with TLS and without: the state that is documented.
 
-`testing.FaultProxy` stands between this client and the `websockets` server. What is expected stands in
-`EXPECTED`, cell by cell; besides, every message that was whole before the fault arrives, nothing
+`testing.FaultProxy` stands between this client and the `websockets` server. What is expected stands
+in `EXPECTED`, cell by cell; besides, every message that was whole before the fault arrives, nothing
 is left open, and nothing is complained of.
 """
 

@@ -40,22 +40,29 @@ async def test_aiohttp(tls):
 
 
 async def test_faults_for_websockets():
-    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
-        async with websockets.connect(proxy.url, proxy=None) as ws:
-            await ws.send("before")
-            assert await ws.recv() == "before"
-            proxy.strike("reset")
-            with pytest.raises(websockets.ConnectionClosedError):
-                await ws.recv()
+    async with (
+        testing.serve() as server,
+        testing.FaultProxy(server.url) as proxy,
+        websockets.connect(proxy.url, proxy=None) as ws,
+    ):
+        await ws.send("before")
+        assert await ws.recv() == "before"
+        proxy.strike("reset")
+        with pytest.raises(websockets.ConnectionClosedError):
+            await ws.recv()
 
 
 async def test_faults_for_aiohttp():
-    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
-        async with aiohttp.ClientSession() as session, session.ws_connect(proxy.url) as ws:
-            await ws.send_str("before")
-            assert await ws.receive_str() == "before"
-            proxy.strike("cut")
-            assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSED
+    async with (
+        testing.serve() as server,
+        testing.FaultProxy(server.url) as proxy,
+        aiohttp.ClientSession() as session,
+        session.ws_connect(proxy.url) as ws,
+    ):
+        await ws.send_str("before")
+        assert await ws.receive_str() == "before"
+        proxy.strike("cut")
+        assert (await ws.receive()).type is aiohttp.WSMsgType.CLOSED
 
 
 @pytest.mark.parametrize("tls", [False, True], ids=["ws", "wss"])
@@ -70,25 +77,31 @@ def test_a_client_without_an_event_loop(tls):
 
 
 def test_an_expectation_that_fails_in_another_thread():
-    with pytest.raises(testing.ExpectationError, match="expected text 'hello', got text 'bye'"):
-        with testing.serve(Script().expect("hello")) as server:
-            with websockets.sync.client.connect(server.url, proxy=None) as ws:
-                ws.send("bye")
+    with (
+        pytest.raises(testing.ExpectationError, match="expected text 'hello', got text 'bye'"),
+        testing.serve(Script().expect("hello")) as server,
+        websockets.sync.client.connect(server.url, proxy=None) as ws,
+    ):
+        ws.send("bye")
 
 
 def test_a_failure_of_a_test_without_an_event_loop():
-    with pytest.raises(ZeroDivisionError) as caught:
-        with testing.serve(Script().expect("hello")) as server:
-            with websockets.sync.client.connect(server.url, proxy=None):
-                _ = 1 / 0
+    with (
+        pytest.raises(ZeroDivisionError) as caught,
+        testing.serve(Script().expect("hello")) as server,
+        websockets.sync.client.connect(server.url, proxy=None),
+    ):
+        _ = 1 / 0
     assert "expected text 'hello'" in caught.value.__notes__[0]
 
 
 def test_a_server_that_cannot_start_in_another_thread():
-    with testing.serve() as server:
-        with pytest.raises(OSError, match="(?i)address already in use"):
-            with testing.serve(port=server.port):
-                pass
+    with (
+        testing.serve() as server,
+        pytest.raises(OSError, match=r"(?i)address already in use"),
+        testing.serve(port=server.port),
+    ):
+        pass
 
 
 async def test_a_server_of_another_thread_from_an_event_loop():

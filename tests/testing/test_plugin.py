@@ -44,11 +44,16 @@ class TestInAClass:
             await ws.send_str("hello")
             assert await ws.receive_str() == "hello"
 """
+ANYIO = """
+pytestmark = pytest.mark.anyio
+
+@pytest.fixture
+def anyio_backend():
+    return 'asyncio'
+"""
 MARKED = {
     "asyncio": IMPORTS + "pytestmark = pytest.mark.asyncio\n" + BOTS,
-    "anyio": IMPORTS
-    + "pytestmark = pytest.mark.anyio\n\n@pytest.fixture\ndef anyio_backend():\n    return 'asyncio'\n"
-    + BOTS,
+    "anyio": IMPORTS + ANYIO + BOTS,
 }
 
 
@@ -59,7 +64,17 @@ def run(tmp_path):
     def run(source, *options):
         (tmp_path / "pytest.ini").write_text("[pytest]\n")
         (tmp_path / "test_bots.py").write_text(source)
-        command = [sys.executable, "-X", "dev", "-m", "pytest", "-p", "no:cacheprovider", "-W", "error"]
+        command = [
+            sys.executable,
+            "-X",
+            "dev",
+            "-m",
+            "pytest",
+            "-p",
+            "no:cacheprovider",
+            "-W",
+            "error",
+        ]
         # pytest-asyncio's, of a setting that is none of this.
         command += ["-W", "ignore:The configuration option"]
         finished = subprocess.run(

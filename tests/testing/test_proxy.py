@@ -1,4 +1,4 @@
-"""`testing.FaultProxy`, between this client and `testing.serve`; `tests/faults/test_matrix.py` has more."""
+"""`testing.FaultProxy`, between this client and `testing.serve`; the fault matrix has more."""
 
 import asyncio
 
@@ -41,36 +41,43 @@ async def test_a_target_without_an_address(target):
 
 @pytest.mark.parametrize("fault", sorted(testing.HARMLESS))
 async def test_what_harms_nobody(tls, fault):
-    async with testing.serve(ssl=tls) as server:
-        async with (
-            testing.FaultProxy(server.url, pause=0.001) as proxy,
-            ws_connect(proxy.url, ssl=server.ssl_context) as ws,
-        ):
-            proxy.strike(fault)
-            for message in ("a", "b" * 100_000):
-                await ws.send_str(message)
-                assert await ws.receive_str() == message
+    async with (
+        testing.serve(ssl=tls) as server,
+        testing.FaultProxy(server.url, pause=0.001) as proxy,
+        ws_connect(proxy.url, ssl=server.ssl_context) as ws,
+    ):
+        proxy.strike(fault)
+        for message in ("a", "b" * 100_000):
+            await ws.send_str(message)
+            assert await ws.receive_str() == message
 
 
 async def test_a_fault_strikes_after_so_many_bytes():
-    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
-        async with ws_connect(proxy.url) as ws:
-            proxy.strike("cut", after=2 * 7 + 3)
-            for _ in range(3):
-                await ws.send_str("hello")
-            assert [await ws.receive_str() for _ in range(2)] == ["hello"] * 2
-            assert (await ws.receive()).data == 1006
-            assert isinstance(ws.exception(), ServerDisconnectedError)
+    async with (
+        testing.serve() as server,
+        testing.FaultProxy(server.url) as proxy,
+        ws_connect(proxy.url) as ws,
+    ):
+        proxy.strike("cut", after=2 * 7 + 3)
+        for _ in range(3):
+            await ws.send_str("hello")
+        assert [await ws.receive_str() for _ in range(2)] == ["hello"] * 2
+        assert (await ws.receive()).data == 1006
+        assert isinstance(ws.exception(), ServerDisconnectedError)
 
 
 async def test_one_connection_is_struck_and_others_are_not():
-    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
-        async with ws_connect(proxy.url) as first, ws_connect(proxy.url) as second:
-            proxy.connections[0].strike("reset")
-            assert (await first.receive()).data == 1006
-            assert isinstance(first.exception(), ClientConnectionResetError)
-            await second.send_str("still here")
-            assert await second.receive_str() == "still here"
+    async with (
+        testing.serve() as server,
+        testing.FaultProxy(server.url) as proxy,
+        ws_connect(proxy.url) as first,
+        ws_connect(proxy.url) as second,
+    ):
+        proxy.connections[0].strike("reset")
+        assert (await first.receive()).data == 1006
+        assert isinstance(first.exception(), ClientConnectionResetError)
+        await second.send_str("still here")
+        assert await second.receive_str() == "still here"
 
 
 @pytest.mark.parametrize("fault", ["reset", "cut"])
@@ -113,10 +120,13 @@ async def test_a_server_that_is_away_ends_connections():
 
 
 async def test_a_fault_that_there_is_not():
-    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
-        async with ws_connect(proxy.url):
-            with pytest.raises(ValueError, match="a fault is one of delay, split, .*, not 'slow'"):
-                proxy.strike("slow")
+    async with (
+        testing.serve() as server,
+        testing.FaultProxy(server.url) as proxy,
+        ws_connect(proxy.url),
+    ):
+        with pytest.raises(ValueError, match=r"a fault is one of delay, split, .*, not 'slow'"):
+            proxy.strike("slow")
 
 
 async def test_it_runs_once_and_has_its_url_while_it_runs():

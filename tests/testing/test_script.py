@@ -1,4 +1,4 @@
-"""Scripts and expectations: what the client sees of each step, and what is told of one that fails."""
+"""Scripts and expectations: what a client sees of each step, and what is told of one that fails."""
 
 import asyncio
 import re
@@ -115,7 +115,10 @@ async def test_a_server_goes_on_after_it_has_stalled(tls):
 
 
 async def test_a_stalled_server_does_not_read(tls):
-    async with testing.serve(Script().stall(), ssl=tls) as server, connect(server, timeout=0.1) as ws:
+    async with (
+        testing.serve(Script().stall(), ssl=tls) as server,
+        connect(server, timeout=0.1) as ws,
+    ):
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 while True:
@@ -232,10 +235,12 @@ async def test_the_end_of_the_stream_is_told():
 async def test_silence_is_told():
     error = await failure(Script().expect("a", timeout=0.05), "b", close=False)
     assert "got text 'b'" in str(error)
-    with pytest.raises(testing.ExpectationError, match="got nothing within 0.05 seconds"):
-        async with testing.serve(Script().expect("a", timeout=0.05)) as server:
-            async with connect(server) as ws:
-                assert (await ws.receive()).data == 1011
+    with pytest.raises(testing.ExpectationError, match=r"got nothing within 0\.05 seconds"):
+        async with (
+            testing.serve(Script().expect("a", timeout=0.05)) as server,
+            connect(server) as ws,
+        ):
+            assert (await ws.receive()).data == 1011
 
 
 @pytest.mark.parametrize(
@@ -276,7 +281,9 @@ async def test_an_expectation_behind_the_clients_leaving_is_told():
 
 async def test_a_script_that_is_not_played_is_told():
     scripts = Script().drop(), Script().expect("again"), testing.refuse()
-    with pytest.raises(testing.ExpectationError, match="<Script of expect> to be played, got 1 conn"):
+    with pytest.raises(
+        testing.ExpectationError, match="<Script of expect> to be played, got 1 conn"
+    ):
         async with testing.serve(*scripts) as server, connect(server) as ws:
             await ws.receive()
 
@@ -302,9 +309,8 @@ async def test_what_cannot_be_sent():
         async with testing.serve(Script().send(1)) as server, connect(server) as ws:
             await ws.receive()
     with pytest.raises(ValueError, match="fragments must be 1 or more, not 0"):
-        async with testing.serve(Script().send("a", fragments=0)) as server:
-            async with connect(server) as ws:
-                await ws.receive()
+        async with testing.serve(Script().send("a", fragments=0)) as server, connect(server) as ws:
+            await ws.receive()
 
 
 def test_a_script_says_what_it_does():

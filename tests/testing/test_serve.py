@@ -15,6 +15,11 @@ from wsclient import (
     ws_connect,
 )
 
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
 
 @pytest.fixture(params=["ws", "wss"])
 def tls(request):
@@ -79,10 +84,9 @@ async def test_messages_are_iterated_to_the_close():
 
 
 async def test_what_was_sent_before_the_end_is_received_without_waiting(tls):
-    async with testing.serve(ssl=tls) as server:
-        async with connect(server) as ws:
-            ws.send_str("first")
-            ws.send_bytes(b"x" * 500_000)
+    async with testing.serve(ssl=tls) as server, connect(server) as ws:
+        ws.send_str("first")
+        ws.send_bytes(b"x" * 500_000)
     assert server.received == ["first", b"x" * 500_000]
 
 
@@ -261,11 +265,14 @@ async def test_a_context_of_your_own(monkeypatch):
 
 
 async def test_pings_are_answered_while_a_handler_is_busy():
-    async with testing.serve(lambda ws: asyncio.Event().wait()) as server:
-        async with connect(server) as ws, asyncio.timeout(10):
-            reading = asyncio.ensure_future(ws.receive())
-            assert await ws.round_trip() >= 0
-            reading.cancel()
+    async with (
+        testing.serve(lambda ws: asyncio.Event().wait()) as server,
+        connect(server) as ws,
+        asyncio.timeout(10),
+    ):
+        reading = asyncio.ensure_future(ws.receive())
+        assert await ws.round_trip() >= 0
+        reading.cancel()
 
 
 async def test_a_test_that_ends_says_goodbye(tls):
@@ -302,7 +309,7 @@ async def test_a_client_that_is_cancelled_while_it_opens(tls):
         await waiting.wait()
         with pytest.raises(asyncio.CancelledError):
             await opening
-        async with connect(server) as ws:
+        async with connect(server):
             pass
 
 
@@ -342,10 +349,7 @@ async def test_a_client_that_breaks_the_protocol(sent, code, told):
     with pytest.raises(testing.ExpectationError, match=re.escape(f"got {told}")):
         async with testing.serve(script) as server:
             reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-            writer.write(
-                b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-                b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-            )
+            writer.write(HANDSHAKE)
             await reader.readuntil(b"\r\n\r\n")
             writer.write(sent)
             assert (await reader.read())[2:4] == code.to_bytes(2)
@@ -361,7 +365,7 @@ async def test_waiting_until_the_scripts_are_played():
 
     async with testing.serve(testing.Script().expect("hello").send("a").stall()) as server:
         running = asyncio.create_task(bot(server.url))
-        with pytest.raises(testing.ExpectationError, match="1 handlers .* got 0 within 0.2 sec"):
+        with pytest.raises(testing.ExpectationError, match=r"1 handlers .* got 0 within 0\.2 sec"):
             await server.wait_finished(0.2)
         running.cancel()
     async with testing.serve(testing.Script().expect("hello").send("a")) as server:
