@@ -22,10 +22,10 @@ else:
     del _websockets
 
 from .connection import Sendable, ServerConnection
-from .expectations import ClientGone, ExpectationError
+from .expectations import ClientGone, ExpectationError, Received
 from .proxy import FAULTS, HARMLESS, Fault, FaultProxy, ProxiedConnection
 from .script import Refusal, Script, refuse
-from .server import Server, echo, serve
+from .server import Handler, Server, echo, serve
 
 __all__ = [
     "FAULTS",
@@ -34,7 +34,9 @@ __all__ = [
     "ExpectationError",
     "Fault",
     "FaultProxy",
+    "Handler",
     "ProxiedConnection",
+    "Received",
     "Refusal",
     "Script",
     "Sendable",

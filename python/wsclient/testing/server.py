@@ -28,9 +28,10 @@ if TYPE_CHECKING:
 
     from .expectations import Received
 
-    Handler: TypeAlias = Callable[[ServerConnection], Awaitable[object]] | Refusal
+__all__ = ["Handler", "Server", "echo", "serve"]
 
-__all__ = ["Server", "echo", "serve"]
+Handler: TypeAlias = "Callable[[ServerConnection], Awaitable[object]] | Refusal"
+"""What plays the server's end of a connection: a function, a `Script`, or what `refuse` returns."""
 
 _QUIET = 25
 """Turns of the loop without anything new after which nothing is on its way any more."""
