@@ -119,6 +119,16 @@ async def test_a_server_that_is_away_ends_connections():
             assert await ws.receive_str() == "back"
 
 
+async def test_on_connect_may_fail():
+    with pytest.raises(ZeroDivisionError):
+        async with (
+            testing.serve() as server,
+            testing.FaultProxy(server.url, on_connect=lambda _: 1 / 0) as proxy,
+        ):
+            with pytest.raises(ServerDisconnectedError):
+                await ws_connect(proxy.url)
+
+
 async def test_a_fault_that_there_is_not():
     async with (
         testing.serve() as server,

@@ -9,6 +9,7 @@ import pytest
 from wsclient import (
     ClientConnectorCertificateError,
     MsgType,
+    ServerDisconnectedError,
     WSServerHandshakeError,
     reconnect,
     testing,
@@ -213,6 +214,24 @@ async def test_a_handshake_may_be_looked_at_first():
         url = f"{server.url}feed?symbol=BTC"
         async with ws_connect(url, headers={"Authorization": "Bearer secret"}) as ws:
             assert await ws.receive_str() == "/feed?symbol=BTC"
+
+
+async def test_looking_at_a_handshake_may_fail():
+    def process_request(request):
+        raise LookupError(request.path)
+
+    with pytest.raises(LookupError, match="^/$"):
+        async with testing.serve(process_request=process_request) as server:
+            with pytest.raises(ServerDisconnectedError):
+                await connect(server)
+
+
+@pytest.mark.parametrize("handler", [None, "echo", [testing.echo]])
+async def test_what_is_no_handler(handler):
+    with pytest.raises(
+        TypeError, match=rf"or what refuse\(\) returns, not {type(handler).__name__}$"
+    ):
+        testing.serve(testing.echo, handler)
 
 
 async def test_a_subprotocol_is_agreed_on():

@@ -155,7 +155,8 @@ class FaultProxy:
     """Stands between clients and a server for the time of an ``async with`` statement.
 
     It passes on TCP: with ``wss``, TLS is between the two, and only they know what it says. If the
-    server cannot be reached, its clients' connections end.
+    server cannot be reached, its clients' connections end. What `on_connect` raises is raised at
+    the end of the statement.
 
     Args:
         target: URL of the server.
@@ -190,6 +191,7 @@ class FaultProxy:
         self._listening: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: list[asyncio.StreamWriter] = []
+        self._failures: list[Exception] = []
 
     @property
     def url(self) -> str:
@@ -220,6 +222,8 @@ class FaultProxy:
         self._listening.close()
         await ends_within(list(self._tasks), _BOUND)
         await abort(list(self._writers))
+        if self._failures and exc is None:
+            raise self._failures[0]
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         self._accepted += 1
@@ -235,6 +239,8 @@ class FaultProxy:
             if self.on_connect is not None:
                 self.on_connect(connection)
             await connection.run(str(self._target.host), int(self._target.port or 0), self._writers)
+        except Exception as error:  # noqa: BLE001 - of on_connect; raised at the end
+            self._failures.append(error)
         finally:
             self.connections.remove(connection)
             writer.transport.abort()

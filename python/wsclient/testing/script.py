@@ -35,8 +35,8 @@ class _Step(NamedTuple):
 class Script:
     """A handler as a list of steps, each of which is a method of `ServerConnection`.
 
-    It may be played on several connections. A test fails if it ends before each expectation of a
-    script is met.
+    Each call adds a step to the script, and returns it. It may be played on several connections. A
+    test fails if it ends before each expectation of a script is met.
 
     Example:
         >>> Script().expect({"subscribe": "BTC"}).send({"price": 1}).close(1001)

@@ -171,7 +171,11 @@ class Server:
         wire = Wire(self._protocol(), reader, writer)
         request = await wire.request()
         if request is not None:
-            await self._converse(wire, request)
+            try:
+                await self._converse(wire, request)
+            except Exception as error:  # noqa: BLE001 - of process_request; raised at the end
+                self._failures.append(error)
+                self._changed.set()
         writer.close()
 
     async def _converse(self, wire: Wire, request: Request) -> None:
@@ -219,7 +223,8 @@ class Server:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + _SETTLING
         while quiet < _QUIET and loop.time() < deadline:
-            await asyncio.sleep(0)
+            # Under load the kernel may take a moment between two ends on one machine.
+            await asyncio.sleep(0.001 if quiet == _QUIET // 2 else 0)
             now = self._progress + len(self.received) + len(self._failures)
             now += sum(wire.progress for wire in self._wires)
             now += sum(connection.steps for connection in self.connections)
@@ -298,12 +303,19 @@ def serve(
         port: TCP port, such as that of a server before; 0 takes any that is free.
 
     Raises:
+        TypeError: A handler is none.
         ImportError: `ssl` is True, and trustme is not installed.
 
     Example:
         >>> async with testing.serve(testing.Script().expect("hello").send("hi")) as server:
         ...     await bot(server.url)
     """
+    for handler in handlers:
+        if not (callable(handler) or isinstance(handler, Refusal)):  # pyright: ignore[reportUnnecessaryIsInstance] - callers without types
+            raise TypeError(
+                "a handler is an asynchronous function, a Script, or what refuse() returns, not"
+                f" {type(handler).__name__}"
+            )
     known: list[Subprotocol] = [*subprotocols]  # type: ignore[list-item]
     protocol = functools.partial(
         ServerProtocol,
