@@ -220,7 +220,7 @@ async def test_looking_at_a_handshake_may_fail():
     def process_request(request):
         raise LookupError(request.path)
 
-    with pytest.raises(LookupError, match="^/$"):
+    with pytest.raises(LookupError, match=r"^/$"):
         async with testing.serve(process_request=process_request) as server:
             with pytest.raises(ServerDisconnectedError):
                 await connect(server)
@@ -228,9 +228,7 @@ async def test_looking_at_a_handshake_may_fail():
 
 @pytest.mark.parametrize("handler", [None, "echo", [testing.echo]])
 async def test_what_is_no_handler(handler):
-    with pytest.raises(
-        TypeError, match=rf"or what refuse\(\) returns, not {type(handler).__name__}$"
-    ):
+    with pytest.raises(TypeError, match=rf"not {type(handler).__name__}$"):
         testing.serve(testing.echo, handler)
 
 
