@@ -1,9 +1,27 @@
-"""Whatever a test of the kit does, nothing is left of it."""
+"""What the kit's tests share; and whatever they do, nothing is left of it."""
 
 import asyncio
 from pathlib import Path
 
 import pytest
+
+from wsclient import ws_connect
+
+HANDSHAKE = (
+    b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+    b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
+)
+
+
+def connect(server, **options):
+    """This client's connection to a server of the kit."""
+    return ws_connect(server.url, ssl=server.ssl_context, **options)
+
+
+@pytest.fixture(params=["ws", "wss"])
+def tls(request):
+    """Whether a test is with TLS: it is without, too."""
+    return request.param == "wss"
 
 
 def descriptors():

@@ -14,11 +14,6 @@ from wsclient import (
 )
 
 
-@pytest.fixture(params=["ws", "wss"])
-def tls(request):
-    return request.param == "wss"
-
-
 async def test_what_is_passed_on(tls):
     async with testing.serve(ssl=tls) as server, testing.FaultProxy(server.url) as proxy:
         assert (proxy.port != server.port, len(proxy.connections)) == (True, 0)

@@ -16,14 +16,7 @@ from wsclient import (
 )
 from wsclient.testing import Script
 
-
-@pytest.fixture(params=["ws", "wss"])
-def tls(request):
-    return request.param == "wss"
-
-
-def connect(server, **options):
-    return ws_connect(server.url, ssl=server.ssl_context, **options)
+from .conftest import HANDSHAKE, connect
 
 
 async def received(script, *messages, tls=False, **options):
@@ -68,10 +61,7 @@ async def test_a_slow_message_comes_byte_by_byte():
     # The bytes of a frame, and no pong between them.
     async with testing.serve(Script().send("slow", slow=0.01).stall()) as server:
         reader, writer = await asyncio.open_connection("127.0.0.1", server.port)
-        writer.write(
-            b"GET / HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n\r\n"
-        )
+        writer.write(HANDSHAKE)
         await reader.readuntil(b"\r\n\r\n")
         pieces = [await reader.read(100)]
         writer.write(b"\x89\x80\0\0\0\0")  # a ping
