@@ -4,7 +4,7 @@ import asyncio
 
 import pytest
 
-from wsclient import MsgType, testing, ws_connect
+from wsclient import ClientError, MsgType, testing, ws_connect
 
 from .conftest import connect
 
@@ -127,6 +127,35 @@ async def test_a_client_that_is_cancelled_while_it_opens(tls):
             await opening
         async with connect(server):
             pass
+
+
+@pytest.mark.parametrize("turns", [1, 5, 10, 20, 40])
+async def test_a_client_that_opens_while_the_test_ends(tls, turns):
+    with pytest.raises(ZeroDivisionError):
+        async with testing.serve(ssl=tls) as server:
+            opening = asyncio.ensure_future(connect(server))
+            for _ in range(turns):
+                await asyncio.sleep(0)
+            _ = 1 / 0
+    async with asyncio.timeout(10):
+        try:
+            await (await opening).close()
+        except ClientError:
+            assert server.received == []
+
+
+async def test_all_failures_are_raised_once():
+    async def handler(ws):
+        raise LookupError
+
+    with pytest.raises(ExceptionGroup) as caught:
+        async with testing.serve(handler, handler) as server:
+            for _ in range(2):
+                async with connect(server) as ws:
+                    await ws.receive()
+            await server.wait_finished()
+    assert len(caught.value.exceptions) == 2
+    assert caught.value.__cause__ is None
 
 
 async def test_a_client_that_connects_and_says_nothing(tls):

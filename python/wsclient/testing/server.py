@@ -83,6 +83,8 @@ class Server:
         self._wires: dict[Wire, asyncio.Task[None]] = {}
         self._unfinished = 0
         self._failures: list[Exception] = []
+        self._raised: Exception | None = None
+        self._ended = False
 
     @property
     def url(self) -> str:
@@ -144,7 +146,7 @@ class Server:
         if exc is None:
             self._failures.extend(self._unplayed())
             self._raise_failures()
-        elif exc not in self._failures:
+        elif exc is not self._raised:
             self._blame(exc)
 
     def __enter__(self) -> Self:
@@ -162,6 +164,10 @@ class Server:
         self._thread.stop(exc)
 
     def _connected(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._ended:
+            # Its TLS handshake was under way.
+            writer.transport.abort()
+            return
         task = asyncio.get_running_loop().create_task(self._attend(reader, writer))
         self._playing[task] = writer
         task.add_done_callback(self._playing.pop)
@@ -232,6 +238,7 @@ class Server:
 
     async def _end(self) -> None:
         """End what still plays, say goodbye where that can be heard, and close everything."""
+        self._ended = True
         for wire in self._wires:
             wire.test_ends = True
         writers = list(self._playing.values())
@@ -252,10 +259,11 @@ class Server:
         ]
 
     def _raise_failures(self) -> None:
-        if len(self._failures) > 1:
-            raise ExceptionGroup("handlers of the server have failed", self._failures)
         if self._failures:
-            raise self._failures[0]
+            self._raised = self._failures[0]
+            if len(self._failures) > 1:
+                self._raised = ExceptionGroup("handlers of the server have failed", self._failures)
+            raise self._raised
 
     def _blame(self, exc: BaseException) -> None:
         """Say what the server saw, beside a test's own failure or as its cause."""
