@@ -50,7 +50,7 @@ WEBSOCKETS := 14.0
 .PHONY: test-websockets
 test-websockets: $(VENV)/.extra-test ## Compare the adapter with another websockets: WEBSOCKETS=14.0, the oldest
 	$(BIN)/pip install --no-deps --upgrade --target target/websockets/$(WEBSOCKETS) 'websockets==$(WEBSOCKETS).*'
-	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest tests/websockets_adapter
+	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest tests/websockets_adapter tests/testing
 
 .PHONY: lint
 lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs, Rust docs and workflows

@@ -69,7 +69,7 @@ class Wheel:
         require(set(tags) == said, f"{self} has the tags {tags}")
         crates = {part["name"] for part in sbom["components"]}
         require({"pyo3", "flate2", "simdutf8"} <= crates, f"{self} has no whole SBOM: {crates}")
-        sources = {f"wsclient/{name}" for name in package_files()}
+        sources = package_files()
         expected = sources | {f"{info}/licenses/LICENSE"}
         require(expected <= names, f"{self} lacks {expected - names}")
         more = {name for name in names if not name.startswith(f"{info}/")} - sources - {core}

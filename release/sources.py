@@ -26,14 +26,14 @@ def below(folder: Path) -> set[str]:
 
 
 def package_files() -> set[str]:
-    """Return the files of the package, below its folder."""
-    return below(ROOT / "python/wsclient")
+    """Return the files of the package and of pytest's plugin, as they are installed."""
+    return below(ROOT / "python")
 
 
 def sdist_files() -> set[str]:
     """Return what belongs into the source distribution."""
     single = {"Cargo.lock", "Cargo.toml", "LICENSE", "PKG-INFO", "README.md", "build.rs"}
-    package = {f"python/wsclient/{name}" for name in package_files()}
+    package = {f"python/{name}" for name in package_files()}
     return single | {"pyproject.toml"} | package | {f"src/{name}" for name in below(ROOT / "src")}
 
 

@@ -9,9 +9,8 @@ import socket
 
 import pytest
 import uvloop
-from websockets.asyncio.server import serve as websockets_serve
 
-from wsclient import framing
+from wsclient import framing, testing
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
@@ -153,11 +152,6 @@ async def scripted():
 
 @pytest.fixture
 async def echo():
-    """The URL of a server that sends every message back (the `websockets` package's)."""
-
-    async def handler(ws):
-        async for message in ws:
-            await ws.send(message)
-
-    async with websockets_serve(handler, "127.0.0.1", 0, max_size=None) as server:
-        yield f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    """The URL of a server that sends every message back."""
+    async with testing.serve(compression=True) as server:
+        yield server.url

@@ -1,7 +1,7 @@
 """Mixed traffic with faults over many connections: `python -m tests.soak --minutes 10`.
 
 Clients send numbered messages with checksums; the server, the `websockets` package's in another
-process, sends each back. Between them stand men in the middle, who strike at random. No message may
+process, sends each back. Between them stand proxies, whose faults strike at random. No message may
 be lost, altered or out of order, but that a fault ends the connection: then those before it have
 come. Memory and descriptors of the clients' process are sampled; it fails if they grow.
 """
@@ -24,29 +24,26 @@ from websockets.asyncio.server import serve
 
 import wsclient
 from wsclient import MsgType
-
-from .faults.middle import FAULTS, Middle
+from wsclient.testing import FAULTS, FaultProxy
 
 AT_ONCE = 16
 """Messages of a connection that are under way."""
 SIZES = (0, 20, 125, 126, 1000, 5000, 70_000, 300_000)
 
 
-class Rough(Middle):
-    """Passes some connections on, and ruins others somewhere."""
+def rough(url):
+    """A proxy that passes some connections on, and ruins others somewhere."""
 
-    async def accept(self, reader, writer):
+    def on_connect(connection):
         # Its client has one connection at a time; what is left of the last is in nobody's way.
-        for task in self.tasks:
-            task.cancel()
-        for old in self.sockets:
-            old.transport.abort()
-        self.sockets.clear()
-        self.struck.clear()
-        self.fault = None
+        for old in proxy.connections:
+            if old is not connection:
+                old.strike("reset")
         if random.random() < 0.6:
-            self.strike(random.choice(FAULTS), after=random.randrange(1, 500_000))
-        await super().accept(reader, writer)
+            connection.strike(random.choice(FAULTS), after=random.randrange(1, 500_000))
+
+    proxy = FaultProxy(url, on_connect=on_connect)
+    return proxy
 
 
 async def be_server(count):
@@ -60,9 +57,9 @@ async def be_server(count):
         server = await stack.enter_async_context(
             serve(echo, "127.0.0.1", 0, max_size=None, ping_interval=5, ping_timeout=5)
         )
-        port = server.sockets[0].getsockname()[1]
-        middles = [await stack.enter_async_context(Rough(port)) for _ in range(count)]
-        print(*[middle.own_port for middle in middles], flush=True)
+        url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        proxies = [await stack.enter_async_context(rough(url)) for _ in range(count)]
+        print(*[proxy.port for proxy in proxies], flush=True)
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(lambda *_: None)
         await loop.run_in_executor(None, sys.stdin.read)

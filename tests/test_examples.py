@@ -10,15 +10,10 @@ import sys
 from pathlib import Path
 
 import pytest
-from websockets.asyncio.server import serve
+
+from wsclient.testing import Script, echo, serve
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
-
-
-@contextlib.asynccontextmanager
-async def server(handler):
-    async with serve(handler, "127.0.0.1", 0) as listening:
-        yield f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
 
 
 class Program:
@@ -61,14 +56,9 @@ async def run():
 
 
 async def test_bot(run):
-    async def handler(ws):
-        await ws.send("one")
-        assert await ws.recv() == "one/answer"
-        await ws.send("close")
-        await ws.wait_closed()
-
-    async with server(handler) as url:
-        await (await run("bot.py", url)).rest()
+    script = Script().expect("hello").send("one").send(b"two").send("three").close()
+    async with serve(script) as server:
+        assert await (await run("bot.py", server.url)).rest() == ["one", "three"]
 
 
 async def test_latest(run):
@@ -76,8 +66,8 @@ async def test_latest(run):
         for number in range(100):
             await ws.send(str(number))
 
-    async with server(handler) as url:
-        *lines, last = await (await run("latest.py", url)).rest()
+    async with serve(handler) as server:
+        *lines, last = await (await run("latest.py", server.url)).rest()
         assert last.startswith("closed with code 1000")
         assert lines[-1].startswith("99 (")
         passed_over = sum(int(re.search(r"\((\d+) older", line)[1]) for line in lines)
@@ -89,21 +79,21 @@ async def test_market_data(run):
 
     async def handler(ws):
         connections.append(ws)
-        visits.append(json.loads(await ws.recv()))
+        visits.append(json.loads(await ws.expect()))
         for number in range(3):
             for symbol in ("BTC", "ETH"):
                 price = len(visits) * 100 + number
-                await ws.send(json.dumps({"symbol": symbol, "price": price}))
+                await ws.send({"symbol": symbol, "price": price})
         await ws.recv()
 
-    async with server(handler) as url:
-        program = await run("market_data.py", url)
+    async with serve(handler) as server:
+        program = await run("market_data.py", server.url)
         seen = []
         while sum("202" in line for line in seen) < 2:
             seen.append(await program.line())
             if sum("102" in line for line in seen) == 2 and "closed" not in seen:
                 # The server dies; what was subscribed to must be again.
-                connections[0].transport.abort()
+                await connections[0].reset()
         program.process.terminate()
     assert visits == [{"subscribe": ["BTC", "ETH"]}] * 2
     states = [line.split()[0] for line in seen if line.split()[0] in STATES]
@@ -118,21 +108,17 @@ async def test_ask(run):
         questions = [json.loads(await ws.recv()) for _ in range(5)]
         for question in reversed(questions):
             answer = question["ask"].upper()
-            await ws.send(json.dumps({"id": question["id"], "answer": answer}))
-        await ws.wait_closed()
+            await ws.send({"id": question["id"], "answer": answer})
+        await ws.expect_close(1000)
 
-    async with server(handler) as url:
-        lines = await (await run("ask.py", url)).rest()
+    async with serve(handler) as server:
+        lines = await (await run("ask.py", server.url)).rest()
     assert lines == [f"question {number}: QUESTION {number}" for number in range(5)]
 
 
 async def test_fan_out(run):
-    async def handler(ws):
-        for text in ("a", "b", "c"):
-            await ws.send(text)
-
-    async with server(handler) as url:
-        lines = await (await run("fan_out.py", url)).rest()
+    async with serve(Script().send("a").send("b").send("c")) as server:
+        lines = await (await run("fan_out.py", server.url)).rest()
     for name in ("one", "two", "three"):
         mine = [line for line in lines if line.startswith(name)]
         assert mine == [f"{name} got {text}" for text in ("a", "b", "c")]
@@ -140,34 +126,23 @@ async def test_fan_out(run):
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 async def test_shutdown(run, number):
-    codes = []
-
-    async def handler(ws):
-        await ws.send("hello")
-        await ws.wait_closed()
-        codes.append(ws.close_code)
-
-    async with server(handler) as url:
-        program = await run("shutdown.py", url)
+    async with serve(Script().send("hello").expect_close(1001, timeout=60)) as server:
+        program = await run("shutdown.py", server.url)
         assert [await program.line() for _ in range(3)] == ["got hello"] * 3
         program.process.send_signal(number)
         lines = await program.rest()
-    assert lines == ["stopping", *["closed, code 1001"] * 3]
-    assert codes == [1001] * 3
+        assert lines == ["stopping", *["closed, code 1001"] * 3]
+        await server.wait_finished()
+        assert len(server.connections) == 3
 
 
 async def test_many(run):
-    async def handler(ws):
-        async for message in ws:
-            await ws.send(message)
-
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if hard < 3000:
         pytest.skip("2,000 connections need as many descriptors")
     resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 3000), hard))
-    async with serve(handler, "127.0.0.1", 0, compression=None, backlog=1000) as listening:
-        url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
-        lines = await (await run("many.py", url, "2000")).rest()
+    async with serve(echo) as server:
+        lines = await (await run("many.py", server.url, "2000")).rest()
     assert lines[0].startswith("2000 open after")
     assert lines[1:] == ["2000 answered", "2000 messages received"]
 
@@ -175,11 +150,8 @@ async def test_many(run):
 async def test_spans(run):
     pytest.importorskip("opentelemetry.sdk", reason="opentelemetry-sdk is not installed")
 
-    async def handler(ws):
-        await ws.wait_closed()
-
-    async with server(handler) as url:
-        printed = "\n".join(await (await run("spans.py", url)).rest())
+    async with serve(Script().expect_close()) as server:
+        printed = "\n".join(await (await run("spans.py", server.url)).rest())
     decoder, spans = json.JSONDecoder(), []
     while printed.strip():
         span, end = decoder.raw_decode(printed)

@@ -1,7 +1,7 @@
 """Each fault in each phase, on both loops, with TLS and without: the state that is documented.
 
-`middle.Middle` stands between this client and the `websockets` server. What is expected stands in
-`EXPECTED`, cell by cell; besides, every message that was whole before the fault arrives, nothing
+`testing.FaultProxy` stands between this client and the `websockets` server. What is expected stands
+in `EXPECTED`, cell by cell; besides, every message that was whole before the fault arrives, nothing
 is left open, and nothing is complained of.
 """
 
@@ -14,8 +14,7 @@ import pytest
 from websockets.asyncio.server import serve
 
 from wsclient import ClientConnectionError, ClientConnectorError, MsgType, ws_connect
-
-from .middle import FAULTS, HARMLESS, Middle
+from wsclient.testing import FAULTS, HARMLESS, FaultProxy
 
 PHASES = ("connect", "handshake", "idle", "mid-frame", "mid-message", "closing")
 
@@ -117,34 +116,34 @@ async def connect(cell, url, tls):
         return None, f"{type(error).__name__} {getattr(error, 'step', '')}".rstrip()
 
 
-async def strike(cell, served, middle, ws):
+async def strike(cell, served, proxy, ws):
     """Bring an open connection to the phase in which the fault strikes."""
     if cell.phase == "idle":
-        middle.strike(cell.fault)
+        proxy.strike(cell.fault)
     elif cell.phase == "mid-frame":
-        middle.strike(cell.fault, after=1000)
+        proxy.strike(cell.fault, after=1000)
         served.orders.put_nowait("large")
     elif cell.phase == "mid-message":
         served.orders.put_nowait("fragments")
         await served.half_sent.wait()
-        middle.strike(cell.fault)
+        proxy.strike(cell.fault)
     elif cell.phase == "closing":
-        middle.strike(cell.fault)
+        proxy.strike(cell.fault)
         assert await ws.close() is True
 
 
-async def play(cell, served, middle, url, tls):
+async def play(cell, served, proxy, url, tls):
     """Do what a user would, while the fault strikes; return what was seen."""
     harmless = cell.fault in HARMLESS
     if cell.phase == "connect":
-        middle.at_accept = cell.fault
+        proxy.on_connect = lambda connection: connection.strike(cell.fault)
     elif cell.phase == "handshake":
-        served.at_request = lambda: middle.strike(cell.fault, after=20)
+        served.at_request = lambda: proxy.strike(cell.fault, after=20)
     ws, refusal = await connect(cell, url, tls)
     if ws is None:
         return refusal
     messages = [(await ws.receive()).data for _ in range(2)]
-    await strike(cell, served, middle, ws)
+    await strike(cell, served, proxy, ws)
     whole = ["one", b"two"]
     if harmless and cell.phase != "closing":
         served.orders.put_nowait("large")
@@ -176,10 +175,10 @@ async def test_matrix(no_leak, server_tls, client_tls, fault, phase, tls):  # no
                 close_timeout=0.1, open_timeout=1, process_request=served.request,
                 ssl=server_tls if tls else None,
             ) as server,
-            Middle(server.sockets[0].getsockname()[1]) as middle,
+            FaultProxy(f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}") as proxy,
         ):  # fmt: skip
-            url = f"{'wss' if tls else 'ws'}://localhost:{middle.own_port}/"
-            seen = await play(Cell(fault, phase), served, middle, url, client_tls if tls else None)
+            url = f"{'wss' if tls else 'ws'}://localhost:{proxy.port}/"
+            seen = await play(Cell(fault, phase), served, proxy, url, client_tls if tls else None)
             served.orders.put_nowait(None)
             served.go_on.set()
         assert seen == expected(fault, phase, tls)

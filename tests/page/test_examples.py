@@ -1,6 +1,5 @@
 """The documented page's two examples, as they stand there and with `await`."""
 
-import asyncio
 import types
 
 import pytest
@@ -8,8 +7,7 @@ from tests.conftest import TEXT, frame
 
 import wsclient
 from wsclient.framing import parse_close
-
-from .conftest import echo_messages
+from wsclient.testing import Script
 
 
 # fmt: off
@@ -67,33 +65,21 @@ both_session_bots = pytest.mark.parametrize("bot", [session_bot, session_bot_of_
 
 
 @both_bots
-async def test_the_bot_answers_until_it_is_told_to_close(serve, bot):
-    outcome = asyncio.get_running_loop().create_future()
-
-    async def handler(peer):
-        answers = []
-        for number in range(3):
-            await peer.send(f"{number}")
-            answers.append(await peer.recv())
-        await peer.send("close")
-        await peer.wait_closed()
-        outcome.set_result((answers, peer.close_code))
-
-    port = await serve(handler)
-    ws, _ = await bot(f"http://localhost:{port}/endpoint")
+async def test_the_bot_answers_until_it_is_told_to_close(websocket_server, bot):
+    script = Script()
+    for number in range(3):
+        script.send(f"{number}").expect(f"{number}/answer")
+    server = await websocket_server(script.send("close").expect_close(1000))
+    ws, _ = await bot(f"http://localhost:{server.port}/endpoint")
     assert ws.closed
     assert ws.close_code == 1000
-    assert await outcome == (["0/answer", "1/answer", "2/answer"], 1000)
 
 
 @both_bots
-async def test_the_bot_ends_when_the_server_closes(serve, bot):
-    async def handler(peer):
-        await peer.send(b"binary, to which the bot has no answer")
-        await peer.close(1001, "bye")
-
-    port = await serve(handler)
-    ws, msg = await bot(f"http://localhost:{port}/endpoint")
+async def test_the_bot_ends_when_the_server_closes(websocket_server, bot):
+    script = Script().send(b"binary, to which the bot has no answer").close(1001, "bye")
+    server = await websocket_server(script)
+    ws, msg = await bot(f"http://localhost:{server.port}/endpoint")
     assert msg == (wsclient.MsgType.closed, 1001, "bye")
     assert ws.closed
 
@@ -113,13 +99,13 @@ async def test_the_bot_ends_when_the_server_breaks_the_protocol(scripted, bot):
 
 
 @both_session_bots
-async def test_the_session_bot_connects(serve, bot):
+async def test_the_session_bot_connects(websocket_server, bot):
     async def handler(peer):
         await peer.send(await peer.recv() + peer.request.path)
-        await peer.wait_closed()
+        await peer.expect_close(1001)
 
-    port = await serve(handler)
-    session, ws = await bot(f"http://localhost:{port}/endpoint")
+    server = await websocket_server(handler)
+    session, ws = await bot(f"http://localhost:{server.port}/endpoint")
     await ws.send_str("hello, ")
     assert await ws.receive() == (wsclient.MsgType.text, "hello, /endpoint", "")
     await session.close()
@@ -149,8 +135,8 @@ def everything(url):
     return received, closed
 
 
-async def test_everything_that_can_be_awaited_can_be_yielded_from(serve):
-    port = await serve(echo_messages)
-    received, closed = await everything(f"http://localhost:{port}/")
+async def test_everything_that_can_be_awaited_can_be_yielded_from(websocket_server):
+    server = await websocket_server()
+    received, closed = await everything(f"http://localhost:{server.port}/")
     assert received == ["1", b"2", 3, (1, "4", ""), [(1, "5", "")]]
     assert closed is True

@@ -49,6 +49,12 @@ PYTHON_LAYERS = (
     {"websockets"},
     {"__init__"},
     {"demo", "demo.__main__", "demo.server"},
+    {"testing.certificates", "testing.expectations", "testing.streams", "testing.threads"},
+    {"testing.proxy", "testing.wire"},
+    {"testing.connection"},
+    {"testing.script"},
+    {"testing.server"},
+    {"testing"},
 )
 # What each folder has from elsewhere at run time: the handshake nothing of the network, neither of
 # them anything of a WebSocket that is open.
@@ -76,6 +82,7 @@ ROOMS = {
         "streaming",
     },
     "demo": {"__init__", "framing", "types"},
+    "testing": {"distribution"},
 }
 # No I/O, so that a test needs no event loop and no socket.
 PURE_PYTHON = {
@@ -276,6 +283,21 @@ def test_only_the_adapter_imports_aiohttp():
         if "aiohttp" in outside_of_the_package(path)
     }
     assert importers == {"aiohttp"}
+
+
+def test_nothing_imports_the_test_kit():
+    for module, needed in python_dependencies().items():
+        if room_of(module) != "testing":
+            assert {name for name in needed if room_of(name) == "testing"} == set(), module
+
+
+def test_only_the_adapter_and_the_test_kit_import_websockets():
+    importers = {
+        room_of(module_of(path))
+        for path in python_files()
+        if "websockets" in outside_of_the_package(path)
+    }
+    assert importers == {"testing", "websockets"}
 
 
 def test_the_package_works_without_aiohttp():

@@ -45,7 +45,7 @@ def sources(root):
     """The files of a folder that are to be in it."""
     kinds = [
         *(root / "src").rglob("*.rs"),
-        *(root / "python" / "wsclient").rglob("*.py"),
+        *(root / "python").rglob("*.py"),
         *(root / "python" / "wsclient").rglob("*.pyi"),
         root / "python" / "wsclient" / "py.typed",
     ]

@@ -1,0 +1,50 @@
+"""Servers and faults for the tests of what uses WebSockets, whichever client it uses.
+
+Needs what ``pip install wsclient-rs[testing]`` brings.
+
+Example:
+    >>> from wsclient import testing
+    >>>
+    >>> async def test_bot():
+    ...     script = testing.Script().expect("hello").send("welcome").close(1001)
+    ...     async with testing.serve(script) as server:
+    ...         await bot(server.url)
+"""
+
+from wsclient.distribution import NAME as _NAME
+
+try:
+    import websockets as _websockets
+except ImportError:
+    raise ImportError(
+        f"wsclient.testing needs websockets, which is not installed: pip install {_NAME}[testing]",
+        name="websockets",
+    ) from None
+else:
+    del _websockets
+
+from .connection import Sendable, ServerConnection
+from .expectations import ClientGone, ExpectationError, Received
+from .proxy import FAULTS, HARMLESS, Fault, FaultProxy, ProxiedConnection
+from .script import Refusal, Script, refuse
+from .server import Handler, Server, echo, serve
+
+__all__ = [
+    "FAULTS",
+    "HARMLESS",
+    "ClientGone",
+    "ExpectationError",
+    "Fault",
+    "FaultProxy",
+    "Handler",
+    "ProxiedConnection",
+    "Received",
+    "Refusal",
+    "Script",
+    "Sendable",
+    "Server",
+    "ServerConnection",
+    "echo",
+    "refuse",
+    "serve",
+]
