@@ -65,6 +65,7 @@ GATES = {
     "3": [
         Gate("push", "instructions", 0.6, "picows"),
         Gate("push-batches", "instructions", 0.3, "picows", base="push"),
+        Gate("push-typed", "instructions", 1.05, OURS, base="push"),
     ],
     "4": [
         Gate("receive-1m", "cpu", 0.6, "picows"),

@@ -16,6 +16,7 @@ ACTIONS = {
     "timed_echo": ("echo", "round trip"),
     "receive": ("push", "message"),
     "receive_batches": ("push", "message"),
+    "receive_typed": ("push", "message"),
     "send": ("sink", "message"),
     "hold": ("echo", "connection"),
 }
@@ -129,6 +130,13 @@ SCENARIOS = {
         BINARY,
         ("wsclient", ADAPTERS[0]),
         {"instructions": 10_000, "where": 10_000, "allocations": 10_000, "cpu": 30_000},
+    ),
+    "push-typed": Scenario(
+        "256 bytes pushed without pause, taken as bytes",
+        "receive_typed",
+        BINARY,
+        ("wsclient",),
+        {"instructions": 10_000, "cpu": 30_000},
     ),
     "push-ascii": Scenario(
         "256 bytes of ASCII text pushed without pause",

@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 import itertools
 import json
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
@@ -33,10 +33,6 @@ __all__ = ["ClientWebSocketResponse", "introduce", "numbers"]
 
 numbers = itertools.count(1)
 """What `ClientWebSocketResponse.id` of the next connection is taken from."""
-
-
-class _Loads(Protocol):
-    def __call__(self, data: Any, /) -> Any: ...
 
 
 class ClientWebSocketResponse(WebSocketBase):
@@ -84,11 +80,13 @@ class ClientWebSocketResponse(WebSocketBase):
         self._heartbeat = None if settings is None else Watch(connection, settings, error)
 
     def __init_subclass__(cls, **kwargs: Any) -> None:
-        """Let ``async for`` go through an overridden ``receive``."""
+        """Let ``async for`` and the like go through an overridden ``receive``."""
         super().__init_subclass__(**kwargs)
-        overridden = cls.receive is not WebSocketBase.receive
-        if overridden and cls.__anext__ is WebSocketBase.__anext__:
-            cls.__anext__ = _next_through_receive  # type: ignore[assignment, method-assign]
+        if cls.receive is WebSocketBase.receive:
+            return
+        for name, through_receive in _THROUGH_RECEIVE.items():
+            if getattr(cls, name) is getattr(WebSocketBase, name):
+                setattr(cls, name, through_receive)
 
     @property
     def protocol(self) -> str | None:
@@ -109,60 +107,6 @@ class ClientWebSocketResponse(WebSocketBase):
     def stats(self) -> Stats:
         """What the connection has done so far: messages, bytes, frames, pauses, compression."""
         return Stats(*self._connection.counts())
-
-    async def receive_str(self, *, timeout: float | None = None) -> str:
-        """Wait for a text message and return its text.
-
-        Args:
-            timeout: Seconds to wait, as for `receive`.
-
-        Returns:
-            The text; as `bytes` if the connection was made with ``decode_text=False``.
-
-        Raises:
-            WSMessageTypeError: The next message is not text, or the connection has ended: the
-                error says how, and what `exception` returns is its cause.
-            TimeoutError: No message came in time.
-
-        Mirrors ``aiohttp.ClientWebSocketResponse.receive_str``.
-        """
-        data: str = await self._receive_data(MsgType.text, timeout)
-        return data
-
-    async def receive_bytes(self, *, timeout: float | None = None) -> bytes:
-        """Wait for a binary message and return its bytes.
-
-        Args:
-            timeout: Seconds to wait, as for `receive`.
-
-        Raises:
-            WSMessageTypeError: The next message is not binary, or the connection has ended, as for
-                `receive_str`.
-            TimeoutError: No message came in time.
-
-        Mirrors ``aiohttp.ClientWebSocketResponse.receive_bytes``.
-        """
-        data: bytes = await self._receive_data(MsgType.binary, timeout)
-        return data
-
-    async def receive_json(
-        self, *, loads: _Loads = json.loads, timeout: float | None = None
-    ) -> Any:
-        """Wait for a text message and return what its JSON says.
-
-        Args:
-            loads: What parses the text.
-            timeout: Seconds to wait, as for `receive`.
-
-        Raises:
-            WSMessageTypeError: The next message is not text, or the connection has ended: the
-                error says how, and what `exception` returns is its cause.
-            TimeoutError: No message came in time.
-            ValueError: The text is not JSON (or what `loads` raises).
-
-        Mirrors ``aiohttp.ClientWebSocketResponse.receive_json``.
-        """
-        return loads(await self._receive_data(MsgType.text, timeout))
 
     def receive_streaming(self, *, timeout: float | None = None) -> MessageStream:
         """Receive the next message in pieces, as its fragments arrive (RFC 6455 §5.4).
@@ -196,12 +140,6 @@ class ClientWebSocketResponse(WebSocketBase):
         return MessageStream(
             self._connection, lambda begins: self._receive_part(begins, timeout), self._mistaken
         )
-
-    async def _receive_data(self, wanted: MsgType, timeout: float | None) -> Any:
-        msg = await self.receive(timeout)
-        if msg.tp is not wanted:
-            raise self._mistaken(msg, f"a {wanted.name} message")
-        return msg.data
 
     def _mistaken(self, msg: Message, expected: str) -> WSMessageTypeError:
         article = "an" if msg.tp is MsgType.error else "a"
@@ -417,3 +355,43 @@ async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
     if msg[0] in {MsgType.close, MsgType.closing, MsgType.closed}:
         raise StopAsyncIteration
     return msg
+
+
+async def _str_through_receive(ws: ClientWebSocketResponse, *, timeout: float | None = None) -> str:
+    text: str = await _data_through_receive(ws, MsgType.text, timeout)
+    return text
+
+
+async def _bytes_through_receive(
+    ws: ClientWebSocketResponse, *, timeout: float | None = None
+) -> bytes:
+    data: bytes = await _data_through_receive(ws, MsgType.binary, timeout)
+    return data
+
+
+async def _json_through_receive(
+    ws: ClientWebSocketResponse,
+    *,
+    loads: Callable[[Any], Any] | None = None,
+    timeout: float | None = None,
+) -> Any:
+    text = await _data_through_receive(ws, MsgType.text, timeout)
+    return json.loads(text) if loads is None else loads(text)
+
+
+async def _data_through_receive(
+    ws: ClientWebSocketResponse, wanted: MsgType, timeout: float | None
+) -> Any:
+    msg = await ws.receive(timeout)
+    if msg.tp is not wanted:
+        raise ws._mistaken(msg, f"a {wanted.name} message")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - same module
+    return msg.data
+
+
+_THROUGH_RECEIVE: dict[str, Callable[..., Any]] = {
+    "__anext__": _next_through_receive,
+    "receive_str": _str_through_receive,
+    "receive_bytes": _bytes_through_receive,
+    "receive_json": _json_through_receive,
+}
+"""What stands in subclasses that override `receive`, unless they override these as well."""

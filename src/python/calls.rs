@@ -172,6 +172,19 @@ impl Handle {
         Receive::of(owner, connection, wanted, timeout, self.dialect)
     }
 
+    /// What waits for JSON.
+    pub fn receive_json(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        loads: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        let receive = self.receive(owner, Wanted::Json, timeout)?;
+        let earlier = std::mem::replace(&mut receive.bind(owner.py()).borrow_mut().loads, loads);
+        drop(earlier);
+        Ok(receive)
+    }
+
     /// What waits for a part of a message.
     pub fn receive_part(
         &self,

@@ -16,7 +16,7 @@ mod websocket;
 use pyo3::prelude::*;
 use pyo3::types::PyModule;
 
-use cpython::{interpreter, names, process, slots};
+use cpython::{completion, interpreter, names, process, slots};
 use event_loop::sent::Sent;
 use event_loop::state::{Receive, Sending};
 use values::message::Message;
@@ -53,6 +53,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     names::install(py);
     Message::install(py)?;
     shortcuts::install(py)?;
+    completion::install(module)?;
     slots::install::<Receive>(py);
     slots::install::<Sent>(py);
     slots::install::<Sending>(py);

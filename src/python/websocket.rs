@@ -113,6 +113,69 @@ impl WebSocketBase {
         take::take_one(connection)
     }
 
+    /// Wait for a text message and return its text.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, as for `receive`.
+    ///
+    /// Returns:
+    ///     The text; as `bytes` if the connection was made with `decode_text=False`.
+    ///
+    /// Raises:
+    ///     WSMessageTypeError: The next message is not text, or the connection has ended: the error
+    ///         says how, and what `exception` returns is its cause.
+    ///     TimeoutError, ValueError, RuntimeError: As for `receive`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.receive_str`.
+    #[pyo3(signature = (*, timeout = None))]
+    pub(super) fn receive_str(
+        slf: &Bound<'_, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        slf.get().0.receive(slf, Wanted::Text, timeout)
+    }
+
+    /// Wait for a binary message and return its bytes.
+    ///
+    /// Args:
+    ///     timeout: Seconds to wait, as for `receive`.
+    ///
+    /// Raises:
+    ///     WSMessageTypeError: The next message is not binary, or the connection has ended, as for
+    ///         `receive_str`.
+    ///     TimeoutError, ValueError, RuntimeError: As for `receive`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.receive_bytes`.
+    #[pyo3(signature = (*, timeout = None))]
+    pub(super) fn receive_bytes(
+        slf: &Bound<'_, Self>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        slf.get().0.receive(slf, Wanted::Binary, timeout)
+    }
+
+    /// Wait for a text message and return what its JSON says.
+    ///
+    /// Args:
+    ///     loads: What parses the text; `json.loads` by default. It runs in the task that awaits.
+    ///     timeout: Seconds to wait, as for `receive`.
+    ///
+    /// Raises:
+    ///     WSMessageTypeError: The next message is not text, or the connection has ended, as for
+    ///         `receive_str`.
+    ///     TimeoutError, RuntimeError: As for `receive`.
+    ///     ValueError: The text is not JSON (or what `loads` raises); or as for `receive`.
+    ///
+    /// Mirrors `aiohttp.ClientWebSocketResponse.receive_json`.
+    #[pyo3(signature = (*, loads = None, timeout = None))]
+    pub(super) fn receive_json(
+        slf: &Bound<'_, Self>,
+        loads: Option<Py<PyAny>>,
+        timeout: Option<f64>,
+    ) -> PyResult<Py<Receive>> {
+        slf.get().0.receive_json(slf, loads, timeout)
+    }
+
     /// Wait for a part of a message and return its data: `str` or `bytes`. What comes instead is
     /// returned as a `Message`.
     ///

@@ -35,6 +35,7 @@ RECEIVES = {
     "receive(timeout)": lambda ws: ws.receive(timeout=10),
     "receive_many": lambda ws: ws.receive_many(),
     "receive_str": lambda ws: ws.receive_str(),
+    "receive_json": lambda ws: ws.receive_json(loads=str),
     "anext": anext,
 }
 

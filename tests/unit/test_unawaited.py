@@ -23,6 +23,9 @@ CALLS = {
     "receive": lambda ws: ws.receive(),
     "receive(timeout)": lambda ws: ws.receive(timeout=1),
     "receive_many": lambda ws: ws.receive_many(),
+    "receive_str": lambda ws: ws.receive_str(),
+    "receive_bytes": lambda ws: ws.receive_bytes(timeout=1),
+    "receive_json": lambda ws: ws.receive_json(loads=len),
     "__anext__": anext,
 }
 

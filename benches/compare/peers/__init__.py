@@ -8,6 +8,7 @@ method of the action's name, which takes a count and returns when all of it is d
 - ``timed_echo``: the same; returns how long each took, in nanoseconds.
 - ``receive``: the server pushes copies of the payload; take them one at a time.
 - ``receive_batches``: the same, all that is there at a time. Only where a client has that.
+- ``receive_typed``: the same one at a time, but the data alone. Only where a client has that.
 - ``send``: send the payload, heeding backpressure; then wait until the server has all of it.
 
 Where the server must be told something beforehand, there is a method ``prepare_`` with that name.

@@ -61,6 +61,7 @@ class Awaiting:
         await self._send(self._payload)
 
     prepare_receive_batches = prepare_receive
+    prepare_receive_typed = prepare_receive
 
     async def receive(self, count: int) -> None:
         """Have `count` messages pushed; take them one at a time."""

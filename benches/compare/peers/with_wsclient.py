@@ -17,12 +17,13 @@ if TYPE_CHECKING:
 
 
 class Connection(Awaiting):
-    """A connection that can be received from in batches."""
+    """A connection that can be received from in batches, and without messages."""
 
     def __init__(self, ws: wsclient.ClientWebSocketResponse, payload: Payload) -> None:
         send = ws.send_str if isinstance(payload, str) else ws.send_bytes
         super().__init__(send, ws.send_str, ws.receive, ws.close, payload)
         self._receive_many = ws.receive_many
+        self._receive_typed = ws.receive_str if isinstance(payload, str) else ws.receive_bytes
 
     async def receive_batches(self, count: int) -> None:
         """Have `count` messages pushed; take all that are there at a time."""
@@ -35,6 +36,15 @@ class Connection(Awaiting):
                 message.data  # noqa: B018  # what is received is looked at
             count -= len(batch)
         self._check(batch[-1])
+
+    async def receive_typed(self, count: int) -> None:
+        """Have `count` messages pushed; take their data one at a time."""
+        receive_typed = self._receive_typed
+        await self._command(str(count))
+        data = None
+        for _ in range(count):
+            data = await receive_typed()
+        self._check(data)
 
 
 @asynccontextmanager

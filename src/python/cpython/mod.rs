@@ -2,9 +2,11 @@
 //! or cannot do it. Nearly all `unsafe` code of the binding is here.
 
 pub mod call;
+pub mod completion;
 pub mod context;
 pub mod entry;
 pub mod fastcall;
+mod flags;
 pub mod future;
 pub mod interpreter;
 pub mod memory;

@@ -8,7 +8,7 @@ use std::cell::{Cell, RefCell, UnsafeCell};
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
 use std::ptr::{self, NonNull};
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicPtr, AtomicUsize, Ordering};
 
 use pyo3::PyClass;
 use pyo3::ffi::{self, PyObject, PyTypeObject};
@@ -16,7 +16,7 @@ use pyo3::prelude::*;
 use pyo3::pyclass::boolean_struct::True;
 use pyo3::types::PyType;
 
-use super::slots;
+use super::flags;
 
 /// As many as wait for their next use, 64 KiB of them: what one read of small messages brings. More
 /// go back to Python's allocator.
@@ -92,10 +92,28 @@ where
         // Nothing but a header and the fields, so that setting these makes an instance.
         if usize::try_from((*class).tp_basicsize) == Ok(offset + size_of::<R>()) {
             (*class).tp_dealloc = Some(dealloc::<R>);
+            CLASS.store(class, Ordering::Relaxed);
             OFFSET.store(offset, Ordering::Relaxed);
         }
     }
     Ok(())
+}
+
+/// The class, if messages can be made here.
+static CLASS: AtomicPtr<PyTypeObject> = AtomicPtr::new(ptr::null_mut());
+
+/// Whether an object can be part of no cycle, now and later: a message that the garbage collector does
+/// not know, or of a type that it has nothing to do with.
+#[inline]
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+pub fn is_acyclic(object: &Bound<'_, PyAny>) -> bool {
+    let object = object.as_ptr();
+    // SAFETY: it is alive.
+    unsafe {
+        let class = ffi::Py_TYPE(object);
+        ffi::PyType_IS_GC(class) == 0
+            || (class == CLASS.load(Ordering::Relaxed) && ffi::PyObject_GC_IsTracked(object) == 0)
+    }
 }
 
 /// Where an instance has its fields, in bytes from its start; 0 if making them is PyO3's.
@@ -229,7 +247,7 @@ pub fn adopt(class: &Bound<'_, PyType>) -> bool {
             && (*class).tp_basicsize == (*base).tp_basicsize
             && (*class).tp_itemsize == (*base).tp_itemsize;
         if same {
-            slots::change_flags(class, |flags| flags & !ffi::Py_TPFLAGS_BASETYPE);
+            flags::change(class, |flags| flags & !ffi::Py_TPFLAGS_BASETYPE);
             (*class).tp_dealloc = Some(drop_tuple);
         }
         same

@@ -8,17 +8,16 @@
 use std::ffi::c_ulong;
 use std::ptr;
 
-use pyo3::exceptions::PyStopIteration;
-use pyo3::ffi::{self, PyObject, PySendResult, PyTypeObject};
+use pyo3::ffi::{self, PyObject, PySendResult};
 use pyo3::prelude::*;
 use pyo3::type_object::PyTypeInfo;
 use pyo3::types::PyType;
 
-use super::{call, entry};
+use super::{call, completion, entry, flags};
 
 /// What resuming an awaitable came to.
 pub enum Poll {
-    /// What the `await` returns: not an exception, which `StopIteration` would take for itself.
+    /// What the `await` returns.
     Ready(Py<PyAny>),
     /// The future to wait for.
     Pending(Py<PyAny>),
@@ -43,22 +42,10 @@ pub fn install<T: Awaitable>(py: Python<'_>) {
         if let Some(methods) = (*class).tp_as_async.as_mut() {
             methods.am_await = Some(itself);
             methods.am_send = Some(send::<T>);
-            change_flags(class, |flags| flags | HAVE_AM_SEND);
+            flags::change(class, |flags| flags | HAVE_AM_SEND);
         }
         ffi::PyType_Modified(class);
     }
-}
-
-/// Set or clear flags of a type.
-///
-/// # Safety
-/// The type is alive and nobody else uses it yet, and the flags are true of it.
-pub unsafe fn change_flags(class: *mut PyTypeObject, change: impl FnOnce(c_ulong) -> c_ulong) {
-    // SAFETY: the caller's promise.
-    let flags = unsafe { &mut (*class).tp_flags };
-    #[cfg(Py_GIL_DISABLED)]
-    let flags = flags.get_mut();
-    *flags = change(*flags);
 }
 
 /// `awaitable.__await__()`.
@@ -91,18 +78,7 @@ unsafe extern "C" fn next<T: Awaitable>(slf: *mut PyObject) -> *mut PyObject {
         // SAFETY: as in `send`.
         match unsafe { poll::<T>(py, slf) }? {
             Poll::Pending(future) => Ok(future.into_ptr()),
-            Poll::Ready(value) => {
-                let class = py.get_type::<PyStopIteration>();
-                // SAFETY: all are live objects, and the class is that of an exception. It would take
-                // a tuple for its arguments.
-                unsafe {
-                    if ffi::PyTuple_Check(value.as_ptr()) != 0 {
-                        return Err(PyStopIteration::new_err((value,)));
-                    }
-                    ffi::PyErr_SetObject(class.as_ptr(), value.as_ptr());
-                }
-                Ok(ptr::null_mut())
-            }
+            Poll::Ready(value) => completion::set(py, value).map(|()| ptr::null_mut()),
         }
     })
 }

@@ -34,6 +34,7 @@ pub mod state;
 pub mod take;
 pub mod thread;
 mod transport;
+mod typed;
 pub mod unawaited;
 mod wake;
 mod waking;

@@ -12,7 +12,7 @@ use super::awaitable::{Awaitable, awaitable};
 use super::settle::settle;
 use super::state::{Awaited as State, Protocol, Receive, Wanted};
 use super::take::take;
-use super::{busy, unawaited, waking};
+use super::{busy, typed, unawaited, waking};
 use crate::endpoint::Due;
 use crate::python::cpython::slots::{self, Poll};
 use crate::python::cpython::{call, future, interpreter, memory, names};
@@ -65,6 +65,7 @@ impl Receive {
             protocol: protocol.clone().unbind(),
             response: None,
             wanted: Wanted::One,
+            loads: None,
             dialect: false,
             timeout: None,
             state: State::Done,
@@ -112,7 +113,7 @@ impl Receive {
         let state = me.state;
         match state {
             State::Done => {
-                return Err(PyRuntimeError::new_err("cannot reuse already awaited receive()"));
+                return Err(reused(me.method()));
             }
             State::Waiting => {
                 let (protocol, wanted) = (me.protocol.clone_ref(py).into_bound(py), me.wanted);
@@ -159,6 +160,9 @@ impl Receive {
             drop((me, connection));
             drop(reader);
             cancel_timer(py, timer)?;
+            if wanted.is_typed() {
+                return typed::take(slf, protocol, wanted, dialect, response);
+            }
             let taken = take(protocol, wanted, dialect).map(Poll::Ready);
             drop(response);
             return taken;
@@ -291,11 +295,11 @@ impl Awaitable for Receive {
     /// What arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
-        let (protocol, wanted, timer, response) = {
+        let (protocol, wanted, timer, held) = {
             let mut me = slf.borrow_mut();
             // One that was not awaited may be in another thread.
             let protocol = (!me.is_new()).then(|| me.protocol.clone_ref(py));
-            (protocol, me.wanted, me.timer.take(), me.finish())
+            (protocol, me.wanted, me.timer.take(), (me.finish(), me.loads.take()))
         };
         if let Some(protocol) = protocol {
             stop_reading(protocol.bind(py), slf);
@@ -303,7 +307,7 @@ impl Awaitable for Receive {
                 protocol.bind(py).borrow_mut().endpoint.want_no_part();
             }
         }
-        drop(response);
+        drop(held);
         cancel_timer(py, timer)
     }
 
@@ -315,11 +319,19 @@ impl Awaitable for Receive {
         match self.wanted {
             Wanted::One => "receive",
             Wanted::Next | Wanted::NextData => "__anext__",
+            Wanted::Text => "receive_str",
+            Wanted::Binary => "receive_bytes",
+            Wanted::Json => "receive_json",
             Wanted::All => "receive_many",
             Wanted::Data => "recv",
             Wanted::Part | Wanted::NextPart => "_receive_part",
         }
     }
+}
+
+#[cold]
+fn reused(method: &str) -> PyErr {
+    PyRuntimeError::new_err(format!("cannot reuse already awaited {method}()"))
 }
 
 fn cancel_timer(py: Python<'_>, timer: Option<Py<PyAny>>) -> PyResult<()> {
@@ -418,11 +430,13 @@ awaitable!(impl Receive {
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         visit.call(&self.protocol)?;
         visit.call(&self.response)?;
+        visit.call(&self.loads)?;
         visit.call(&self.timer)
     }
 
     fn __clear__(&mut self) {
         self.response = None;
+        self.loads = None;
         self.timer = None;
         if !self.is_new() {
             self.state = State::Done;

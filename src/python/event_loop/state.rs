@@ -65,6 +65,12 @@ pub enum Wanted {
     Data,
     /// The same, or the end of an `async for`.
     NextData,
+    /// The text of the next message, which is to be one of text.
+    Text,
+    /// The bytes of the next message, which is to be a binary one.
+    Binary,
+    /// What the text of the next message says in JSON.
+    Json,
     /// All messages that are there, at least one.
     All,
     /// The first part of the next message, or what comes instead.
@@ -78,6 +84,12 @@ impl Wanted {
     #[inline]
     pub fn is_data(self) -> bool {
         matches!(self, Self::Data | Self::NextData)
+    }
+
+    /// Whether it is the data of a message of one kind alone.
+    #[inline]
+    pub fn is_typed(self) -> bool {
+        matches!(self, Self::Text | Self::Binary | Self::Json)
     }
 
     /// Whether it is a part of a message.
@@ -114,6 +126,8 @@ pub struct Receive {
     /// The WebSocket, kept from being dropped while this is awaited.
     pub response: Option<Py<PyAny>>,
     pub wanted: Wanted,
+    /// What parses JSON, if that is not Python's own.
+    pub loads: Option<Py<PyAny>>,
     /// Whether the connection has a `Dialect`.
     pub dialect: bool,
     /// Seconds.

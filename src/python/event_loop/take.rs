@@ -21,6 +21,25 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
         let taken = if wanted == Wanted::All { take_all } else { take_part };
         return taken(protocol, dialect);
     }
+    take_next(protocol, wanted, |item| {
+        if wanted.is_data() {
+            return Ok(item.content.data);
+        }
+        if wanted == Wanted::Next && item.kind.ends_iteration() {
+            return Err(PyStopAsyncIteration::new_err(()));
+        }
+        make(protocol, item, dialect)
+    })
+}
+
+/// Take the next message, of which there is one, and hand it out.
+#[expect(clippy::inline_always, reason = "its callers have every message")]
+#[inline(always)]
+pub fn take_next(
+    protocol: &Bound<'_, Protocol>,
+    wanted: Wanted,
+    hand_out: impl FnOnce(Item) -> PyResult<Py<PyAny>>,
+) -> PyResult<Py<PyAny>> {
     let (item, is_due) = {
         let endpoint = &mut protocol.borrow_mut().endpoint;
         (endpoint.take(), endpoint.due() != Due::NOTHING)
@@ -36,19 +55,13 @@ pub fn take(protocol: &Bound<'_, Protocol>, wanted: Wanted, dialect: bool) -> Py
     if is_due && let Err(error) = settle(protocol) {
         return Err(put_back(protocol, (error, item)));
     }
-    if wanted.is_data() {
-        return Ok(item.content.data);
-    }
-    if wanted == Wanted::Next && item.kind.ends_iteration() {
-        return Err(PyStopAsyncIteration::new_err(()));
-    }
-    make(protocol, item, dialect)
+    hand_out(item)
 }
 
 /// The message of an item, which waits again if there is no memory for that.
 #[expect(clippy::inline_always, reason = "its callers have every message")]
 #[inline(always)]
-fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
+pub fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
     let made = if dialect || item.kind == Kind::Error {
         make_other(protocol, item)
     } else {
@@ -89,7 +102,7 @@ fn closed(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
 }
 
 #[cold]
-fn taken() -> PyErr {
+pub fn taken() -> PyErr {
     PyRuntimeError::new_err("the message was taken by another reader")
 }
 

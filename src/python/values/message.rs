@@ -4,7 +4,8 @@ use pyo3::basic::CompareOp;
 use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
-use pyo3::types::{PyBytes, PySlice, PyString, PyTuple};
+use pyo3::sync::PyOnceLock;
+use pyo3::types::{PyBytes, PyModule, PySlice, PyString, PyTuple};
 
 use super::kinds;
 use crate::endpoint::{self, Kind};
@@ -124,6 +125,13 @@ impl Message {
     }
 }
 
+/// What parses JSON where nobody says.
+pub fn json_loads(py: Python<'_>) -> PyResult<Bound<'_, PyAny>> {
+    static JSON: PyOnceLock<Py<PyModule>> = PyOnceLock::new();
+    let json = JSON.get_or_try_init(py, || PyResult::Ok(py.import("json")?.unbind()))?;
+    json.bind(py).getattr(intern!(py, "loads"))
+}
+
 /// Characters of a value that a `repr` shows, if it is longer.
 const SHOWN: usize = 80;
 /// Characters of its beginning that are shown though they take more than that when they are escaped.
@@ -182,7 +190,7 @@ impl Message {
     fn json(&self, py: Python<'_>, loads: Option<Py<PyAny>>) -> PyResult<Py<PyAny>> {
         let loads = match loads {
             Some(loads) => loads.into_bound(py),
-            None => py.import("json")?.getattr("loads")?,
+            None => json_loads(py)?,
         };
         call::function(&loads, [self.data.bind(py)]).map(Bound::unbind)
     }
