@@ -21,7 +21,7 @@ macro_rules! names {
 }
 
 names! {
-    __await__ _closed _concurrent _end _expire _expired _recv_as _send_as _write_behind abort break_off
+    __await__ _closed _concurrent _end _expire _expired _leave _recv_as _send_as _write_behind _write_gathered abort break_off
     call_exception_handler call_later call_soon call_soon_threadsafe cancel cancelled close create_future done
     exception get_debug get_extra_info get_write_buffer_size is_closing message pause_reading protocol
     os set_exception set_result strerror tobytes write
