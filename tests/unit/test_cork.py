@@ -1,8 +1,6 @@
 """`cork`: what is sent in a block leaves together."""
 
 import asyncio
-import contextlib
-import os
 import socket
 import ssl
 import struct
@@ -202,10 +200,9 @@ async def test_a_block_inside_another_ends_nothing(scripted):
 @pytest.mark.parametrize("error", [ZeroDivisionError, KeyboardInterrupt, asyncio.CancelledError])
 async def test_a_block_that_raises_has_sent_what_it_sent(scripted, error):
     async with linked(scripted) as (ws, wire):
-        with pytest.raises(error):
-            with ws.cork():
-                ws.send_str("a")
-                raise error
+        with pytest.raises(error), ws.cork():
+            ws.send_str("a")
+            raise error
         assert ws.buffered_amount == 0
         assert await frames_of(wire, 1) == [(TEXT, b"a")]
 
@@ -282,11 +279,10 @@ async def test_a_reset_is_told_at_the_end(error):
     with threaded(script) as url:
         ws = await ws_connect(url)
         assert closed.wait(10)
-        with pytest.raises(error or ClientConnectionResetError):
-            with ws.cork():
-                ws.send_str("a")
-                if error is not None:
-                    raise error
+        with pytest.raises(error or ClientConnectionResetError), ws.cork():
+            ws.send_str("a")
+            if error is not None:
+                raise error
         await gone(ws)
 
 
@@ -336,28 +332,6 @@ def test_a_loop_that_closes_inside():
         loop.run_until_complete(gone(ws))
         loop.close()
         cork.__exit__(None, None, None)
-
-
-@pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
-async def test_a_child_writes_nothing_of_its_parents(scripted):
-    async with linked(scripted) as (ws, wire):
-        cork = ws.cork()
-        cork.__enter__()
-        ws.send_str("a")
-        child = os.fork()
-        if not child:
-            try:
-                cork.__exit__(None, None, None)
-                with contextlib.suppress(RuntimeError):
-                    ws.cork().__enter__()
-                    os._exit(2)
-                os._exit(0)
-            finally:
-                os._exit(1)
-        assert os.waitpid(child, 0)[1] == 0
-        ws.send_str("b")
-        cork.__exit__(None, None, None)
-        assert await frames_of(wire, 2) == [(TEXT, b"a"), (TEXT, b"b")]
 
 
 async def test_the_adapter_has_it(echo):

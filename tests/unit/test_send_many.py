@@ -19,7 +19,7 @@ import wsclient.aiohttp
 from wsclient import ClientConnectionResetError, ws_connect
 from wsclient.framing import encode_close
 
-from .linked import deliver, gone, linked
+from .linked import deliver, gone, linked, shake_hands
 from .segments import needs_segments, segments
 from .test_backpressure import MiB, fill, until, waits
 
@@ -138,7 +138,7 @@ async def test_an_asynchronous_iterable_is_none(scripted):
         yield "a"
 
     async with linked(scripted) as (ws, _):
-        with pytest.raises(TypeError, match="not <class 'async_generator'>$"):
+        with pytest.raises(TypeError, match=r"not <class 'async_generator'>$"):
             ws.send_many(messages())
 
 
@@ -187,7 +187,7 @@ async def test_an_iterable_that_closes(scripted):
         yield "b"
 
     async with linked(scripted) as (ws, wire):
-        with pytest.raises(ClientConnectionResetError, match="cannot send messages: .* clos"):
+        with pytest.raises(ClientConnectionResetError, match=r"cannot send messages: .* clos"):
             ws.send_many(messages())
         assert await frames_of(wire, 1) == [(CLOSE, encode_close(1000))]
 
@@ -461,7 +461,6 @@ def test_a_closed_loop_is_told(loop_and_ws):
 @pytest.fixture
 def loop_and_ws():
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        from .linked import shake_hands  # noqa: PLC0415
 
         def serve():
             sock, _ = listener.accept()

@@ -178,7 +178,13 @@ class Sends(Connection):
         await finished
 
 
-PROTOCOLS = {"echo": Echoes, "timed_echo": TimedEchoes, "burst": Bursts, "receive": Receives, "send": Sends}
+PROTOCOLS = {
+    "echo": Echoes,
+    "timed_echo": TimedEchoes,
+    "burst": Bursts,
+    "receive": Receives,
+    "send": Sends,
+}
 
 
 @asynccontextmanager

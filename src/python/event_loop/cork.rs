@@ -55,7 +55,7 @@ impl Cork {
             }
             Ok(Place::LoopClosed) | Err(_) => return Ok(()),
         }
-        match me._leave(py) {
+        match me.leave(py) {
             Err(error) if exc_type.is_none() || !error.is_instance_of::<PyException>(py) => {
                 Err(error)
             }
@@ -64,7 +64,8 @@ impl Cork {
     }
 
     /// Leave a block, in the event loop's thread.
-    fn _leave(&self, py: Python<'_>) -> PyResult<()> {
+    #[pyo3(name = "_leave")]
+    fn leave(&self, py: Python<'_>) -> PyResult<()> {
         let left = |entered: usize| entered.checked_sub(1);
         if self.entered.fetch_update(Ordering::Relaxed, Ordering::Relaxed, left).is_err() {
             return Err(PyRuntimeError::new_err("cannot leave a cork() that was not entered"));
