@@ -15,7 +15,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import median, quantiles
 
-PACKAGES = ("wsclient", "picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
+PACKAGES = ("wsclient", "picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop")
 
 
 def margin(samples: list[float]) -> float:
@@ -109,7 +109,7 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "rust": rustc.stdout.split()[1],
-        **{name: version(name) for name in PACKAGES if find_spec(name)},
+        **{name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))},
     }
 
 
