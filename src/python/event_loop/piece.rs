@@ -37,8 +37,14 @@ impl Piece {
     }
 
     /// Make room for so many bytes more.
+    #[inline]
     pub fn reserve(&mut self, size: usize) -> Result<(), TryReserveError> {
         let needed = self.used + size;
+        if self.buffer.len() < needed { self.grow(needed) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn grow(&mut self, needed: usize) -> Result<(), TryReserveError> {
         if self.buffer.is_empty() {
             self.buffer = SPARE.take();
         }
@@ -50,6 +56,7 @@ impl Piece {
     }
 
     /// Append a frame.
+    #[inline]
     pub fn push(&mut self, header: &Header, payload: &[u8]) -> Result<(), TryReserveError> {
         let size = header.encoded_len() + payload.len();
         self.reserve(size)?;

@@ -185,6 +185,7 @@ pub fn refused(slf: &Bound<'_, Protocol>, opcode: Opcode, refusal: Refusal) -> P
 
 /// Build a frame into the piece that is written as one, or behind the message whose fragments are being
 /// sent; compressed as by [`send_compressed`]. Runs no Python code.
+#[inline]
 pub fn gather(
     me: &mut Protocol,
     opcode: Opcode,
@@ -203,6 +204,7 @@ pub fn gather(
     built
 }
 
+#[inline]
 fn append(
     me: &mut Protocol,
     opcode: Opcode,
