@@ -15,7 +15,7 @@ import native
 import where
 from report import tables, verdicts
 from results import machine, save, with_tails
-from scenarios import ADAPTERS, EVERYONE, POLLING, SCENARIOS, shorten
+from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, shorten
 from server import running
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ def arguments() -> argparse.ArgumentParser:
         "scenario": tuple(SCENARIOS),
         "measure": MEASURES,
         "loop": LOOPS,
-        "peer": (*EVERYONE, POLLING, *ADAPTERS),
+        "peer": (*EVERYONE, *RIVALS, POLLING, *ADAPTERS),
     }.items():
         parser.add_argument(
             f"--{name}",
@@ -66,7 +66,7 @@ def arguments() -> argparse.ArgumentParser:
 def wanted(options: argparse.Namespace, measure: str) -> list[Wanted]:
     """Return who does what for a measure."""
     scenarios = getattr(options, "scenario", SCENARIOS)
-    peers = getattr(options, "peer", (*EVERYONE, POLLING, *ADAPTERS))
+    peers = getattr(options, "peer", (*EVERYONE, *RIVALS, POLLING, *ADAPTERS))
     return [
         (name, loop, tuple(peer for peer in scenario.peers if peer in peers))
         for name, scenario in SCENARIOS.items()

@@ -89,6 +89,10 @@ GATES = {
         Gate("echo", "instructions", 1.1, OURS, who="wsclient.websockets"),
         Gate("push", "instructions", 1.1, OURS, who="wsclient.websockets"),
     ],
+    "11": [
+        Gate("burst", "cpu", 0.2, "picows"),
+        Gate("burst-tls", "cpu", 0.35, "picows"),
+    ],
 }
 """The gates by the points of the project's aims."""
 

@@ -44,10 +44,8 @@ def file_name(scenario: str, measure: str) -> str:
 
 def provenance(machine: dict[str, str]) -> str:
     """Say where figures are from."""
-    versions = ", ".join(
-        f"{name} {machine[name]}"
-        for name in ("picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
-    )
+    names = ("picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop")
+    versions = ", ".join(f"{name} {machine[name]}" for name in names if name in machine)
     return (
         f"Measured on {machine['date']} on {machine['cpu']}, {machine['python']}, "
         f"with {versions}, Rust {machine['rust']}."

@@ -27,7 +27,7 @@ from gates import OURS
 from server import running
 
 BASELINE = native.ROOT / "benches/baseline.json"
-SCENARIOS = ("echo", "echo-ascii", "echo-mixed", "push", "push-typed", "push-batches")
+SCENARIOS = ("echo", "echo-ascii", "echo-mixed", "push", "push-typed", "push-batches", "burst")
 LOOPS = ("asyncio", "uvloop")
 TOLERANCE = 0.03
 """What a count may grow by: many times what it varies by from run to run, which is about 0.1 %."""

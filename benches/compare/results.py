@@ -17,7 +17,7 @@ from statistics import median, quantiles
 
 from wsclient import __version__
 
-PACKAGES = ("picows", "aiofastnet", "aiohttp", "websockets", "uvloop")
+PACKAGES = ("picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop")
 
 
 def margin(samples: list[float]) -> float:
@@ -112,7 +112,7 @@ def machine() -> dict[str, str]:
         "python": f"{platform.python_implementation()} {platform.python_version()}",
         "rust": rustc.stdout.split()[1],
         "wsclient": __version__,
-        **{name: version(name) for name in PACKAGES if find_spec(name)},
+        **{name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))},
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, TypeAlias
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ ACTIONS = {
     "receive": ("push", "message"),
     "receive_batches": ("push", "message"),
     "receive_typed": ("push", "message"),
+    "burst": ("burst", "message"),
     "send": ("sink", "message"),
     "hold": ("echo", "connection"),
 }
@@ -26,6 +28,8 @@ server that it needs, and what there is one of each time."""
 WEBSOCKETS = ("wsclient", "picows", "picows.websockets", "aiohttp", "websockets")
 PYTHON = (*WEBSOCKETS, "bare")
 EVERYONE = (*PYTHON, "native")
+# It has no releases for older Pythons.
+RIVALS = ("websocket-rs",) if find_spec("websocket_rs") else ()
 POLLING = "wsclient, polling"
 ADAPTERS = ("wsclient.aiohttp", "wsclient.websockets")
 
@@ -151,6 +155,21 @@ SCENARIOS = {
         MIXED,
         WEBSOCKETS,
         {"instructions": 10_000},
+    ),
+    "burst": Scenario(
+        "100 messages of 256 bytes sent, then as many received",
+        "burst",
+        BINARY,
+        (*PYTHON, *RIVALS, ADAPTERS[0]),
+        {"instructions": 5000, "where": 5000, "cpu": 5000},
+    ),
+    "burst-tls": Scenario(
+        "100 messages of 256 bytes sent, then as many received, over TLS",
+        "burst",
+        BINARY,
+        (*PYTHON, *RIVALS, ADAPTERS[0]),
+        {"instructions": 5000, "cpu": 5000},
+        tls=True,
     ),
     "receive-1m": Scenario("1 MiB received", "receive", MEBIBYTE, PYTHON, {"cpu": 40}),
     "send-1m": Scenario("1 MiB sent", "send", MEBIBYTE, PYTHON, {"cpu": 40}),

@@ -31,6 +31,10 @@ class Sends:
         self._doubtful.add((owner, number))
         return number
 
+    def certain(self, owner: str, numbers: list[int]) -> None:
+        """Let such messages have to arrive after all."""
+        self._doubtful.difference_update((owner, number) for number in numbers)
+
     def attempt(self, ws: Any, owner: str, size: int, *, text: bool) -> Any:
         """Send a message, and return what `send_*` returns."""
         number = self.doubtful(owner)

@@ -17,7 +17,7 @@ import wsclient
 from wsclient._core import Sent
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from random import Random
 
     from account import Account
@@ -44,10 +44,10 @@ class Steps:
 
     WEIGHTS: ClassVar = {
         "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 3,
-        "wait_for": 6, "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_json": 2,
-        "send_wrong": 1, "send_fragments": 6, "round_trip": 3, "ping": 3, "pong": 1, "pause": 4,
-        "look": 6, "sleep": 8, "turn": 8, "later": 4, "litter": 5, "collect": 2, "cancel": 8,
-        "fault": 4, "close": 2, "abort": 1,
+        "wait_for": 6, "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_many": 8,
+        "cork": 6, "send_json": 2, "send_wrong": 1, "send_fragments": 6, "round_trip": 3,
+        "ping": 3, "pong": 1, "pause": 4, "look": 6, "sleep": 8, "turn": 8, "later": 4,
+        "litter": 5, "collect": 2, "cancel": 8, "fault": 4, "close": 2, "abort": 1,
     }  # fmt: skip
 
     def __init__(self, world: World, name: str, ws: Any, rng: Random) -> None:
@@ -208,6 +208,33 @@ class Steps:
             if not isinstance(sent, Sent) or rng.random() < 0.5:
                 await sent
 
+    async def send_many(self) -> None:
+        """Send numbered messages as a batch, awaited or not."""
+        rng, sends = self.rng, self.ws.sends
+        numbers = [sends.doubtful(self.name) for _ in range(rng.choice([0, 1, 5, 50]))]
+        messages = [wire.numbered(self.name, number, rng.choice(SIZES)) for number in numbers]
+
+        def each() -> Iterator[str | bytes]:
+            for data in messages:
+                if rng.random() < 0.02:
+                    act_inside(self.world, self.ws, rng)
+                yield data.decode() if rng.random() < 0.5 else data
+
+        sent = self.ws.send_many(each())
+        # In the adapter it is a coroutine.
+        if isinstance(self.ws, aiohttp.ClientWebSocketResponse) or rng.random() < 0.5:
+            # One that is cancelled takes messages back.
+            await sent
+        sends.certain(self.name, numbers)
+
+    async def cork(self) -> None:
+        """Send inside a cork, and do something else there perhaps."""
+        with self.ws.cork():
+            await self.send()
+            if self.rng.random() < 0.5:
+                await self.step()
+            await self.send()
+
     async def send_json(self) -> None:
         """Send what `dumps` makes of it, which uses the connection."""
         rng, sends = self.rng, self.ws.sends
@@ -262,6 +289,8 @@ class Steps:
             lambda: self.ws.send_bytes(None),
             lambda: self.ws.ping(bytes(126)),
             lambda: self.ws.send_str("\ud800"),
+            lambda: self.ws.send_many(["a", "\ud800"]),
+            lambda: self.ws.send_many([b"a", 1]),
         ):
             try:
                 await call()

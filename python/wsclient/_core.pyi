@@ -1,8 +1,9 @@
 import asyncio
 import builtins
 from asyncio.trsock import TransportSocket
-from collections.abc import Callable, Coroutine, Generator, Hashable, Iterator
+from collections.abc import Callable, Coroutine, Generator, Hashable, Iterable, Iterator
 from enum import IntEnum
+from types import TracebackType
 from typing import Any, Generic, Self, SupportsIndex, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
@@ -12,6 +13,7 @@ from .types import MsgType
 __all__ = [
     "Buffer",
     "ConnectionBase",
+    "Cork",
     "Dialect",
     "Frame",
     "Message",
@@ -103,6 +105,17 @@ class Sent(Coroutine[Any, Any, None]):
     def close(self) -> None: ...
     __name__: str
     __qualname__: str
+
+@final
+class Cork:
+    def __enter__(self) -> None: ...
+    def __exit__(
+        self,
+        exc_type: builtins.type[BaseException] | None,
+        exc: BaseException | None,
+        traceback: TracebackType | None,
+        /,
+    ) -> None: ...
 
 @final
 class Sending(Coroutine[Any, Any, None]):
@@ -221,6 +234,8 @@ class WebSocketBase:
     async def __anext__(self) -> Message: ...
     def send_str(self, data: str, compress: int | None = None) -> Sent: ...
     def send_bytes(self, data: _Bytes, compress: int | None = None) -> Sent: ...
+    def send_many(self, messages: Iterable[str | _Bytes]) -> Sent: ...
+    def cork(self) -> Cork: ...
     def ping(self, message: str | _Bytes | None = None) -> Sent: ...
     def pong(self, message: str | _Bytes | None = None) -> Sent: ...
     def round_trip(self, message: str | _Bytes | None = None) -> asyncio.Future[float]: ...

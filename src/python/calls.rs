@@ -5,12 +5,12 @@ use std::sync::Arc;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 
-use super::event_loop::send;
 use super::event_loop::sent::Sent;
 use super::event_loop::state::{Protocol, Receive, Sending, Wanted};
 use super::event_loop::thread::{self, Home, Place};
 use super::event_loop::unawaited::send_method;
-use super::values::payload;
+use super::event_loop::{batch, send};
+use super::values::{outgoing, payload};
 use crate::registry::Opcode;
 
 /// What a WebSocket knows of its connection without looking into it.
@@ -94,6 +94,25 @@ impl Handle {
             send::send(connection, opcode, payload)?;
         }
         Sent::after_write(connection, opcode).map(Py::into_any)
+    }
+
+    /// Send several messages.
+    pub fn send_many(
+        &self,
+        owner: &Bound<'_, PyAny>,
+        messages: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<Sent>> {
+        if self.defers {
+            return Sent::deferred_batch(owner, &self.connection, messages);
+        }
+        let messages = outgoing::all(messages)?;
+        let connection = self.connection.bind(owner.py());
+        // Asked after whatever the iterable has done.
+        match self.home.place(owner.py())? {
+            Place::Here => Sent::after_batch(connection, batch::send_many(connection, messages)?),
+            Place::Elsewhere => Sent::batch_elsewhere(owner, &self.connection, messages),
+            Place::LoopClosed => Err(send::loop_closed(connection, Opcode::Text)),
+        }
     }
 
     /// Send a ping or pong.

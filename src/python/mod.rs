@@ -8,6 +8,7 @@ mod cpython;
 mod event_loop;
 mod framing;
 mod http;
+mod sends;
 mod shortcuts;
 mod socket;
 mod values;
@@ -39,6 +40,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_class::<websocket::WebSocketBase>()?;
     module.add_class::<connection::ConnectionBase>()?;
     module.add_class::<connection::Messages>()?;
+    module.add_class::<event_loop::cork::Cork>()?;
     module.add_class::<Sent>()?;
     module.add_class::<Sending>()?;
     module.add_function(wrap_pyfunction!(framing::apply_mask, module)?)?;

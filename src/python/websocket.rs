@@ -1,5 +1,5 @@
 //! `WebSocketBase`: what `ClientWebSocketResponse` inherits, so that receiving and sending run no
-//! Python frame of this package.
+//! Python frame of this package. Its methods that send stand in `sends.rs`.
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyString, PyTuple};
@@ -10,13 +10,13 @@ use super::event_loop::receive;
 use super::event_loop::state::{Protocol, Receive, Wanted};
 use super::event_loop::take;
 use super::event_loop::thread::Place;
-use super::event_loop::{failure, pings, settle};
+use super::event_loop::{failure, settle};
 use crate::endpoint::Fate;
-use crate::registry::{Opcode, code};
+use crate::registry::code;
 
 /// The part of `ClientWebSocketResponse` on the path of every message.
 #[pyclass(subclass, frozen, module = "wsclient._core")]
-pub struct WebSocketBase(Handle);
+pub struct WebSocketBase(pub(super) Handle);
 
 impl WebSocketBase {
     /// The connection, to look at.
@@ -204,131 +204,6 @@ impl WebSocketBase {
         slf.get().0.receive(slf, Wanted::Next, None)
     }
 
-    /// Send a text message.
-    ///
-    /// The frame is written when this is called. Awaiting the result waits, if need be, until the
-    /// transport has room for more. In another thread than the event loop's nothing is written
-    /// before the loop runs the result: `asyncio.run_coroutine_threadsafe(ws.send_str(data), loop)`.
-    ///
-    /// Args:
-    ///     data: The text.
-    ///     compress: `None` compresses the message if the connection does; 0 sends it as it is;
-    ///         9 to 15 compresses it though it is small, with the connection's window.
-    ///
-    /// Returns:
-    ///     An awaitable that need not be awaited in the event loop's thread.
-    ///
-    /// Raises:
-    ///     TypeError: `data` is not `str`.
-    ///     ValueError: `compress` is another number.
-    ///     UnicodeEncodeError: `data` has lone surrogates.
-    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
-    ///
-    /// Example:
-    ///     >>> await ws.send_str("hello")
-    ///
-    /// Mirrors `aiohttp.ClientWebSocketResponse.send_str`.
-    #[pyo3(signature = (data, compress = None))]
-    pub(super) fn send_str(
-        slf: &Bound<'_, Self>,
-        data: &Bound<'_, PyAny>,
-        compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        slf.get().0.send_text(slf, data, compress)
-    }
-
-    /// Send a binary message.
-    ///
-    /// Args:
-    ///     data: `bytes`, `bytearray` or `memoryview`.
-    ///     compress: As for `send_str`.
-    ///
-    /// Returns:
-    ///     An awaitable that need not be awaited, as for `send_str`.
-    ///
-    /// Raises:
-    ///     TypeError: `data` is none of these.
-    ///     ValueError: `compress` is neither 0 nor 9 to 15.
-    ///     ClientConnectionResetError: The connection is closed or closing.
-    ///
-    /// Mirrors `aiohttp.ClientWebSocketResponse.send_bytes`.
-    #[pyo3(signature = (data, compress = None))]
-    pub(super) fn send_bytes(
-        slf: &Bound<'_, Self>,
-        data: &Bound<'_, PyAny>,
-        compress: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        slf.get().0.send_binary(slf, data, compress)
-    }
-
-    /// Send a ping (RFC 6455 §5.5.2); its pong updates `latency`.
-    ///
-    /// Args:
-    ///     message: At most 125 bytes, or text of at most 125 bytes of UTF-8.
-    ///
-    /// Returns:
-    ///     An awaitable that need not be awaited, as for `send_str`.
-    ///
-    /// Raises:
-    ///     TypeError: `message` is neither text nor bytes.
-    ///     ValueError: `message` is too long.
-    ///     ClientConnectionResetError: The connection is closed or closing.
-    ///
-    /// Mirrors `aiohttp.ClientWebSocketResponse.ping`.
-    #[pyo3(signature = (message = None))]
-    fn ping(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
-        slf.get().0.send_control(slf, Opcode::Ping, message)
-    }
-
-    /// Send a pong (RFC 6455 §5.5.3), in answer to a ping if `autoping` is false, or unasked for.
-    ///
-    /// Args:
-    ///     message: As for `ping`.
-    ///
-    /// Returns:
-    ///     An awaitable that need not be awaited, as for `send_str`.
-    ///
-    /// Raises:
-    ///     TypeError, ValueError, ClientConnectionResetError: As for `ping`.
-    ///
-    /// Mirrors `aiohttp.ClientWebSocketResponse.pong`.
-    #[pyo3(signature = (message = None))]
-    fn pong(slf: &Bound<'_, Self>, message: Option<&Bound<'_, PyAny>>) -> PyResult<Py<PyAny>> {
-        slf.get().0.send_control(slf, Opcode::Pong, message)
-    }
-
-    /// Send a ping (RFC 6455 §5.5.2) whose round trip can be awaited.
-    ///
-    /// A pong answers the pings before its own as well (§5.5.3). It is seen when it is read: not
-    /// while reading is paused.
-    ///
-    /// Args:
-    ///     message: As for `ping`; four random bytes if `None`.
-    ///
-    /// Returns:
-    ///     A future of the seconds until the pong came. If the connection ends first, it raises a
-    ///     `ClientConnectionResetError`, whose cause is what `exception` returns. It need not be
-    ///     awaited, and may be cancelled.
-    ///
-    /// Raises:
-    ///     TypeError: `message` is neither text nor bytes.
-    ///     ValueError: `message` is too long, or that of a ping whose round trip is not over.
-    ///     ClientConnectionResetError: The connection is closed or closing, or its loop is closed.
-    ///     RuntimeError: The caller is in another thread than the event loop's.
-    ///
-    /// Example:
-    ///     >>> seconds = await ws.round_trip()
-    ///
-    /// Mirrors `websockets.asyncio.client.ClientConnection.ping`.
-    #[pyo3(signature = (message = None))]
-    fn round_trip(
-        &self,
-        py: Python<'_>,
-        message: Option<&Bound<'_, PyAny>>,
-    ) -> PyResult<Py<PyAny>> {
-        pings::round_trip(self.0.connection.bind(py), message)
-    }
-
     /// Read no more from the server until `resume_reading()`; what has arrived can still be
     /// received. TCP then slows the server down.
     fn pause_reading(&self, py: Python<'_>) -> PyResult<()> {
@@ -442,8 +317,8 @@ impl WebSocketBase {
             let connection = self.look(py)?;
             match &connection.transport.object {
                 Some(transport) if !connection.is_lost() => {
-                    let behind = connection.transport.waiting_behind();
-                    (transport.clone_ref(py), connection.endpoint.held_back() + behind)
+                    let to_come = connection.transport.to_come(py);
+                    (transport.clone_ref(py), connection.endpoint.held_back() + to_come)
                 }
                 _ => return Ok(0),
             }

@@ -88,6 +88,15 @@ async def main():
                     # What is compressed refers to what was sent before.
                     sent = ws.send_bytes(small)
                 await sent
+                many = [bytes([round_]) * 20_000 for _ in range(100)]
+                few = [b"few %d" % number for number in range(10)]
+                messages += [*many, *few]
+                with interrupting:
+                    sent = ws.send_many(many)
+                with interrupting, ws.cork():
+                    for message in few:
+                        ws.send_bytes(message)
+                await sent
                 await ws.send_str("over")
                 assert await ws.receive_str() == "ok"
         server.shutdown()

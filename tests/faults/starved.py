@@ -231,14 +231,67 @@ async def sending(url, pipe, start, once, size):
     return "cut"
 
 
+async def bursting(url, pipe, start, once, kind):
+    """Send numbered messages many at a time, twice without memory, to the same."""
+    ws = await ws_connect(url)
+
+    def send(batch):
+        if kind == "burst":
+            ws.send_many(batch)
+        else:
+            with ws.cork():
+                for data in batch:
+                    ws.send_bytes(data)
+
+    batches, raised = [], []
+    for number in range(4):
+        # The first is more than the socket takes.
+        count = 6 if number else 130
+        batch = [b"%4d" % (number * 1000 + place) + bytes(30_000) for place in range(count)]
+        error = None
+        if number in {1, 2}:
+            error = starve(start, once, functools.partial(send, batch))
+            raised.append(error)
+        else:
+            try:
+                send(batch)
+            except ConnectionError as refused:
+                error = refused
+        batches.append(([data[:4].decode() for data in batch], error))
+    pipe.sendall(b"!")
+    while ws.buffered_amount:  # noqa: ASYNC110 - it has no event
+        await asyncio.sleep(0)
+    failed = ws.closed or not ws._connection.alive
+    ws._connection.abort()
+    await gone(ws)
+    failure = ws.exception() if failed else None
+    arrived, rest = json.loads(pipe.makefile().readline())
+    assert all(isinstance(error, (*SHORT, ConnectionError, type(None))) for error in raised), raised
+    # Of what has failed the first messages may have left, and nothing behind one that has not.
+    left = arrived
+    for names, error in batches:
+        count = next((n for n, name in enumerate(names) if left[n : n + 1] != [name]), len(names))
+        assert count == len(names) or error is not None or failure is not None, (names, left[:3])
+        left = left[count:]
+    assert not left
+    if failure is None:
+        assert rest == 0
+        return "refused" if any(raised) else "whole"
+    assert isinstance(failure.__cause__ or failure, SHORT), repr(failure)
+    assert ws.close_code == 1006
+    return "cut"
+
+
 def main(loop, kind, once):
     """Fail at one place after another, until there is none left."""
     outcomes = []
-    sends = kind.startswith("send")
+    sends = kind.startswith(("send", "burst", "cork"))
     with served(listen if sends else tell) as (url, pipe):
         for start in range(1000):
             with asyncio.Runner(loop_factory=LOOPS[loop]) as runner:
-                if sends:
+                if kind in {"burst", "cork"}:
+                    outcome = runner.run(bursting(url, pipe, start, once, kind))
+                elif sends:
                     size = int(kind.removeprefix("send"))
                     outcome = runner.run(sending(url, pipe, start, once, size))
                 else:

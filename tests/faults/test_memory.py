@@ -47,6 +47,16 @@ def test_every_allocation_of_a_frame_that_waits(loop):
     assert said["whole"] >= 20
 
 
+@pytest.mark.parametrize("kind", ["burst", "cork"])
+def test_every_allocation_of_a_burst(loop, kind):
+    """The same of frames that are written together."""
+    pytest.importorskip("_testcapi")
+    said = run("starved.py", loop, kind, 1)
+    # Messages that there is no room for wait as they are, which takes hardly any memory.
+    assert said["cut"] > 5 if kind == "cork" else said["refused"]
+    assert said["whole"] >= 20
+
+
 @linux
 @pytest.mark.parametrize(
     ("kind", "size"),

@@ -17,6 +17,7 @@ from wsclient import Message, MsgType, framing
 from wsclient._core import (
     Buffer,
     ConnectionBase,
+    Cork,
     Dialect,
     Messages,
     Protocol,
@@ -184,6 +185,36 @@ def through_a_send_that_is_a_coroutine_and_waits(node, loop):
     node.sending.send(None).add_done_callback(node.resume)
 
 
+class Text(str):
+    """A message that a cycle goes through."""
+
+    __slots__ = ("__dict__",)
+
+
+class Bytes(bytes):
+    """The same."""
+
+
+def through_a_cork(node, loop):
+    node.cork = WebSocketBase(protocol_of(node, loop)).cork()
+    assert isinstance(node.cork, Cork)
+
+
+def through_messages_that_wait(node, loop):
+    node.protocol = Protocol(loop, resume_reading=print)
+    node.protocol.connection_made(Memory())
+    node.protocol.pause_writing()
+    text, data = Text("a"), Bytes(b"b")
+    text.node = data.node = node
+    WebSocketBase(node.protocol).send_many([text, data])
+
+
+def through_a_send_of_many(node, loop):
+    text = Text("a")
+    text.node = node
+    node.sent = WebSocketBase(protocol_of(node, loop), defers=True).send_many([text])
+
+
 def elsewhere(function):
     with ThreadPoolExecutor(1) as executor:
         return executor.submit(function).result()
@@ -206,6 +237,13 @@ def through_what_a_receive_completes_with(node, loop):
     except StopIteration as completion:
         completion.value = node
         node.completion = completion
+
+
+def through_a_send_of_many_of_another_thread(node, loop):
+    text = Text("a")
+    text.node = node
+    ws = WebSocketBase(protocol_of(node, loop))
+    node.sent = elsewhere(lambda: ws.send_many([text]))
 
 
 WAYS = [value for name, value in globals().items() if name.startswith("through_")]
@@ -232,8 +270,8 @@ def test_a_cycle_is_collected(way, loop):
 
 
 def test_every_class_is_tried():
-    tried = {Buffer, ConnectionBase, Dialect, Message, Messages, Protocol, Receive, Sending, Sent}
-    tried |= {WebSocketBase}
+    tried = {Buffer, ConnectionBase, Cork, Dialect, Message, Messages, Protocol, Receive}
+    tried |= {Sending, Sent, WebSocketBase}
     # What awaits return by raising, from CPython 3.12 on with the GIL.
     tried |= {kind for kind in [getattr(wsclient._core, "StopIteration", None)] if kind}
     without_objects = {Totals, framing.Frame, framing.MessageParser, framing.Utf8Validator}

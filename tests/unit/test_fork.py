@@ -25,7 +25,7 @@ def fails(function, *args):
         return
     raise AssertionError(f"{function} works")
 
-def leave(held, task):
+def leave(held, task, cork):
     ws = held[0]
     if action == "drop":
         del ws
@@ -35,12 +35,16 @@ def leave(held, task):
         assert asyncio.new_event_loop().run_until_complete(ws.close()) is False
     elif action == "leave the block":
         task.get_coro().close()
+    elif action == "leave a cork":
+        cork.__exit__(None, None, None)
     elif action == "use":
         assert ws.closed
         assert "parent" in repr(ws)
         for send in ws.send_str, ws.send_bytes, ws.ping, ws.pong:
             # The adapter's say so when they are awaited.
             fails(lambda: send("x" if send == ws.send_str else b"x").send(None))
+        fails(lambda: ws.send_many(["x"]).send(None))
+        fails(ws.cork().__enter__)
         for use in ws.receive, ws.receive_nowait, ws.pause_reading, ws.resume_reading:
             fails(use)
 
@@ -67,6 +71,10 @@ async def main():
         task = asyncio.create_task(block(session.ws_connect(url, **options), ready))
         await ready.wait()
         await echo(held[0], "before")
+        cork = held[0].cork()
+        if action == "leave a cork":
+            cork.__enter__()
+            await held[0].send_str("corked")
         if action == "multiprocessing":
             context = multiprocessing.get_context("fork")
             child = context.Process(target=gc.collect)
@@ -81,7 +89,7 @@ async def main():
                 sys.exit()
             if not pid:
                 try:
-                    leave(held, task)
+                    leave(held, task, cork)
                 except BaseException:
                     traceback.print_exc()
                     os._exit(1)
@@ -89,6 +97,11 @@ async def main():
             assert os.waitpid(pid, 0)[1] == 0
         ws = held[0]
         assert not ws.closed
+        if action == "leave a cork":
+            cork.__exit__(None, None, None)
+            async with asyncio.timeout(20):
+                message = await ws.receive()
+            assert message.data == "corked", message
         await echo(ws, "after")
         assert not task.done()
         assert await ws.close() is True
@@ -119,7 +132,8 @@ async def echo(request):
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="no fork")
 @pytest.mark.parametrize("api", ["native", "adapter"])
 @pytest.mark.parametrize(
-    "action", ["drop", "close", "leave the block", "use", "exit", "multiprocessing"]
+    "action",
+    ["drop", "close", "leave the block", "leave a cork", "use", "exit", "multiprocessing"],
 )
 async def test_the_parent_keeps_its_connection(echo, api, action):
     """Whatever the child does with its copy."""

@@ -62,6 +62,10 @@ class Poker:
         if self.count % 5 == 0:
             ws.send_str("x")
             ws.ping(b"y")
+        if self.count % 7 == 0:
+            with ws.cork():
+                ws.send_many(["m", b"n"])
+                ws.send_str("x")
         msg = ws.receive_nowait() if self.takes else None
         if msg is not None and msg.type in {MsgType.TEXT, MsgType.BINARY}:
             self.taken.append(msg)

@@ -9,6 +9,8 @@ method of the action's name, which takes a count and returns when all of it is d
 - ``receive``: the server pushes copies of the payload; take them one at a time.
 - ``receive_batches``: the same, all that is there at a time. Only where a client has that.
 - ``receive_typed``: the same one at a time, but the data alone. Only where a client has that.
+- ``burst``: send the payload a hundred times, as the client does that best; then take as many
+  messages. The count is a multiple of that, or less.
 - ``send``: send the payload, heeding backpressure; then wait until the server has all of it.
 
 Where the server must be told something beforehand, there is a method ``prepare_`` with that name.
@@ -33,6 +35,9 @@ if TYPE_CHECKING:
 Payload: TypeAlias = bytes | str
 Connect: TypeAlias = Callable[[str, Payload, str], Awaitable[Any]]
 
+BURST = 100
+"""Messages that are sent in a burst."""
+
 MODULES = {
     "wsclient": "with_wsclient",
     "wsclient, polling": "with_wsclient_polling",
@@ -42,6 +47,7 @@ MODULES = {
     "picows.websockets": "with_picows_websockets",
     "aiohttp": "with_aiohttp",
     "websockets": "with_websockets",
+    "websocket-rs": "with_websocket_rs",
     "bare": "with_nothing",
     "native": "with_native",
 }

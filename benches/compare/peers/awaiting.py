@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from . import BURST
+
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
 
@@ -71,6 +73,23 @@ class Awaiting:
         for _ in range(count):
             message = await receive()
         self._check(message)
+
+    async def burst(self, count: int) -> None:
+        """Send some at a time, and take as many."""
+        receive = self._receive
+        message = None
+        while count > 0:
+            some = min(count, BURST)
+            await self._send_some(some)
+            for _ in range(some):
+                message = await receive()
+            count -= some
+        self._check(message)
+
+    async def _send_some(self, count: int) -> None:
+        send, payload = self._send, self._payload
+        for _ in range(count):
+            await send(payload)
 
     async def send(self, count: int) -> None:
         """Send, and wait until all has arrived."""

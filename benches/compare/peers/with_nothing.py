@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
+from . import BURST
 from .callbacks import Counting, Draining, Timing
 
 if TYPE_CHECKING:
@@ -134,6 +135,33 @@ class Receives(Connection):
         await finished
 
 
+class Bursts(Connection):
+    """Sends some messages at once when all before have come back."""
+
+    def data_received(self, data: bytes) -> None:
+        """Take messages, or parts. Called by the loop."""
+        self.missing -= len(data)
+        if self.missing > 0:
+            return
+        if self.left:
+            self.send_some()
+        else:
+            self.finished.set_result(None)
+
+    def send_some(self) -> None:
+        """Write copies of the frame, which is the least that masking could cost."""
+        some = min(self.left, BURST)
+        self.left -= some
+        self.missing = some * self.answer_size
+        self.transport.write(self.frame * some)
+
+    async def burst(self, count: int) -> None:
+        """Send some at a time, and take as many."""
+        finished = self.expect(count)
+        self.send_some()
+        await finished
+
+
 class Sends(Connection):
     """Sends, and waits until all has arrived."""
 
@@ -150,7 +178,13 @@ class Sends(Connection):
         await finished
 
 
-PROTOCOLS = {"echo": Echoes, "timed_echo": TimedEchoes, "receive": Receives, "send": Sends}
+PROTOCOLS = {
+    "echo": Echoes,
+    "timed_echo": TimedEchoes,
+    "burst": Bursts,
+    "receive": Receives,
+    "send": Sends,
+}
 
 
 @asynccontextmanager

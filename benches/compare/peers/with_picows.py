@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import picows
 
+from . import BURST
 from .callbacks import Counting, Draining, Timing
 
 if TYPE_CHECKING:
@@ -120,6 +121,35 @@ class TextReceives(Receives):
             self.finished.set_result(None)
 
 
+class Bursts(Connection):
+    """Sends some messages when all before have come back."""
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:  # noqa: ARG002
+        """Take a message. Called by picows."""
+        frame.get_payload_as_bytes()
+        self.missing -= 1
+        if self.missing:
+            return
+        if self.left:
+            self.send_some()
+        else:
+            self.finished.set_result(None)
+
+    def send_some(self) -> None:
+        """Send; picows has no call for more than one message."""
+        self.missing = min(self.left, BURST)
+        self.left -= self.missing
+        send, payload = self.transport.send, self.payload
+        for _ in range(self.missing):
+            send(BINARY, payload)
+
+    async def burst(self, count: int) -> None:
+        """Send some at a time, and take as many."""
+        finished = self.expect(count)
+        self.send_some()
+        await finished
+
+
 class Sends(Draining, Connection):
     """Sends, and waits until all has arrived."""
 
@@ -143,6 +173,7 @@ LISTENERS = {
     ("echo", bytes): Echoes,
     ("echo", str): TextEchoes,
     ("timed_echo", bytes): TimedEchoes,
+    ("burst", bytes): Bursts,
     ("receive", bytes): Receives,
     ("receive", str): TextReceives,
     ("send", bytes): Sends,

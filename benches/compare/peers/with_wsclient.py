@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import wsclient
 
+from . import BURST
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -24,6 +25,22 @@ class Connection(Awaiting):
         super().__init__(send, ws.send_str, ws.receive, ws.close, payload)
         self._receive_many = ws.receive_many
         self._receive_typed = ws.receive_str if isinstance(payload, str) else ws.receive_bytes
+        self._send_many = ws.send_many
+
+    async def burst(self, count: int) -> None:
+        """Send some at once, and take as many, all that are there at a time."""
+        send_many, receive_many, payload = self._send_many, self._receive_many, self._payload
+        batch = []
+        while count > 0:
+            some = min(count, BURST)
+            await send_many([payload] * some)
+            while some > 0:
+                batch = await receive_many()
+                for message in batch:
+                    message.data  # noqa: B018  # what is received is looked at
+                some -= len(batch)
+            count -= BURST
+        self._check(batch[-1])
 
     async def receive_batches(self, count: int) -> None:
         """Have `count` messages pushed; take all that are there at a time."""

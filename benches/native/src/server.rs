@@ -3,6 +3,7 @@
 //! What a connection does depends on the path of its URL:
 //!
 //! - `/echo` sends every message back.
+//! - `/burst` does the same, and writes the answers to all that it has read as one.
 //! - `/push` keeps the first message; each text message after it is a number, and so many copies of
 //!   the first are sent without pause.
 //! - `/sink` reads and discards binary messages and sends text messages back, so that a client can
@@ -11,7 +12,7 @@
 use std::fs;
 use std::sync::Arc;
 
-use futures_util::{SinkExt, StreamExt};
+use futures_util::{FutureExt, SinkExt, StreamExt};
 use tokio::io::{AsyncRead, AsyncWrite, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::task::spawn_local;
@@ -86,9 +87,10 @@ async fn answer(stream: impl AsyncRead + AsyncWrite + Unpin) -> Result<()> {
         tokio_tungstenite::accept_hdr_async_with_config(stream, remember, Some(config)).await?;
     match path.as_str() {
         "/echo" => echo(ws).await,
+        "/burst" => burst(ws).await,
         "/push" => push(ws).await,
         "/sink" => discard(ws).await,
-        _ => Err("the path is /echo, /push or /sink".into()),
+        _ => Err("the path is /echo, /burst, /push or /sink".into()),
     }
 }
 
@@ -98,6 +100,21 @@ async fn echo(mut ws: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>) -> R
         if message.is_text() || message.is_binary() {
             ws.send(message).await?;
         }
+    }
+    Ok(())
+}
+
+async fn burst(mut ws: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>) -> Result<()> {
+    while let Some(message) = ws.next().await {
+        let mut next = Some(message);
+        while let Some(message) = next {
+            let message = message?;
+            if message.is_text() || message.is_binary() {
+                ws.feed(message).await?;
+            }
+            next = ws.next().now_or_never().flatten();
+        }
+        ws.flush().await?;
     }
     Ok(())
 }

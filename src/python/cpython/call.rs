@@ -14,7 +14,7 @@ use std::{mem, ptr};
 
 use pyo3::ffi::{self, PyObject};
 use pyo3::prelude::*;
-use pyo3::types::{PyDict, PyString, PyTuple};
+use pyo3::types::{PyDict, PyIterator, PyString, PyTuple};
 
 /// Parks the thread when it is dropped, which only an unwind does.
 #[cfg(not(Py_3_14))]
@@ -74,6 +74,8 @@ unwinding!(get_item(
 unwinding!(put_item(
     object: *mut PyObject, key: *mut PyObject, value: *mut PyObject
 ) -> c_int = ffi::PyDict_SetItem);
+unwinding!(get_iter(object: *mut PyObject) -> *mut PyObject = ffi::PyObject_GetIter);
+unwinding!(iter_next(iterator: *mut PyObject) -> *mut PyObject = ffi::PyIter_Next);
 unwinding!(write_unraisable(object: *mut PyObject) = ffi::PyErr_WriteUnraisable);
 
 /// As many arguments as anything here is called with.
@@ -239,6 +241,27 @@ pub fn set_item(
     match unsafe { put_item(dict.as_ptr(), key.as_ptr(), value.as_ptr()) } {
         0 => Ok(()),
         _ => Err(PyErr::fetch(dict.py())),
+    }
+}
+
+/// `iter(object)`
+pub fn iter<'py>(object: &Bound<'py, PyAny>) -> PyResult<Bound<'py, PyIterator>> {
+    // SAFETY: the thread is attached, and the object is alive. The result is a new reference to an
+    // iterator, or null with an exception set.
+    unsafe {
+        let iterator = get_iter(object.as_ptr());
+        Bound::from_owned_ptr_or_err(object.py(), iterator).map(|found| found.cast_into_unchecked())
+    }
+}
+
+/// `next(iterator)`, `None` at its end.
+pub fn next<'py>(iterator: &Bound<'py, PyIterator>) -> PyResult<Option<Bound<'py, PyAny>>> {
+    let py = iterator.py();
+    // SAFETY: as in `iter`; at the end it is null with no exception set.
+    let found = unsafe { Bound::from_owned_ptr_or_opt(py, iter_next(iterator.as_ptr())) };
+    match found {
+        Some(found) => Ok(Some(found)),
+        None => PyErr::take(py).map_or(Ok(None), Err),
     }
 }
 

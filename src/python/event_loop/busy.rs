@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use pyo3::prelude::*;
 
 use super::state::Protocol;
-use super::{reading, transport};
+use super::{output, reading, transport};
 use crate::python::socket::poll::becomes_readable;
 
 /// Read the socket until there is a message, or the time is up that the connection or `timeout`
@@ -16,6 +16,7 @@ use crate::python::socket::poll::becomes_readable;
 #[cold]
 pub fn poll(slf: &Bound<'_, Protocol>, timeout: Option<f64>) -> PyResult<()> {
     let py = slf.py();
+    output::flush(slf)?;
     let now = Instant::now();
     let mut deadline = slf.borrow_mut().busy.deadline(now);
     let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());

@@ -24,15 +24,22 @@ pub fn begin(
     Ok(turn)
 }
 
-/// A future of the end of the message that is under way; `None` if there is none.
+/// A future of the end of the message that is under way, or of what waits for room; `None` if there is
+/// neither.
 ///
 /// # Errors
 /// Nothing can be sent, or not here.
 pub fn wait_turn(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Option<Py<PyAny>>> {
     send::check_place(slf, opcode)?;
     send::check_open(slf, opcode)?;
-    if slf.borrow().endpoint.is_in_message() {
+    let (in_message, waits) = {
+        let me = slf.borrow();
+        (me.endpoint.is_in_message(), me.transport.backlog.is_waiting())
+    };
+    if in_message {
         transport::wait_turn(slf).map(Some)
+    } else if waits {
+        transport::wait_writable(slf)
     } else {
         Ok(None)
     }

@@ -12,12 +12,17 @@
 
 mod anchor;
 pub mod awaitable;
+mod backlog;
+pub mod batch;
 pub mod buffer;
 mod busy;
+pub mod cork;
 pub mod failure;
 mod fragments;
 mod keys;
 mod make;
+mod output;
+mod piece;
 pub mod pings;
 mod pongs;
 mod prepare;

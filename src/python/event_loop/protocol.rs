@@ -13,7 +13,7 @@ use super::sent::Sent;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, failure, fragments, reading, receive, send, transport};
+use super::{anchor, batch, failure, fragments, output, reading, receive, send, transport};
 use crate::close::{self, CloseFrame};
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
@@ -230,7 +230,9 @@ impl Protocol {
             let (endpoint, mut making) = me.at_work(slf.py());
             endpoint.resume_writing(&mut making);
         }
-        settle(slf)
+        let written = batch::resume(slf);
+        settle(slf)?;
+        written
     }
 
     /// Whether reading is paused from this side, by backpressure or by the user.
@@ -413,6 +415,11 @@ impl Protocol {
         settle(slf)
     }
 
+    /// The event loop's callback: what is gathered is written.
+    fn _write_gathered(slf: &Bound<'_, Self>) -> PyResult<()> {
+        output::write_arranged(slf)
+    }
+
     /// The timer's callback: a step of the ending has taken long enough.
     fn _expired(slf: &Bound<'_, Self>) -> PyResult<()> {
         slf.borrow_mut().endpoint.expired();
@@ -480,6 +487,7 @@ impl Protocol {
 }
 
 fn begin_close(slf: &Bound<'_, Protocol>, frame: &CloseFrame) -> PyResult<bool> {
+    batch::push(slf)?;
     let sent = {
         let mut me = slf.borrow_mut();
         let waits = me.reader.is_some();

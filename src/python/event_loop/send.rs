@@ -6,10 +6,10 @@ use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
 
-use super::settle::settle;
+use super::output::{self, free_socket};
 use super::state::Protocol;
 use super::thread::{self, Place};
-use super::{failure, transport};
+use super::{failure, piece};
 use crate::deflate::RSV1;
 use crate::frame::{self, Header};
 use crate::keys;
@@ -17,16 +17,21 @@ use crate::python::cpython::memory;
 use crate::python::socket::Socket;
 use crate::python::socket::write::{self, Failed};
 use crate::python::values::errors;
+use crate::python::values::outgoing::Outgoing;
 use crate::registry::Opcode;
 use crate::utf8::InvalidUtf8;
 
 /// Where a frame goes.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, PartialEq, Eq)]
 enum Way {
     /// To the socket if it is to be used past the transport, else to the transport.
     Free(Option<Socket>),
     /// Behind the message whose fragments are being sent.
     Held,
+    /// Into the piece that is written as one.
+    Gathered,
+    /// Behind messages that wait for room, unbuilt.
+    Queued,
 }
 
 /// Those at the start of a frame (§5.2).
@@ -42,24 +47,31 @@ const WHOLE: Bits = Bits { fin: true, rsv: 0 };
 /// Write one frame.
 #[inline]
 pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
-    let socket = free_socket(slf)?;
-    let way = permit(slf, socket, opcode, payload.len())?;
+    let way = way(slf, opcode, payload.len())?;
+    let Way::Free(_) = way else {
+        return send_behind(slf, way, opcode, payload, None);
+    };
+    let way = permit(slf, way, opcode, payload.len())?;
     send_frame(slf, way, opcode, WHOLE, payload)
 }
 
 /// Send a ping or a pong.
 pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResult<()> {
-    let socket = free_socket(slf)?;
+    let way = way(slf, opcode, payload.len())?;
     if opcode == Opcode::Ping && slf.borrow().endpoint.is_open() {
         let known = slf.borrow_mut().endpoint.pinging(payload, Instant::now(), false);
         known.map_err(|_| memory::exhausted(slf.py()))?;
     }
-    let way = permit(slf, socket, opcode, payload.len())?;
+    let Way::Free(_) = way else {
+        return send_behind(slf, way, opcode, payload, None);
+    };
+    let way = permit(slf, way, opcode, payload.len())?;
     send_frame(slf, way, opcode, WHOLE, payload)
 }
 
 /// Send the next fragment of the message under way, the last with `fin`.
 pub fn send_fragment(slf: &Bound<'_, Protocol>, payload: &[u8], fin: bool) -> PyResult<()> {
+    output::flush(slf)?;
     let socket = free_socket(slf)?;
     let permitted = slf.borrow_mut().endpoint.permit_fragment(payload, fin);
     let opcode = permitted.map_err(|InvalidUtf8(place)| {
@@ -79,8 +91,22 @@ pub fn send_compressed(
     payload: &[u8],
     wanted: Option<bool>,
 ) -> PyResult<()> {
-    let socket = free_socket(slf)?;
-    let way = permit(slf, socket, opcode, payload.len())?;
+    match way(slf, opcode, payload.len())? {
+        Way::Free(socket) => send_free(slf, socket, opcode, payload, wanted),
+        way => send_behind(slf, way, opcode, payload, wanted),
+    }
+}
+
+/// The same where nothing has to go before.
+pub fn send_free(
+    slf: &Bound<'_, Protocol>,
+    socket: Option<Socket>,
+    opcode: Opcode,
+    payload: &[u8],
+    wanted: Option<bool>,
+) -> PyResult<()> {
+    let way = Way::Free(socket);
+    let way = permit(slf, way, opcode, payload.len())?;
     let compressed = slf.borrow_mut().endpoint.compress(payload, wanted);
     let Some(compressed) = compressed else {
         return send_frame(slf, way, opcode, WHOLE, payload);
@@ -91,12 +117,106 @@ pub fn send_compressed(
     sent
 }
 
-/// The socket to send the next frame to past the transport, if there is one and nothing has to go
-/// before. Asked first: Python code may run meanwhile, and send another frame.
+/// Where the next frame goes, with `size` bytes of payload. Asked first, as for [`free_socket`].
 #[inline]
-fn free_socket(slf: &Bound<'_, Protocol>) -> PyResult<Option<Socket>> {
-    let socket = slf.borrow().transport.socket;
-    Ok(if socket.is_some() && transport::is_drained(slf)? { socket } else { None })
+fn way(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Way> {
+    if slf.borrow().transport.backlog.is_idle() {
+        free_socket(slf).map(Way::Free)
+    } else {
+        way_behind(slf, opcode, size)
+    }
+}
+
+/// The same where something has to go before, or to go with it.
+#[cold]
+fn way_behind(slf: &Bound<'_, Protocol>, opcode: Opcode, size: usize) -> PyResult<Way> {
+    let gathers = {
+        let backlog = &slf.borrow().transport.backlog;
+        if backlog.is_waiting() && !opcode.is_control() {
+            return Ok(Way::Queued);
+        }
+        backlog.corks > 0 && backlog.piece.fits(size)
+    };
+    if !gathers {
+        output::flush(slf)?;
+    }
+    if slf.borrow().transport.backlog.corks == 0 || size >= piece::SIZE {
+        return free_socket(slf).map(Way::Free);
+    }
+    output::arrange(slf)?;
+    Ok(Way::Gathered)
+}
+
+/// Send what goes into the piece that is written as one, or has to wait behind messages that there is no
+/// room for.
+#[cold]
+fn send_behind(
+    slf: &Bound<'_, Protocol>,
+    way: Way,
+    opcode: Opcode,
+    payload: &[u8],
+    wanted: Option<bool>,
+) -> PyResult<()> {
+    if way == Way::Gathered {
+        let gathered = gather(&mut slf.borrow_mut(), opcode, payload, wanted);
+        return gathered.map_err(|refusal| refused(slf, opcode, refusal));
+    }
+    check_open(slf, opcode)?;
+    let message = Outgoing::copy(slf.py(), opcode, payload, wanted)?;
+    slf.borrow_mut().transport.backlog.push(message).map_err(|_| memory::exhausted(slf.py()))
+}
+
+/// Why a frame could not be built.
+pub enum Refusal {
+    NotOpen,
+    NoMemory,
+    NoKey(getrandom::Error),
+}
+
+/// The error for that.
+#[cold]
+pub fn refused(slf: &Bound<'_, Protocol>, opcode: Opcode, refusal: Refusal) -> PyErr {
+    match refusal {
+        Refusal::NotOpen => failure::not_open(slf, &format!("a {opcode} frame")),
+        Refusal::NoMemory => memory::exhausted(slf.py()),
+        Refusal::NoKey(error) => errors::no_entropy(error),
+    }
+}
+
+/// Build a frame into the piece that is written as one, or behind the message whose fragments are being
+/// sent; compressed as by [`send_compressed`]. Runs no Python code.
+#[inline]
+pub fn gather(
+    me: &mut Protocol,
+    opcode: Opcode,
+    payload: &[u8],
+    wanted: Option<bool>,
+) -> Result<(), Refusal> {
+    if !me.endpoint.permit(opcode, payload.len()) {
+        return Err(Refusal::NotOpen);
+    }
+    let compressed = if opcode.is_control() { None } else { me.endpoint.compress(payload, wanted) };
+    let Some(compressed) = compressed else {
+        return append(me, opcode, WHOLE, payload);
+    };
+    let built = append(me, opcode, Bits { rsv: RSV1, ..WHOLE }, &compressed);
+    me.endpoint.compressed(payload.len(), compressed.len(), built.is_ok());
+    built
+}
+
+#[inline]
+fn append(
+    me: &mut Protocol,
+    opcode: Opcode,
+    Bits { fin, rsv }: Bits,
+    payload: &[u8],
+) -> Result<(), Refusal> {
+    let key = keys::draw().map_err(Refusal::NoKey)?;
+    let header = Header { fin, rsv, ..Header::new(opcode, payload.len(), Some(key)) };
+    if me.endpoint.holds(opcode) {
+        return me.endpoint.hold_back(&header, payload).map_err(|_| Refusal::NoMemory);
+    }
+    me.transport.backlog.piece.push(&header, payload).map_err(|_| Refusal::NoMemory)
 }
 
 /// Refuse a connection that nothing can be sent on.
@@ -107,17 +227,12 @@ pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
     Err(failure::not_open(slf, &format!("a {opcode} frame")))
 }
 
-/// Check that a frame for `size` bytes can be sent now, and count it.
+/// Check that a frame for `size` bytes can be sent now, and count it; returns its way.
 #[inline]
-fn permit(
-    slf: &Bound<'_, Protocol>,
-    socket: Option<Socket>,
-    opcode: Opcode,
-    size: usize,
-) -> PyResult<Way> {
+fn permit(slf: &Bound<'_, Protocol>, way: Way, opcode: Opcode, size: usize) -> PyResult<Way> {
     let mut me = slf.borrow_mut();
     if me.endpoint.permit(opcode, size) {
-        return Ok(if me.endpoint.holds(opcode) { Way::Held } else { Way::Free(socket) });
+        return Ok(if me.endpoint.holds(opcode) { Way::Held } else { way });
     }
     drop(me);
     Err(failure::not_open(slf, &format!("a {opcode} frame")))
@@ -141,38 +256,16 @@ fn send_frame(
     if let Some(socket) = socket {
         return match write::send_frame(py, socket, &header, payload, key) {
             Ok(None) => Ok(()),
-            Ok(Some(rest)) => give(slf, opcode, rest.bind(py)),
+            Ok(Some(rest)) => output::give(slf, opcode, rest.bind(py)),
             Err(Failed { error, cut: false }) => Err(error),
-            Err(Failed { error, cut: true }) => Err(cut_off(slf, error)?),
+            Err(Failed { error, cut: true }) => Err(output::cut_off(slf, error)?),
         };
     }
     let frame = PyBytes::new_with(py, header.encoded_len() + payload.len(), |out| {
         frame::write_frame(&header, payload, out);
         Ok(())
     })?;
-    give(slf, opcode, &frame)
-}
-
-/// Give a frame to the transport, which may find, or have found, that it cannot write any more: who
-/// sends in a loop that never waits would not be told by the event loop.
-fn give(slf: &Bound<'_, Protocol>, opcode: Opcode, frame: &Bound<'_, PyBytes>) -> PyResult<()> {
-    if let Err(error) = transport::write(slf, frame) {
-        return Err(cut_off(slf, error)?);
-    }
-    if transport::is_severed(slf)? {
-        slf.borrow_mut().endpoint.sever();
-        return Err(failure::not_open(slf, &format!("a {opcode} frame")));
-    }
-    Ok(())
-}
-
-/// A part of a frame may have left. Drops the connection, and returns the error, which is for the sender,
-/// too.
-#[cold]
-fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
-    failure::cut_off(slf, &error);
-    settle(slf)?;
-    Ok(error)
+    output::give(slf, opcode, &frame)
 }
 
 /// Something was to be sent, but the event loop is closed.

@@ -7,9 +7,9 @@ use pyo3::types::PyIterator;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::state::Protocol;
-use super::{room, send, unawaited};
-use crate::python::cpython::memory;
+use super::{batch, room, send, unawaited};
 use crate::python::cpython::slots::{self, Poll};
+use crate::python::values::outgoing::{self, Outgoing};
 use crate::registry::Opcode;
 
 /// What `send_str()` and its like return. The frame is written already; awaiting this waits until
@@ -27,6 +27,10 @@ pub struct Sent {
 /// Whether the frame is written.
 enum Frame {
     Written,
+    /// It waits behind others that the transport has no room for, in the call with this number.
+    Queued(u64),
+    /// The same of a batch, of which some are written; whoever awaits it may take back the rest.
+    Batch(u64),
     /// It will be, by whoever awaits it.
     Due(Box<Due>),
     /// It never will be.
@@ -37,24 +41,47 @@ enum Frame {
 struct Due {
     /// The WebSocket, kept until then.
     response: Py<PyAny>,
-    opcode: Opcode,
-    payload: Vec<u8>,
-    /// Whether it is to be compressed, if somebody has said so.
-    compress: Option<bool>,
+    what: What,
 }
 
-impl Due {
-    fn send(&self, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
-        send::check_place(protocol, self.opcode)?;
-        if self.opcode.is_control() {
-            send::send_control(protocol, self.opcode, &self.payload)
-        } else {
-            send::send_compressed(protocol, self.opcode, &self.payload, self.compress)
-        }
+enum What {
+    One(Outgoing),
+    Many(Vec<Outgoing>),
+    /// The same, not looked at yet: the method is a coroutine, in whatever thread it is called.
+    Iterable(Py<PyAny>),
+}
+
+impl What {
+    /// Send it; returns what became of the frame.
+    fn send(self, protocol: &Bound<'_, Protocol>) -> PyResult<(Opcode, Frame)> {
+        let py = protocol.py();
+        let opcode = match &self {
+            Self::One(message) => message.opcode(),
+            Self::Many(_) | Self::Iterable(_) => Opcode::Text,
+        };
+        send::check_place(protocol, opcode)?;
+        let messages = match self {
+            Self::One(message) => {
+                let payload = message.payload(py)?;
+                if opcode.is_control() {
+                    send::send_control(protocol, opcode, payload)?;
+                } else {
+                    send::send_compressed(protocol, opcode, payload, message.compress())?;
+                }
+                return Ok((opcode, Sent::last_of(protocol)));
+            }
+            Self::Many(messages) => messages,
+            Self::Iterable(messages) => outgoing::all(messages.bind(py))?,
+        };
+        let call = batch::send_many(protocol, messages)?;
+        Ok((opcode, call.map_or(Frame::Written, Frame::Batch)))
     }
 
     fn method(&self) -> &'static str {
-        unawaited::send_method(self.opcode).0
+        match self {
+            Self::One(message) => unawaited::send_method(message.opcode()).0,
+            Self::Many(_) | Self::Iterable(_) => "send_many",
+        }
     }
 }
 
@@ -68,33 +95,72 @@ impl Sent {
         payload: &[u8],
         compress: Option<bool>,
     ) -> PyResult<Py<Self>> {
+        let message = Outgoing::copy(response.py(), opcode, payload, compress)?;
+        Self::due(response, protocol, What::One(message))
+    }
+
+    /// What `send_many()` returns there.
+    #[cold]
+    pub fn batch_elsewhere(
+        response: &Bound<'_, PyAny>,
+        protocol: &Py<Protocol>,
+        messages: Vec<Outgoing>,
+    ) -> PyResult<Py<Self>> {
+        Self::due(response, protocol, What::Many(messages))
+    }
+
+    /// What `send_many()` returns where it is a coroutine.
+    pub fn deferred_batch(
+        response: &Bound<'_, PyAny>,
+        protocol: &Py<Protocol>,
+        messages: &Bound<'_, PyAny>,
+    ) -> PyResult<Py<Self>> {
+        Self::due(response, protocol, What::Iterable(messages.clone().unbind()))
+    }
+
+    fn due(response: &Bound<'_, PyAny>, protocol: &Py<Protocol>, what: What) -> PyResult<Py<Self>> {
         let py = response.py();
         let blank =
             Self { protocol: Some(protocol.clone_ref(py)), waiting: None, frame: Frame::Dropped };
         let sent = Py::new(py, blank)?;
-        sent.bind(py).borrow_mut().frame = Frame::Due(Box::new(Due {
-            response: response.clone().unbind(),
-            opcode,
-            payload: memory::copy(py, payload)?,
-            compress,
-        }));
+        let due = Due { response: response.clone().unbind(), what };
+        sent.bind(py).borrow_mut().frame = Frame::Due(Box::new(due));
         Ok(sent)
+    }
+
+    /// What `send_many()` returns when it has written what there is room for.
+    pub fn after_batch(slf: &Bound<'_, Protocol>, call: Option<u64>) -> PyResult<Py<Self>> {
+        let Some(call) = call else {
+            return Self::after_write(slf, Opcode::Text);
+        };
+        let py = slf.py();
+        let protocol = Some(slf.clone().unbind());
+        let sent = Self { protocol, waiting: None, frame: Frame::Batch(call) };
+        // Likewise: what is to be written will be.
+        Py::new(py, sent).or_else(|_| Self::done(py))
+    }
+
+    /// What has become of the frame that was sent last.
+    fn last_of(slf: &Bound<'_, Protocol>) -> Frame {
+        slf.borrow().transport.backlog.last().map_or(Frame::Written, Frame::Queued)
     }
 
     /// Write the frame if that is still to be done.
     fn write_due(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
-        if matches!(slf.borrow().frame, Frame::Written) {
+        if !matches!(slf.borrow().frame, Frame::Due(_) | Frame::Dropped) {
             return Ok(());
         }
         let frame = std::mem::replace(&mut slf.borrow_mut().frame, Frame::Dropped);
         let Frame::Due(due) = frame else {
             return Err(PyRuntimeError::new_err("cannot reuse a send that failed or was closed"));
         };
-        due.send(protocol)?;
+        let Due { response, what } = *due;
+        let (opcode, frame) = what.send(protocol)?;
+        drop(response);
         // As in `after_write`.
-        let turn = room::turn(protocol, due.opcode).unwrap_or_default();
+        let turn = room::turn(protocol, opcode).unwrap_or_default();
         let mut me = slf.borrow_mut();
-        me.frame = Frame::Written;
+        me.frame = frame;
         me.waiting = turn;
         Ok(())
     }
@@ -116,8 +182,8 @@ impl Sent {
     #[cold]
     fn waiting(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Py<Self>> {
         let waiting = room::turn(slf, opcode)?;
-        let protocol = Some(slf.clone().unbind());
-        Py::new(slf.py(), Self { protocol, waiting, frame: Frame::Written })
+        let (protocol, frame) = (Some(slf.clone().unbind()), Self::last_of(slf));
+        Py::new(slf.py(), Self { protocol, waiting, frame })
     }
 
     /// The object that serves all sends that need not wait: it has no state.
@@ -141,19 +207,32 @@ impl slots::Awaitable for Sent {
         let protocol = protocol.bind(py);
         Self::write_due(slf, protocol)?;
         let waiting = slf.borrow_mut().waiting.take();
-        room::wait(protocol, waiting, |waiting| slf.borrow_mut().waiting = Some(waiting))
+        let poll =
+            room::wait(protocol, waiting, |waiting| slf.borrow_mut().waiting = Some(waiting))?;
+        if let Poll::Ready(_) = poll
+            && let Frame::Queued(call) | Frame::Batch(call) = slf.borrow().frame
+        {
+            batch::check_sent(protocol, call)?;
+        }
+        Ok(poll)
     }
 }
 
 impl Awaitable for Sent {
-    /// Without the frame, if it is not written.
+    /// Without the frame, if it is not written; of a batch, without the rest.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let left = {
             let mut me = slf.borrow_mut();
-            let due = matches!(me.frame, Frame::Due(_));
+            let due = matches!(me.frame, Frame::Due(_) | Frame::Batch(_));
             let frame = due.then(|| std::mem::replace(&mut me.frame, Frame::Dropped));
             (me.waiting.take(), frame)
         };
+        if let (_, Some(Frame::Batch(call))) = left {
+            let protocol = slf.borrow().protocol.as_ref().map(|held| held.clone_ref(slf.py()));
+            if let Some(protocol) = protocol {
+                batch::take_back(protocol.bind(slf.py()), call);
+            }
+        }
         drop(left);
         Ok(())
     }
@@ -165,8 +244,9 @@ impl Awaitable for Sent {
 
     fn method(&self) -> &'static str {
         match &self.frame {
-            Frame::Due(due) => due.method(),
-            Frame::Written | Frame::Dropped => "send",
+            Frame::Due(due) => due.what.method(),
+            Frame::Batch(_) => "send_many",
+            Frame::Written | Frame::Queued(_) | Frame::Dropped => "send",
         }
     }
 }
@@ -178,12 +258,20 @@ awaitable!(impl Sent {
             Frame::Dropped => "<Sent: not written>",
             Frame::Written if self.protocol.is_none() => "<Sent: written>",
             Frame::Written => "<Sent: written, waits for room>",
+            Frame::Queued(_) | Frame::Batch(_) => "<Sent: written as there is room>",
         }
     }
 
     fn __traverse__(&self, visit: pyo3::PyVisit<'_>) -> Result<(), pyo3::PyTraverseError> {
         if let Frame::Due(due) = &self.frame {
             visit.call(&due.response)?;
+            match &due.what {
+                What::One(message) => message.traverse(&visit)?,
+                What::Many(messages) => {
+                    messages.iter().try_for_each(|message| message.traverse(&visit))?;
+                }
+                What::Iterable(messages) => visit.call(messages)?,
+            }
         }
         visit.call(&self.protocol)?;
         visit.call(&self.waiting)
@@ -199,7 +287,8 @@ awaitable!(impl Sent {
 impl Drop for Sent {
     fn drop(&mut self) {
         if let Frame::Due(due) = &self.frame {
-            unawaited::warn(due.method(), true);
+            let elsewhere = !matches!(due.what, What::Iterable(_));
+            unawaited::warn(due.what.method(), elsewhere);
         }
     }
 }

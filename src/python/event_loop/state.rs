@@ -9,6 +9,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator};
 use pyo3::{PyTraverseError, PyVisit};
 
+use super::backlog::Backlog;
 use super::make::{Maker, Making};
 use super::thread::Home;
 use crate::endpoint::{Endpoint, Phase, Settings};
@@ -189,6 +190,8 @@ pub struct Transport {
     pub writes: u32,
     /// While it takes something: the frames that come behind that.
     pub behind: Option<Vec<u8>>,
+    /// What goes to it together, and what waits until it has room.
+    pub backlog: Backlog,
     /// The `TimerHandle` of the ending's step under way.
     pub timer: Option<Py<PyAny>>,
     /// Futures of those who wait for room to write.
@@ -212,9 +215,9 @@ impl Transport {
         self.queued = true;
     }
 
-    /// How many bytes wait behind what it is taking.
-    pub fn waiting_behind(&self) -> usize {
-        self.behind.as_ref().map_or(0, Vec::len)
+    /// How many bytes it has not been given yet.
+    pub fn to_come(&self, py: Python<'_>) -> usize {
+        self.behind.as_ref().map_or(0, Vec::len) + self.backlog.size(py)
     }
 
     /// It is given something.
@@ -226,7 +229,7 @@ impl Transport {
     /// The transport is gone; what it was is to be dropped when the connection is not borrowed.
     pub fn end(&mut self) -> impl Sized + use<> {
         self.socket = None;
-        (self.holder.take(), self.write.take(), self.is_closing.take())
+        (self.holder.take(), self.write.take(), self.is_closing.take(), self.backlog.lose())
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
@@ -235,6 +238,7 @@ impl Transport {
         visit.call(&self.write)?;
         visit.call(&self.is_closing)?;
         visit.call(&self.timer)?;
+        self.backlog.traverse(visit)?;
         let waiters = self.senders.iter().chain(&self.turns).chain(&self.closers);
         waiters.into_iter().try_for_each(|waiter| visit.call(waiter))
     }

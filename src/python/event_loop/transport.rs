@@ -63,6 +63,9 @@ pub fn pause_reading(slf: &Bound<'_, Protocol>, pause: bool) -> PyResult<()> {
 /// where the transport has written a part and not queued the rest yet: its frames come behind.
 pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
     let py = slf.py();
+    if !slf.borrow().transport.backlog.piece.is_empty() {
+        return write_after_gathered(slf, frames);
+    }
     let write = {
         let mut me = slf.borrow_mut();
         let transport = &mut me.transport;
@@ -82,6 +85,17 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
     };
     let result = call::function(&write, [frames]).map(drop);
     write_behind(slf, result)
+}
+
+/// The same behind those that were gathered before.
+#[cold]
+fn write_after_gathered(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult<()> {
+    let py = slf.py();
+    let mut piece = mem::take(&mut slf.borrow_mut().transport.backlog.piece);
+    piece.push_frames(frames.as_bytes()).map_err(|_| memory::exhausted(py))?;
+    let all = memory::bytes(py, piece.as_slice());
+    piece.finish();
+    write(slf, &all?)
 }
 
 /// What came while the transport took something follows it, if that went well. What comes meanwhile

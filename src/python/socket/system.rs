@@ -11,7 +11,7 @@ mod platform {
 
     /// The descriptor of a socket that a connection holds (`Flow::holder`), and that its transport does
     /// not close before it has told the connection. So it is open wherever it is used.
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq, Eq)]
     pub struct Socket(i32);
 
     /// A peer that is gone is an error here, not a signal.
@@ -83,7 +83,7 @@ mod platform {
     use std::io;
 
     /// There is none.
-    #[derive(Clone, Copy)]
+    #[derive(Clone, Copy, PartialEq, Eq)]
     pub enum Socket {}
 
     impl Socket {

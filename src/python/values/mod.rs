@@ -4,5 +4,6 @@ pub mod dialect;
 pub mod errors;
 pub mod kinds;
 pub mod message;
+pub mod outgoing;
 pub mod payload;
 pub mod totals;

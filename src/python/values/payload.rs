@@ -61,7 +61,16 @@ pub fn close_code(code: &Bound<'_, PyAny>) -> PyResult<u16> {
     })
 }
 
-fn expected(name: &str, types: &str, found: &Bound<'_, PyAny>) -> PyErr {
+/// Whether this is a message, and not an iterable of such.
+pub fn is_one_message(data: &Bound<'_, PyAny>) -> bool {
+    data.is_instance_of::<PyString>()
+        || data.is_instance_of::<PyBytes>()
+        || data.is_instance_of::<PyByteArray>()
+        || data.is_instance_of::<PyMemoryView>()
+}
+
+/// The error for an argument of another type.
+pub fn expected(name: &str, types: &str, found: &Bound<'_, PyAny>) -> PyErr {
     let found = found.get_type();
     PyTypeError::new_err(format!("{name} must be {types}, not {found}"))
 }
