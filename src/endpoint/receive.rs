@@ -183,12 +183,14 @@ impl<M> Endpoint<M> {
         match event {
             Event::Close(frame) => self.peer_closed(frame, make),
             Event::Part(part) => self.part(&part, make),
-            // Up to the peer's close frame (§5.5.2), also after this side's.
-            Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
+            // §5.5.2 asks for pongs up to the peer's close frame. After this side's own they would meet a
+            // peer that has answered it and left: its system resets the connection for that, and what
+            // was still on its way is lost, the close frame with it.
             _ if self.ending.discards => {}
             // Its rest does not come any more.
             Event::Large(_) if self.ending.phase == Phase::Gone => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
+            Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
             Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
             Event::Pong(payload) => {
                 if self.pings.answered(&payload, || make.now()) {

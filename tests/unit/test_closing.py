@@ -3,7 +3,7 @@
 import asyncio
 
 import pytest
-from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
 
 from wsclient import ClientConnectionResetError, MsgType, ServerTimeoutError, ws_connect
 
@@ -184,18 +184,6 @@ async def test_what_arrived_before_is_kept_and_what_comes_after_is_dropped(scrip
         assert await close is True
         assert ws.closed
         assert [(await ws.receive()).data for _ in range(3)] == ["a", "b", 1000]
-
-
-async def test_pings_are_answered_until_the_server_closes(scripted):
-    async with linked(scripted) as (ws, wire):
-        close = asyncio.create_task(ws.close())
-        assert (await wire.receive()).opcode == CLOSE
-        await wire.send(frame(PING, b"first"))
-        pong = await wire.receive()
-        assert (pong.opcode, pong.payload) == (PONG, b"first")
-        await wire.send(frame(PING, b"second"), frame(CLOSE, b"\x03\xe8"), frame(PING, b"late"))
-        assert await close is True
-        assert await sent_by_client(wire) == [(PONG, b"second")]
 
 
 async def test_pings_that_come_after_are_dropped_too(scripted):

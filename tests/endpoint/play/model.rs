@@ -165,11 +165,11 @@ impl Model {
                     self.push(kind, content);
                 }
             }
+            What::Ping(_) | What::Pong(_) if self.called || self.missed > 0 => {}
             What::Ping(payload) if self.setting.autoping && seen.writing_paused => {
                 self.newest = Some(payload);
             }
             What::Ping(payload) if self.setting.autoping => self.pongs.push_back(payload),
-            What::Ping(_) | What::Pong(_) if self.called || self.missed > 0 => {}
             What::Pong(_) if self.setting.autoping => {}
             What::Ping(content) if !(lacks && seen.failed == Some(Kind::Ping)) => {
                 self.push(Kind::Ping, content);

@@ -105,10 +105,7 @@ impl Transport {
             mask::copy(&mut payload, &bytes[length..length + size], key);
             bytes = &bytes[length + size..];
             assert_eq!(header.rsv, 0);
-            // §5.5.1 forbids data, and §5.5.2 asks for pongs until the peer's close frame.
-            if header.opcode != Opcode::Pong {
-                assert_eq!(self.close, None, "{header:?} after a close frame");
-            }
+            assert_eq!(self.close, None, "{header:?} after a close frame");
             match header.opcode {
                 Opcode::Close => self.close = Some(payload),
                 Opcode::Pong => self.pongs.push_back(payload),
