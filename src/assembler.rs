@@ -1,5 +1,6 @@
 //! Frames to messages (RFC 6455 §5.4), with the size limit and the UTF-8 check.
 
+use std::collections::TryReserveError;
 use std::mem;
 
 use crate::deflate::Inflater;
@@ -223,6 +224,19 @@ impl Assembler {
         self.frame_start -= end.min(self.frame_start);
         self.parted += end as u64;
         Ok(Some((opcode, part)))
+    }
+
+    /// Take back what has been handed out of it in parts: the message is to be handed out whole.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn rejoin(&mut self, mut parts: Vec<u8>) -> Result<(), TryReserveError> {
+        parts.try_reserve(self.payload.len())?;
+        self.frame_start += parts.len();
+        self.parted -= parts.len() as u64;
+        parts.extend_from_slice(&self.payload);
+        self.payload = parts;
+        Ok(())
     }
 
     /// Hand out the message whose last frame is complete, or what is left of it.

@@ -1,5 +1,7 @@
 //! Messages that are handed out in parts, frame by frame (§5.4).
 
+use std::collections::TryReserveError;
+
 use super::{Connection, Event};
 use crate::assembler::{Part, Parts};
 use crate::error::ProtocolError;
@@ -28,6 +30,15 @@ impl Connection {
         if self.parts == Parts::Wanted {
             self.set_parts(Parts::Whole);
         }
+    }
+
+    /// Take back all that is out of the message under way: it is to be handed out whole.
+    ///
+    /// # Errors
+    /// There is no memory for it.
+    pub fn rejoin(&mut self, parts: Vec<u8>) -> Result<(), TryReserveError> {
+        self.set_parts(Parts::Whole);
+        self.assembler.rejoin(parts)
     }
 
     pub(super) fn set_parts(&mut self, parts: Parts) {

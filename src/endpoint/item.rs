@@ -97,6 +97,9 @@ pub trait Make {
     /// A binary message or a part of one, or a ping or a pong.
     fn bytes(&mut self, kind: Kind, payload: &[u8]) -> Option<Self::Content>;
 
+    /// Append what one of these two was made of; `None` without memory for that.
+    fn unmake(&self, content: &Self::Content, payload: &mut Vec<u8>) -> Option<()>;
+
     /// The peer's close frame.
     fn close(&mut self, frame: &CloseFrame) -> Option<Self::Content>;
 

@@ -21,6 +21,10 @@
 //!     fn bytes(&mut self, _: Kind, payload: &[u8]) -> Option<String> {
 //!         Some(format!("{} bytes", payload.len()))
 //!     }
+//!     fn unmake(&self, content: &String, payload: &mut Vec<u8>) -> Option<()> {
+//!         payload.extend_from_slice(content.as_bytes());
+//!         Some(())
+//!     }
 //!     fn close(&mut self, frame: &CloseFrame) -> Option<String> {
 //!         Some(frame.reason.clone())
 //!     }

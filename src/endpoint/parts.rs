@@ -78,13 +78,41 @@ impl<M> Endpoint<M> {
         item
     }
 
-    /// Whoever wanted a part waits for it no longer. Unless a part has come, the next message comes whole.
+    /// Whoever wanted a part waits for it no longer. Unless one was taken, the message comes whole after
+    /// all: it is for whoever receives next.
     #[cold]
-    pub fn want_no_part(&mut self) {
-        if self.streaming.stage == Stage::Wanted && !self.inbox.begins_with_part() {
-            self.streaming.stage = Stage::Off;
-            self.core.end_parts();
+    pub fn want_no_part<K: Make<Content = M>>(&mut self, make: &mut K) {
+        if self.streaming.stage != Stage::Wanted {
+            return;
         }
+        self.streaming.stage = Stage::Off;
+        if !self.inbox.begins_with_part() {
+            self.core.end_parts();
+        } else if self.rejoin(make).is_none() {
+            self.run_out_of_memory(make);
+        }
+    }
+
+    /// Make the parts that wait one again, the beginning of a message or all of it; `None` without memory.
+    fn rejoin<K: Make<Content = M>>(&mut self, make: &mut K) -> Option<()> {
+        let (mut payload, mut last, mut fits) = (Vec::new(), false, true);
+        while let Some(part) = self.inbox.pop_part() {
+            fits = fits && make.unmake(&part.content, &mut payload).is_some();
+            last = part.kind == Kind::LastPart;
+        }
+        if !fits {
+            return None;
+        }
+        self.parse_if_low();
+        if !last {
+            self.counts.bytes_received -= payload.len() as u64;
+            return self.core.rejoin(payload).ok();
+        }
+        let (kind, content) = match self.streaming.opcode {
+            Opcode::Text => (Kind::Text, make.text(&payload)?),
+            _ => (Kind::Binary, make.bytes(Kind::Binary, &payload)?),
+        };
+        self.inbox.put_back(Item { kind, content }).ok()
     }
 
     /// Nobody wants the rest of the message that is received in parts.
@@ -100,6 +128,11 @@ impl<M> Endpoint<M> {
         self.core.end_parts();
         self.streaming.discards = last != Some(Kind::LastPart) && self.core.is_inside_parts();
         self.streaming.stage = Stage::Off;
+        self.parse_if_low();
+    }
+
+    /// Parts that waited have gone: there may be room for what is held back.
+    fn parse_if_low(&mut self) {
         if !self.flow.held.is_empty() && self.inbox.is_low() {
             self.owe_thing(Due::PARSE);
         }
@@ -125,6 +158,7 @@ impl<M> Endpoint<M> {
 
     fn push_part<K: Make<Content = M>>(&mut self, part: &Part, make: &mut K) {
         let Part { opcode, payload, last } = part;
+        self.streaming.opcode = *opcode;
         let content = match opcode {
             Opcode::Text => make.text(payload),
             _ => make.bytes(Kind::Binary, payload),

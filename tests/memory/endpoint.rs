@@ -34,6 +34,10 @@ impl Make for Summing {
         Some((opcode, payload.len(), sum(payload)))
     }
 
+    fn unmake(&self, _: &Seen, _: &mut Vec<u8>) -> Option<()> {
+        None
+    }
+
     fn close(&mut self, frame: &CloseFrame) -> Option<Seen> {
         Some((Opcode::Close, frame.reason.len(), sum(frame.reason.as_bytes())))
     }

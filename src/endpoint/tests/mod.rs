@@ -42,6 +42,10 @@ impl Make for Bytes {
         self.made(payload)
     }
 
+    fn unmake(&self, content: &Vec<u8>, payload: &mut Vec<u8>) -> Option<()> {
+        (!self.exhausted).then(|| payload.extend_from_slice(content))
+    }
+
     fn close(&mut self, frame: &CloseFrame) -> Option<Vec<u8>> {
         self.made(frame.reason.as_bytes())
     }

@@ -108,19 +108,49 @@ fn leaving_makes_room() {
     assert!(!endpoint.has_message() && !endpoint.is_reading_paused());
 }
 
+fn want_none(endpoint: &mut Tested) {
+    endpoint.want_no_part(&mut Bytes::default());
+}
+
 #[test]
-fn unless_a_part_has_come_the_message_comes_whole_after_all() {
+fn unless_a_part_was_taken_the_message_comes_whole_after_all() {
     let mut endpoint = open();
+    let whole = Some((Kind::Text, b"abc".to_vec()));
     want(&mut endpoint, true);
-    endpoint.want_no_part();
+    want_none(&mut endpoint);
     assert!(!endpoint.is_streaming());
     want(&mut endpoint, true);
     read(&mut endpoint, BEGUN);
-    endpoint.want_no_part();
+    want_none(&mut endpoint);
+    assert!(!endpoint.is_streaming() && !endpoint.has_message());
+    read(&mut endpoint, LAST);
+    assert_eq!(endpoint.take().map(|item| (item.kind, item.content)), whole);
+    assert_eq!((endpoint.row()[0], endpoint.row()[1]), (1, 3));
+    // All of it had come.
+    want(&mut endpoint, true);
+    read(&mut endpoint, &[BEGUN, LAST, b"\x81\x01d"].concat());
+    want_none(&mut endpoint);
+    assert_eq!(endpoint.take().map(|item| (item.kind, item.content)), whole);
+    assert_eq!(endpoint.take().map(|item| item.content), Some(b"d".to_vec()));
+    assert_eq!((endpoint.row()[0], endpoint.row()[1]), (3, 7));
+    // It is wanted in parts again.
+    want(&mut endpoint, true);
+    read(&mut endpoint, BEGUN);
+    want_none(&mut endpoint);
     assert!(want(&mut endpoint, true));
-    assert_eq!(take_part(&mut endpoint), Some((Kind::Part, b"a".to_vec())));
-    endpoint.want_no_part();
+    assert_eq!(take_part(&mut endpoint), Some((Kind::Part, b"ab".to_vec())));
+    want_none(&mut endpoint);
     assert!(want(&mut endpoint, false));
+}
+
+#[test]
+fn parts_that_nobody_has_taken_need_memory_to_be_whole_again() {
+    let mut endpoint = open();
+    want(&mut endpoint, true);
+    read(&mut endpoint, BEGUN);
+    endpoint.want_no_part(&mut Bytes { exhausted: true, ..Bytes::default() });
+    assert_eq!(endpoint.close_code(), Some(1006));
+    assert_eq!(kinds(&mut endpoint), [Kind::Error]);
 }
 
 #[test]

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyString};
 
 use super::reads::Reads;
 use crate::close::CloseFrame;
@@ -62,6 +63,17 @@ impl Make for Making<'_, '_> {
     fn bytes(&mut self, kind: Kind, payload: &[u8]) -> Option<Content> {
         let data = memory::bytes(self.py, payload).ok()?.into_any().unbind();
         Some(if kind.is_data() { self.timed(data) } else { Content { data, extra: None } })
+    }
+
+    fn unmake(&self, content: &Content, payload: &mut Vec<u8>) -> Option<()> {
+        let data = content.data.bind(self.py);
+        let piece = match data.cast::<PyString>() {
+            Ok(text) => text.to_str().ok()?.as_bytes(),
+            Err(_) => data.cast::<PyBytes>().ok()?.as_bytes(),
+        };
+        payload.try_reserve(piece.len()).ok()?;
+        payload.extend_from_slice(piece);
+        Some(())
     }
 
     fn close(&mut self, frame: &CloseFrame) -> Option<Content> {

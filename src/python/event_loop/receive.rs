@@ -304,7 +304,13 @@ impl Awaitable for Receive {
         if let Some(protocol) = protocol {
             stop_reading(protocol.bind(py), slf);
             if wanted.is_part() {
-                protocol.bind(py).borrow_mut().endpoint.want_no_part();
+                let protocol = protocol.bind(py);
+                {
+                    let mut connection = protocol.borrow_mut();
+                    let (endpoint, mut making) = connection.at_work(py);
+                    endpoint.want_no_part(&mut making);
+                }
+                settle(protocol)?;
             }
         }
         drop(held);

@@ -68,6 +68,11 @@ impl Make for Maker {
         self.made(kind, payload)
     }
 
+    fn unmake(&self, content: &Content, payload: &mut Vec<u8>) -> Option<()> {
+        payload.extend_from_slice(content);
+        Some(())
+    }
+
     fn close(&mut self, frame: &CloseFrame) -> Option<Content> {
         let payload = frame.payload().ok()?;
         self.made(Kind::Close, &payload)

@@ -40,7 +40,7 @@ impl World {
             }
             Step::LeaveParts => self.leave_parts(),
             Step::WantNoPart => {
-                self.call(|world| world.endpoint.want_no_part());
+                self.call(|world| world.endpoint.want_no_part(&mut world.make));
                 self.settle();
             }
             Step::Send { size, text } => {
