@@ -1,4 +1,7 @@
-"""A griffe extension: the stub of the Rust core has the types, the built module the docstrings."""
+"""A griffe extension: the stub of the Rust core has the types, the built module the docstrings.
+
+And the sections that are called Example are examples: griffe knows the plural alone.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +19,7 @@ class CoreDocstrings(griffe.Extension):
         """Called by griffe when it has loaded a package."""
         if pkg.name == "wsclient":
             _describe(pkg["_core"], importlib.import_module("wsclient._core"), pkg.docstring)
+            _find_examples(pkg)
 
 
 def _describe(documented: griffe.Object, built: object, like: griffe.Docstring) -> None:
@@ -32,3 +36,12 @@ def _describe(documented: griffe.Object, built: object, like: griffe.Docstring) 
             if "__new__" in member.members:
                 member.members.setdefault("__init__", member.members["__new__"])
             _describe(member, counterpart, like)
+
+
+def _find_examples(documented: griffe.Object) -> None:
+    if documented.docstring is not None:
+        text = documented.docstring.value
+        documented.docstring.value = text.replace("\nExample:\n", "\nExamples:\n")
+    for member in documented.members.values():
+        if not member.is_alias:
+            _find_examples(member)

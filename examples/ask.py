@@ -32,7 +32,7 @@ class Caller:
 
     async def listen(self) -> None:
         async for msg in self.ws:
-            if msg.tp == wsclient.MsgType.text:
+            if msg.type is wsclient.WSMsgType.TEXT:
                 reply = msg.json()
                 waiting = self.waiting.get(reply["id"])
                 if waiting is not None and not waiting.done():

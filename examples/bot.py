@@ -8,7 +8,7 @@ async def main(url):
     async with wsclient.ws_connect(url) as ws:
         await ws.send_str("hello")
         async for msg in ws:
-            if msg.tp == wsclient.MsgType.text:
+            if msg.type is wsclient.WSMsgType.TEXT:
                 print(msg.data)
 
 

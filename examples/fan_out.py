@@ -49,7 +49,7 @@ async def main(url: str) -> None:
         for name in ("one", "two", "three"):
             group.create_task(worker(name, topic.subscribe()))
         async for msg in ws:
-            if msg.tp == wsclient.MsgType.text:
+            if msg.type is wsclient.WSMsgType.TEXT:
                 topic.publish(msg.data)
         topic.publish(END)
 

@@ -11,7 +11,7 @@ async def main(url: str) -> None:
     async with wsclient.ws_connect(url, heartbeat=20) as ws:
         while not ws.closed:
             *older, newest = await ws.receive_many()
-            if newest.tp == wsclient.MsgType.text:
+            if newest.type is wsclient.WSMsgType.TEXT:
                 print(f"{newest.data} ({len(older)} older ones passed over)")
         print(f"closed with code {ws.close_code}: {ws.close_reason or ws.exception()}")
 

@@ -28,7 +28,7 @@ async def main(url: str) -> None:
     ):
         await ws.send_json({"subscribe": ["BTC", "ETH"]})
         async for msg in ws:
-            if msg.tp == wsclient.MsgType.text:
+            if msg.type is wsclient.WSMsgType.TEXT:
                 price = msg.json()
                 print(f"{price['symbol']} {price['price']} ({ws.dropped} passed over)", flush=True)
 

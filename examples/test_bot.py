@@ -14,7 +14,7 @@ async def bot(url, **options):
     prices = []
     async for ws in wsclient.reconnect(url, **options):
         await ws.send_json(SUBSCRIBE)
-        prices += [msg.json()["price"] async for msg in ws if msg.tp == wsclient.MsgType.text]
+        prices += [msg.json()["price"] async for msg in ws if msg.type is wsclient.WSMsgType.TEXT]
         if ws.close_code == wsclient.WSCloseCode.OK:
             break
     return prices

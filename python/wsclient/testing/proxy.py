@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 __all__ = ["FAULTS", "HARMLESS", "Fault", "FaultProxy", "ProxiedConnection"]
 
 Fault: TypeAlias = Literal["delay", "split", "coalesce", "cut", "reset", "half-open", "stall"]
+"""The name of a fault."""
 
 FAULTS: tuple[Fault, ...] = (
     "delay",
