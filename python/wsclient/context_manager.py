@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
 else:
     from typing import TypeVar
 
