@@ -43,7 +43,7 @@ else:
 
 __all__ = ["ClientWebSocketResponse", "introduce", "numbers"]
 
-numbers = itertools.count(1)
+numbers: itertools.count[int] = itertools.count(1)
 """What `ClientWebSocketResponse.id` of the next connection is taken from."""
 
 
