@@ -19,8 +19,10 @@ if TYPE_CHECKING:
     WSMessage: TypeAlias = (
         Message[Literal[MsgType.TEXT], _Text, Any]
         | Message[Literal[MsgType.BINARY], bytes, Any]
-        | Message[Literal[MsgType.PING, MsgType.PONG], bytes, str]
-        | Message[Literal[MsgType.CLOSE, MsgType.CLOSED], int, str]
+        | Message[Literal[MsgType.PING], bytes, str]
+        | Message[Literal[MsgType.PONG], bytes, str]
+        | Message[Literal[MsgType.CLOSE], int, str]
+        | Message[Literal[MsgType.CLOSED], int, str]
         | Message[Literal[MsgType.CLOSING], None, str]
         | Message[Literal[MsgType.ERROR], BaseException, str]
     )
