@@ -24,17 +24,11 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .network.connector import BaseConnector
-    from .options import BytesOptions, ConnectOptions, Options, TextOptions
+    from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
     from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
-    _BytesWS = TypeVar(
-        "_BytesWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[bytes]
-    )
-    _AnyWS = TypeVar(
-        "_AnyWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[Any]
-    )
 else:
     from typing import TypeVar
 
@@ -80,16 +74,16 @@ def ws_connect(
     *,
     connector: BaseConnector | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
-    **options: Unpack[BytesOptions[_BytesWS]],
-) -> Connecting[_BytesWS]: ...
+    **options: Unpack[BytesOptions[BytesWS]],
+) -> Connecting[BytesWS]: ...
 @overload
 def ws_connect(
     url: str | URL,
     *,
     connector: BaseConnector | None = None,
     loop: asyncio.AbstractEventLoop | None = None,
-    **options: Unpack[ConnectOptions[_AnyWS]],
-) -> Connecting[_AnyWS]: ...
+    **options: Unpack[ConnectOptions[AnyWS]],
+) -> Connecting[AnyWS]: ...
 @takes_options
 def ws_connect(
     url: str | URL,
@@ -156,10 +150,10 @@ def reconnect(
     process_exception: Callable[[Exception], Exception | None] = ...,
     reconnect_delays: Callable[[], Iterable[float]] = ...,
     healthy_after: float = 10.0,
-    on_state: Callable[[ReconnectEvent[_BytesWS]], object] | None = None,
+    on_state: Callable[[ReconnectEvent[BytesWS]], object] | None = None,
     connector: BaseConnector | None = None,
-    **options: Unpack[BytesOptions[_BytesWS]],
-) -> AsyncGenerator[_BytesWS, None]: ...
+    **options: Unpack[BytesOptions[BytesWS]],
+) -> AsyncGenerator[BytesWS, None]: ...
 @overload
 def reconnect(
     url: str | URL,
@@ -167,10 +161,10 @@ def reconnect(
     process_exception: Callable[[Exception], Exception | None] = ...,
     reconnect_delays: Callable[[], Iterable[float]] = ...,
     healthy_after: float = 10.0,
-    on_state: Callable[[ReconnectEvent[_AnyWS]], object] | None = None,
+    on_state: Callable[[ReconnectEvent[AnyWS]], object] | None = None,
     connector: BaseConnector | None = None,
-    **options: Unpack[ConnectOptions[_AnyWS]],
-) -> AsyncGenerator[_AnyWS, None]: ...
+    **options: Unpack[ConnectOptions[AnyWS]],
+) -> AsyncGenerator[AnyWS, None]: ...
 @takes_options
 def reconnect(
     url: str | URL,

@@ -43,6 +43,12 @@ if TYPE_CHECKING:
     from .types import LooseHeaders
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
+    BytesWS = TypeVar(
+        "BytesWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[bytes]
+    )
+    AnyWS = TypeVar(
+        "AnyWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[Any]
+    )
     _F = TypeVar("_F", bound=Callable[..., object])
 else:
     from typing import TypeVar

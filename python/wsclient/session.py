@@ -43,17 +43,11 @@ if TYPE_CHECKING:
 
     from .handshake.cookies import LooseCookies
     from .network.connector import BaseConnector
-    from .options import BytesOptions, ConnectOptions, Options, TextOptions
+    from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
     from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
-    _BytesWS = TypeVar(
-        "_BytesWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[bytes]
-    )
-    _AnyWS = TypeVar(
-        "_AnyWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[Any]
-    )
 else:
     from typing import TypeVar
 
@@ -162,12 +156,12 @@ class ClientSession:
     ) -> Connecting[_WS]: ...
     @overload
     def ws_connect(
-        self, url: str | URL, **options: Unpack[BytesOptions[_BytesWS]]
-    ) -> Connecting[_BytesWS]: ...
+        self, url: str | URL, **options: Unpack[BytesOptions[BytesWS]]
+    ) -> Connecting[BytesWS]: ...
     @overload
     def ws_connect(
-        self, url: str | URL, **options: Unpack[ConnectOptions[_AnyWS]]
-    ) -> Connecting[_AnyWS]: ...
+        self, url: str | URL, **options: Unpack[ConnectOptions[AnyWS]]
+    ) -> Connecting[AnyWS]: ...
     @takes_options
     def ws_connect(self, url: str | URL, **options: Unpack[ConnectOptions[_WS]]) -> Connecting[_WS]:
         """Open a WebSocket.
@@ -216,9 +210,9 @@ class ClientSession:
         process_exception: Callable[[Exception], Exception | None] = ...,
         reconnect_delays: Callable[[], Iterable[float]] = ...,
         healthy_after: float = 10.0,
-        on_state: Callable[[ReconnectEvent[_BytesWS]], object] | None = None,
-        **options: Unpack[BytesOptions[_BytesWS]],
-    ) -> AsyncGenerator[_BytesWS, None]: ...
+        on_state: Callable[[ReconnectEvent[BytesWS]], object] | None = None,
+        **options: Unpack[BytesOptions[BytesWS]],
+    ) -> AsyncGenerator[BytesWS, None]: ...
     @overload
     def reconnect(
         self,
@@ -227,9 +221,9 @@ class ClientSession:
         process_exception: Callable[[Exception], Exception | None] = ...,
         reconnect_delays: Callable[[], Iterable[float]] = ...,
         healthy_after: float = 10.0,
-        on_state: Callable[[ReconnectEvent[_AnyWS]], object] | None = None,
-        **options: Unpack[ConnectOptions[_AnyWS]],
-    ) -> AsyncGenerator[_AnyWS, None]: ...
+        on_state: Callable[[ReconnectEvent[AnyWS]], object] | None = None,
+        **options: Unpack[ConnectOptions[AnyWS]],
+    ) -> AsyncGenerator[AnyWS, None]: ...
     @takes_options
     def reconnect(
         self,
