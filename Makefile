@@ -58,6 +58,7 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	$(BIN)/ruff format --check
 	$(BIN)/mypy
 	$(BIN)/pyright --pythonpath $(BIN)/python
+	PATH=$(abspath $(BIN)):$$PATH $(BIN)/pyright --verifytypes wsclient --ignoreexternal
 	$(BIN)/python -m mypy.stubtest wsclient._core
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings

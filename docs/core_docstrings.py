@@ -11,6 +11,15 @@ from typing import Any
 
 import griffe
 
+# What is for type checkers, and what readers are shown.
+PARAMETERS = {
+    "_WSMessage[_Text_co]": "WSMessage",
+    "_Text_co": "str",
+    "_Tp_co": "MsgType",
+    "_Data_co": "Any",
+    "_Extra_co": "Any",
+}
+
 
 class CoreDocstrings(griffe.Extension):
     """Gives the objects of `_core.pyi` the docstrings of the built extension."""
@@ -31,6 +40,12 @@ def _describe(documented: griffe.Object, built: object, like: griffe.Docstring) 
             member.docstring = griffe.Docstring(
                 text, parent=member, parser=like.parser, parser_options=like.parser_options
             )
+        if member.is_function or member.is_attribute:
+            shown = plain = str(member.annotation)
+            for parameter, instead in PARAMETERS.items():
+                plain = plain.replace(parameter, instead)
+            if plain != shown:
+                setattr(member, "returns" if member.is_function else "annotation", plain)
         if member.is_class:
             # griffe looks for a class's parameters in `__init__` alone.
             if "__new__" in member.members:

@@ -4,7 +4,7 @@ import sys
 import wsclient
 
 
-async def main(url):
+async def main(url: str) -> None:
     async with wsclient.ws_connect(url) as ws:
         await ws.send_str("hello")
         async for msg in ws:

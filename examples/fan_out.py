@@ -9,11 +9,12 @@ from collections.abc import AsyncIterator
 
 import wsclient
 
-END = None
-
 
 class Topic:
-    """Copies what it is given to all queues; a full one loses its oldest message."""
+    """Copies what it is given to all queues; a full one loses its oldest message.
+
+    None ends them.
+    """
 
     def __init__(self) -> None:
         self.queues: set[asyncio.Queue[str | None]] = set()
@@ -26,7 +27,7 @@ class Topic:
 
     async def messages(self, queue: asyncio.Queue[str | None]) -> AsyncIterator[str]:
         try:
-            while (message := await queue.get()) is not END:
+            while (message := await queue.get()) is not None:
                 yield message
         finally:
             self.queues.discard(queue)
@@ -51,7 +52,7 @@ async def main(url: str) -> None:
         async for msg in ws:
             if msg.type is wsclient.WSMsgType.TEXT:
                 topic.publish(msg.data)
-        topic.publish(END)
+        topic.publish(None)
 
 
 asyncio.run(main(sys.argv[1]))

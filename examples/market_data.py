@@ -12,7 +12,7 @@ import wsclient
 
 def symbol(msg: wsclient.Message) -> str:
     """Tell which messages replace each other."""
-    return json.loads(msg.data)["symbol"]
+    return str(json.loads(msg.data)["symbol"])
 
 
 def note(event: wsclient.ReconnectEvent) -> None:

@@ -13,7 +13,8 @@ import wsclient
 async def follow(session: wsclient.ClientSession, url: str) -> None:
     async with session.ws_connect(url) as ws:
         async for msg in ws:
-            print(f"got {msg.data}", flush=True)
+            if msg.type is wsclient.WSMsgType.TEXT:
+                print(f"got {msg.data}", flush=True)
     print(f"closed, code {ws.close_code}", flush=True)
 
 

@@ -13,11 +13,10 @@ Example:
 """
 
 import os
-from collections.abc import Sequence
 from importlib import import_module
 from typing import TYPE_CHECKING
 
-from ._core import Message, forked
+from ._core import forked
 from .client import reconnect, ws_connect
 from .distribution import VERSION
 from .exceptions import (
@@ -48,6 +47,7 @@ from .handshake.auth import BasicAuth
 from .handshake.cookies import CookiePolicy
 from .handshake.extensions import PerMessageDeflate
 from .heartbeat import Heartbeat
+from .message import Message, WSMessage
 from .network.connector import BaseConnector
 from .network.resolver import AbstractResolver, ResolveResult
 from .network.tcp import TCPConnector
@@ -136,10 +136,6 @@ __all__ = [
     "reconnect",
     "ws_connect",
 ]
-
-WSMessage = Message
-# For `case (tp, data, extra):`, which only sequences match.
-Sequence.register(Message)  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType]
 
 if hasattr(os, "register_at_fork"):
     os.register_at_fork(after_in_child=forked)

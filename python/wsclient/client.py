@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
 from .context_manager import Connecting
 from .network.connector import check_connector
@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from yarl import URL
 
     from .network.connector import BaseConnector
-    from .options import ConnectOptions, Options
+    from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
     from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
 else:
     from typing import TypeVar
 
@@ -60,6 +60,30 @@ class _Disposable(ClientSession):
         when_lost(connection, self._end)
 
 
+@overload
+def ws_connect(
+    url: str | URL,
+    *,
+    connector: BaseConnector | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    **options: Unpack[TextOptions[_WS]],
+) -> Connecting[_WS]: ...
+@overload
+def ws_connect(
+    url: str | URL,
+    *,
+    connector: BaseConnector | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    **options: Unpack[BytesOptions[BytesWS]],
+) -> Connecting[BytesWS]: ...
+@overload
+def ws_connect(
+    url: str | URL,
+    *,
+    connector: BaseConnector | None = None,
+    loop: asyncio.AbstractEventLoop | None = None,
+    **options: Unpack[ConnectOptions[AnyWS]],
+) -> Connecting[AnyWS]: ...
 @takes_options
 def ws_connect(
     url: str | URL,
@@ -108,6 +132,39 @@ async def _open_alone(
     return await _Disposable(connector, loop).open(url, given, options, made)
 
 
+@overload
+def reconnect(
+    url: str | URL,
+    *,
+    process_exception: Callable[[Exception], Exception | None] = ...,
+    reconnect_delays: Callable[[], Iterable[float]] = ...,
+    healthy_after: float = 10.0,
+    on_state: Callable[[ReconnectEvent[_WS]], object] | None = None,
+    connector: BaseConnector | None = None,
+    **options: Unpack[TextOptions[_WS]],
+) -> AsyncGenerator[_WS, None]: ...
+@overload
+def reconnect(
+    url: str | URL,
+    *,
+    process_exception: Callable[[Exception], Exception | None] = ...,
+    reconnect_delays: Callable[[], Iterable[float]] = ...,
+    healthy_after: float = 10.0,
+    on_state: Callable[[ReconnectEvent[BytesWS]], object] | None = None,
+    connector: BaseConnector | None = None,
+    **options: Unpack[BytesOptions[BytesWS]],
+) -> AsyncGenerator[BytesWS, None]: ...
+@overload
+def reconnect(
+    url: str | URL,
+    *,
+    process_exception: Callable[[Exception], Exception | None] = ...,
+    reconnect_delays: Callable[[], Iterable[float]] = ...,
+    healthy_after: float = 10.0,
+    on_state: Callable[[ReconnectEvent[AnyWS]], object] | None = None,
+    connector: BaseConnector | None = None,
+    **options: Unpack[ConnectOptions[AnyWS]],
+) -> AsyncGenerator[AnyWS, None]: ...
 @takes_options
 def reconnect(
     url: str | URL,

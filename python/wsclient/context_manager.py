@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from typing_extensions import TypeVar
     from yarl import URL
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
 else:
     from typing import TypeVar
 
@@ -46,7 +46,8 @@ class Connecting(Coroutine[Any, Any, _WS], Generic[_WS]):
     def __init__(self, opening: Coroutine[Any, Any, _WS], function: str, url: str | URL) -> None:
         # What asyncio and warnings know a coroutine by.
         named: Any = opening
-        self.__name__ = named.__name__ = function.rpartition(".")[2]
+        self.__name__: str = function.rpartition(".")[2]
+        named.__name__ = self.__name__
         self.__qualname__ = named.__qualname__ = function
         self._opening = opening
         self._url = url

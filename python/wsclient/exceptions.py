@@ -113,7 +113,7 @@ class ClientConnectorError(ClientOSError):
     ) -> None:
         super().__init__(os_error.errno, os_error.strerror or str(os_error))
         # What pickle calls the class with; OSError would keep (errno, strerror).
-        self.args = (host, port, os_error)
+        self.args: tuple[object, ...] = (host, port, os_error)
         self.host = host
         self.port = port
         self.os_error = os_error
@@ -202,7 +202,7 @@ class UnixClientConnectorError(ClientConnectorError):
 
     def __init__(self, path: str, os_error: OSError) -> None:
         super().__init__(path, 0, os_error, step="unix")
-        self.args = (path, os_error)
+        self.args: tuple[object, ...] = (path, os_error)
         self.path = path
 
     def __str__(self) -> str:
@@ -357,7 +357,7 @@ class WebSocketError(ClientError):
 
     def __init__(self, code: int, message: str) -> None:
         super().__init__(code, message)
-        self.code = int(code)
+        self.code: int = int(code)
         self.message = message
 
     def __str__(self) -> str:

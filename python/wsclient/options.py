@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import inspect
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Any, Generic, TypedDict
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypedDict
 
 from yarl import URL
 
@@ -42,7 +42,13 @@ if TYPE_CHECKING:
     from .tracing import ConnectStep
     from .types import LooseHeaders
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
+    BytesWS = TypeVar(
+        "BytesWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[bytes]
+    )
+    AnyWS = TypeVar(
+        "AnyWS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse[Any]
+    )
     _F = TypeVar("_F", bound=Callable[..., object])
 else:
     from typing import TypeVar
@@ -54,7 +60,39 @@ __all__ = ["DEFAULTS", "ConnectOptions", "Options", "check_url", "takes_options"
 MAX_MSG_SIZE = 4 * 1024 * 1024
 
 
-class ConnectOptions(TypedDict, Generic[_WS], total=False):
+class _Options(TypedDict, Generic[_WS], total=False):
+    # All but the one that says what type the WebSocket has.
+    protocols: Sequence[str]
+    timeout: float | ClientWSTimeout | None
+    receive_timeout: float | None
+    connect_timeout: float | None
+    ws_response_class: type[_WS]
+    autoclose: bool
+    autoping: bool
+    heartbeat: float | Heartbeat | None
+    busy_poll: float
+    origin: str | None
+    headers: LooseHeaders | None
+    params: Query
+    auth: BasicAuth | None
+    max_redirects: int
+    ssl: SSLSetting | None
+    server_hostname: str | None
+    proxy: str | URL | None
+    proxy_auth: BasicAuth | None
+    proxy_headers: LooseHeaders | None
+    proxy_ssl: SSLSetting
+    trust_env: bool
+    compress: int | PerMessageDeflate
+    max_msg_size: int
+    max_frame_size: int
+    queue: Queue | None
+    max_queue: int | tuple[int, int] | None
+    receive_time: bool
+    trace: Callable[[ConnectStep], object] | None
+
+
+class ConnectOptions(_Options[_WS], Generic[_WS], total=False):
     """The keyword arguments of `ws_connect` and `ClientSession`.
 
     What a call is not given is as the session was given it, and else the default. The names are
@@ -108,8 +146,6 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
         max_frame_size: The largest payload of one frame to take, in bytes as it comes and when it
             is decompressed; 0, the default, for no limit. A larger one fails the connection with
             close code 1009, before it has come.
-        decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
-            known to be UTF-8.
         queue: What becomes of messages that nobody takes: a `DropOldest` or a `Conflate`. None, the
             default, loses none: reading pauses, and TCP slows the server down.
         max_queue: How many messages may wait: an int, or a pair of when reading pauses and when it
@@ -120,37 +156,24 @@ class ConnectOptions(TypedDict, Generic[_WS], total=False):
             which its last byte was read from the socket; off by default.
         trace: Called with a `ConnectStep` at the start and the end of each step of opening. What it
             raises is told to the event loop's exception handler, and changes nothing.
+        decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
+            known to be UTF-8.
     """
 
-    protocols: Sequence[str]
-    timeout: float | ClientWSTimeout | None
-    receive_timeout: float | None
-    connect_timeout: float | None
-    ws_response_class: type[_WS]
-    autoclose: bool
-    autoping: bool
-    heartbeat: float | Heartbeat | None
-    busy_poll: float
-    origin: str | None
-    headers: LooseHeaders | None
-    params: Query
-    auth: BasicAuth | None
-    max_redirects: int
-    ssl: SSLSetting | None
-    server_hostname: str | None
-    proxy: str | URL | None
-    proxy_auth: BasicAuth | None
-    proxy_headers: LooseHeaders | None
-    proxy_ssl: SSLSetting
-    trust_env: bool
-    compress: int | PerMessageDeflate
-    max_msg_size: int
-    max_frame_size: int
     decode_text: bool
-    queue: Queue | None
-    max_queue: int | tuple[int, int] | None
-    receive_time: bool
-    trace: Callable[[ConnectStep], object] | None
+
+
+if TYPE_CHECKING:
+
+    class TextOptions(_Options[_WS], Generic[_WS], total=False):
+        """`ConnectOptions` with which text is `str`."""
+
+        decode_text: Literal[True]
+
+    class BytesOptions(_Options[_WS], Generic[_WS]):
+        """`ConnectOptions` with which text is `bytes`."""
+
+        decode_text: Literal[False]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -161,7 +184,7 @@ class Options:
     timeout: float | None = 10.0
     receive_timeout: float | None = None
     connect_timeout: float | None = 10.0
-    ws_response_class: type[ClientWebSocketResponse] = ClientWebSocketResponse
+    ws_response_class: type[ClientWebSocketResponse[Any]] = ClientWebSocketResponse
     autoclose: bool = True
     autoping: bool = True
     heartbeat: float | Heartbeat | None = None
@@ -181,11 +204,11 @@ class Options:
     compress: int | PerMessageDeflate = 0
     max_msg_size: int = MAX_MSG_SIZE
     max_frame_size: int = 0
-    decode_text: bool = True
     queue: Queue | None = None
     max_queue: tuple[int, int] | None = None
     receive_time: bool = False
     trace: Callable[[ConnectStep], object] | None = None
+    decode_text: bool = True
 
     def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
         """Choose the proxy for a URL; see `parse_proxy` for what can be wrong with it.
@@ -275,7 +298,7 @@ def _read_class(name: str, value: object) -> object:
     if not (isinstance(value, type) and issubclass(value, ClientWebSocketResponse)):
         got = value.__qualname__ if isinstance(value, type) else kind_of(value)
         raise TypeError(f"{name} must be a subclass of ClientWebSocketResponse, got {got}")
-    return value
+    return value  # pyright: ignore[reportUnknownVariableType] - whatever its parameter is
 
 
 def _read_origin(name: str, value: object) -> str:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from ssl import SSLCertVerificationError
-from typing import TYPE_CHECKING, Generic, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, Generic, Literal, TypeAlias
 
 from .arguments import read_callable, read_seconds, read_type
 from .exceptions import (
@@ -30,7 +30,7 @@ if TYPE_CHECKING:
 
     from typing_extensions import TypeVar
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
 else:
     from typing import TypeVar
 

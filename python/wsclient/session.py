@@ -6,7 +6,7 @@ import asyncio
 import contextlib
 from functools import partial
 from http.cookiejar import CookieJar
-from typing import TYPE_CHECKING, Any, cast
+from typing import TYPE_CHECKING, Any, cast, overload
 from weakref import WeakKeyDictionary
 
 from multidict import CIMultiDict
@@ -43,11 +43,11 @@ if TYPE_CHECKING:
 
     from .handshake.cookies import LooseCookies
     from .network.connector import BaseConnector
-    from .options import ConnectOptions, Options
+    from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
     from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
-    _WS = TypeVar("_WS", bound=ClientWebSocketResponse, default=ClientWebSocketResponse)
+    _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
 else:
     from typing import TypeVar
 
@@ -150,6 +150,18 @@ class ClientSession:
         rows = [ws.stats for ws in self._websockets]
         return Stats.total([self._totals.get(), *rows])
 
+    @overload
+    def ws_connect(
+        self, url: str | URL, **options: Unpack[TextOptions[_WS]]
+    ) -> Connecting[_WS]: ...
+    @overload
+    def ws_connect(
+        self, url: str | URL, **options: Unpack[BytesOptions[BytesWS]]
+    ) -> Connecting[BytesWS]: ...
+    @overload
+    def ws_connect(
+        self, url: str | URL, **options: Unpack[ConnectOptions[AnyWS]]
+    ) -> Connecting[AnyWS]: ...
     @takes_options
     def ws_connect(self, url: str | URL, **options: Unpack[ConnectOptions[_WS]]) -> Connecting[_WS]:
         """Open a WebSocket.
@@ -179,6 +191,39 @@ class ClientSession:
         opening = self._open(url, options, settled, Made.here())
         return Connecting(opening, "ClientSession.ws_connect", url)
 
+    @overload
+    def reconnect(
+        self,
+        url: str | URL,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = ...,
+        reconnect_delays: Callable[[], Iterable[float]] = ...,
+        healthy_after: float = 10.0,
+        on_state: Callable[[ReconnectEvent[_WS]], object] | None = None,
+        **options: Unpack[TextOptions[_WS]],
+    ) -> AsyncGenerator[_WS, None]: ...
+    @overload
+    def reconnect(
+        self,
+        url: str | URL,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = ...,
+        reconnect_delays: Callable[[], Iterable[float]] = ...,
+        healthy_after: float = 10.0,
+        on_state: Callable[[ReconnectEvent[BytesWS]], object] | None = None,
+        **options: Unpack[BytesOptions[BytesWS]],
+    ) -> AsyncGenerator[BytesWS, None]: ...
+    @overload
+    def reconnect(
+        self,
+        url: str | URL,
+        *,
+        process_exception: Callable[[Exception], Exception | None] = ...,
+        reconnect_delays: Callable[[], Iterable[float]] = ...,
+        healthy_after: float = 10.0,
+        on_state: Callable[[ReconnectEvent[AnyWS]], object] | None = None,
+        **options: Unpack[ConnectOptions[AnyWS]],
+    ) -> AsyncGenerator[AnyWS, None]: ...
     @takes_options
     def reconnect(
         self,

@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Generic
 
 if TYPE_CHECKING:
     from collections.abc import Awaitable, Callable
     from typing import Self
 
+    from typing_extensions import TypeVar
+
     from ._core import Message, Protocol
+
+    _Text_co = TypeVar("_Text_co", bound=str | bytes, default=str, covariant=True)
+else:
+    from typing import TypeVar
+
+    _Text_co = TypeVar("_Text_co", bound=str | bytes, covariant=True)
 
 __all__ = ["MessageStream"]
 
 
-class MessageStream:
+class MessageStream(Generic[_Text_co]):
     """The pieces of a message as they arrive; `receive_streaming` makes it.
 
     An asynchronous iterator over `str` or `bytes`, which ends with the message. A step that is
@@ -30,7 +38,7 @@ class MessageStream:
     def __init__(
         self,
         connection: Protocol,
-        receive: Callable[[bool], Awaitable[str | bytes | Message]],
+        receive: Callable[[bool], Awaitable[_Text_co | bytes | Message]],
         mistaken: Callable[[Message, str], Exception],
     ) -> None:
         self._connection = connection
@@ -42,7 +50,7 @@ class MessageStream:
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> str | bytes:
+    async def __anext__(self) -> _Text_co | bytes:
         """Wait for the next piece.
 
         Raises:

@@ -64,7 +64,7 @@ class Steps:
     def __init__(
         self, connection: int, url: URL, trace: Callable[[ConnectStep], object] | None
     ) -> None:
-        self.current = "start"
+        self.current: str = "start"
         self._connection = connection
         self._trace = trace
         self._watched = trace is not None or _logger.isEnabledFor(logging.DEBUG)

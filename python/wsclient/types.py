@@ -8,7 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from enum import IntEnum
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, ClassVar, Final, Literal, TypeAlias
 
 from multidict import CIMultiDict, CIMultiDictProxy
 from yarl import URL
@@ -41,34 +41,55 @@ class MsgType(IntEnum):
     name the same members.
     """
 
-    continuation = 0x0
-    text = 0x1
-    binary = 0x2
-    close = 0x8
-    ping = 0x9
-    pong = 0xA
-    closing = 0x100
-    closed = 0x101
-    error = 0x102
+    if TYPE_CHECKING:  # mypy takes an alias for a member of its own, which would not narrow
+        CONTINUATION = 0x0
+        TEXT = 0x1
+        BINARY = 0x2
+        CLOSE = 0x8
+        PING = 0x9
+        PONG = 0xA
+        CLOSING = 0x100
+        CLOSED = 0x101
+        ERROR = 0x102
 
-    CONTINUATION = continuation
-    TEXT = text
-    BINARY = binary
-    CLOSE = close
-    PING = ping
-    PONG = pong
-    CLOSING = closing
-    CLOSED = closed
-    ERROR = error
+        continuation: ClassVar[Literal[MsgType.CONTINUATION]]
+        text: ClassVar[Literal[MsgType.TEXT]]
+        binary: ClassVar[Literal[MsgType.BINARY]]
+        close: ClassVar[Literal[MsgType.CLOSE]]
+        ping: ClassVar[Literal[MsgType.PING]]
+        pong: ClassVar[Literal[MsgType.PONG]]
+        closing: ClassVar[Literal[MsgType.CLOSING]]
+        closed: ClassVar[Literal[MsgType.CLOSED]]
+        error: ClassVar[Literal[MsgType.ERROR]]
+    else:
+        continuation = 0x0
+        text = 0x1
+        binary = 0x2
+        close = 0x8
+        ping = 0x9
+        pong = 0xA
+        closing = 0x100
+        closed = 0x101
+        error = 0x102
+
+        CONTINUATION = continuation
+        TEXT = text
+        BINARY = binary
+        CLOSE = close
+        PING = ping
+        PONG = pong
+        CLOSING = closing
+        CLOSED = closed
+        ERROR = error
 
 
 WSMsgType = MsgType
 
-MSG_TEXT = MsgType.text
-MSG_BINARY = MsgType.binary
-MSG_CLOSE = MsgType.close
-MSG_PING = MsgType.ping
-MSG_PONG = MsgType.pong
+MSG_TEXT: Final = MsgType.TEXT
+MSG_BINARY: Final = MsgType.BINARY
+MSG_CLOSE: Final = MsgType.CLOSE
+MSG_PING: Final = MsgType.PING
+MSG_PONG: Final = MsgType.PONG
 
 
 class WSCloseCode(IntEnum):

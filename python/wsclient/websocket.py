@@ -6,10 +6,11 @@ import asyncio
 import contextlib
 import itertools
 import json
+from types import GenericAlias
 from typing import TYPE_CHECKING, Any
 
-from ._core import Message, Sent, WebSocketBase
 from ._core import Protocol as CoreProtocol
+from ._core import Sent, WebSocketBase
 from .arguments import read_limit
 from .exceptions import ServerTimeoutError, WSMessageTypeError
 from .fragments import send_fragments
@@ -26,17 +27,31 @@ if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
 
+    from typing_extensions import TypeVar
+
     from .fragments import Bytes
+    from .message import Message
     from .types import HandshakeResponse
+
+    _Text_co = TypeVar("_Text_co", bound=str | bytes, default=str, covariant=True)
+else:
+    from typing import TypeVar
+
+    _Text_co = TypeVar("_Text_co", bound=str | bytes, covariant=True)
+    # Not `Generic`, which would stand among the bases of every subclass.
+    WebSocketBase.__class_getitem__ = classmethod(GenericAlias)
 
 __all__ = ["ClientWebSocketResponse", "introduce", "numbers"]
 
-numbers = itertools.count(1)
+numbers: itertools.count[int] = itertools.count(1)
 """What `ClientWebSocketResponse.id` of the next connection is taken from."""
 
 
-class ClientWebSocketResponse(WebSocketBase):
+class ClientWebSocketResponse(WebSocketBase[_Text_co]):
     """An open WebSocket; `ws_connect` makes it.
+
+    For type checkers it has a parameter, what text is received as: `str`, or `bytes` with
+    ``decode_text=False``.
 
     One task may receive, any number of tasks may send. Frames are written when a ``send_*``
     method is called, in the order of the calls; awaiting what it returns adds backpressure.
@@ -108,7 +123,7 @@ class ClientWebSocketResponse(WebSocketBase):
         """What the connection has done so far: messages, bytes, frames, pauses, compression."""
         return Stats(*self._connection.counts())
 
-    def receive_streaming(self, *, timeout: float | None = None) -> MessageStream:
+    def receive_streaming(self, *, timeout: float | None = None) -> MessageStream[_Text_co]:
         """Receive the next message in pieces, as its fragments arrive (RFC 6455 §5.4).
 
         Each fragment gives one piece, of text as many whole characters as have come: none, if the

@@ -31,6 +31,7 @@ from wsclient import (
     MsgType,
     PerMessageDeflate,
     TCPConnector,
+    WSMessage,
     framing,
     ws_connect,
 )
@@ -94,11 +95,11 @@ async def every_parameter(loop: asyncio.AbstractEventLoop) -> None:
     await ws_connect("ws://localhost/", compress=15, queue=DropOldest(10))
     await ws_connect("ws://localhost/", heartbeat=Heartbeat(20, periodic=True, payload=b"?"))
     await ws_connect("ws://localhost/", queue=Conflate(lambda msg: msg.data[:3], max_size=10))
-    await ws_connect("ws://localhost/", queue=10)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await ws_connect("ws://localhost/", compress="15")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    await ws_connect(b"ws://localhost/")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ws_connect("ws://localhost/", queue=10)  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await ws_connect("ws://localhost/", compress="15")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
+    await ws_connect(b"ws://localhost/")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
     ClientSession(haedres={})  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
-    await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    await ws_connect("ws://localhost/", heartbeat="20")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 async def reconnecting(session: ClientSession) -> None:
@@ -114,7 +115,7 @@ async def reconnecting(session: ClientSession) -> None:
     async with contextlib.aclosing(attempts):
         async for logged in attempts:
             assert_type(logged, Logged)
-    wsclient.reconnect("ws://localhost/", process_exception="fatal")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    wsclient.reconnect("ws://localhost/", process_exception="fatal")  # type: ignore[call-overload]  # pyright: ignore[reportArgumentType]
 
 
 def note_state(event: wsclient.ReconnectEvent[Logged]) -> None:
@@ -168,12 +169,13 @@ def names_from_elsewhere(ws: ClientWebSocketResponse) -> None:
     wsclient.connect  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] # noqa: B018
     ws.recv  # type: ignore[attr-defined]  # pyright: ignore[reportAttributeAccessIssue, reportUnknownMemberType, reportUnusedExpression] # noqa: B018
     TCPConnector(verify_ssl=False)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    ws_connect("ws://localhost/", hearbeat=20)  # type: ignore[call-arg]  # pyright: ignore[reportCallIssue]
+    ws_connect("ws://localhost/", hearbeat=20)  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
 
 
 async def ws_texts(ws: ClientWebSocketResponse) -> AsyncIterator[str]:
     async for msg in ws:
-        yield msg.data
+        if msg.type is MsgType.TEXT:
+            yield msg.data
 
 
 async def sending(ws: ClientWebSocketResponse) -> None:
@@ -208,36 +210,34 @@ async def sending(ws: ClientWebSocketResponse) -> None:
 
 
 async def receiving(ws: ClientWebSocketResponse) -> None:
-    assert_type(await ws.receive(), Message)
-    assert_type(await ws.receive(1.5), Message)
-    assert_type(await ws.receive(timeout=1), Message)
-    assert_type(await asyncio.wait_for(ws.receive(), 1), Message)
-    assert_type(await asyncio.create_task(ws.receive()), Message)
+    assert_type(await ws.receive(), WSMessage)
+    assert_type(await ws.receive(1.5), WSMessage)
+    assert_type(await ws.receive(timeout=1), WSMessage)
+    assert_type(await asyncio.wait_for(ws.receive(), 1), WSMessage)
+    assert_type(await asyncio.create_task(ws.receive()), WSMessage)
     first, second = await asyncio.gather(ws.receive(), ws.send_str("a"))
-    assert_type(first, Message)
+    assert_type(first, WSMessage)
     assert_type(second, None)
-    assert_type(await ws.receive_many(), list[Message])
-    assert_type(ws.receive_nowait(), Message | None)
+    assert_type(await ws.receive_many(), list[WSMessage])
+    assert_type(ws.receive_nowait(), WSMessage | None)
     assert_type(await ws.receive_str(), str)
     assert_type(await ws.receive_bytes(timeout=1), bytes)
     assert_type(await ws.receive_json(loads=json.loads), Any)
     async for msg in ws:
-        assert_type(msg, Message)
+        assert_type(msg, WSMessage)
     ws.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
 
 
 def messages(msg: Message) -> str:
-    assert_type(msg.tp, MsgType)
-    assert_type(msg.type, MsgType)
+    assert_type(msg.tp, Any)
     assert_type(msg.data, Any)
     assert_type(msg.extra, Any)
     assert_type(msg.json(), Any)
-    assert_type(msg[1:], tuple[Any, ...])
+    assert_type(msg[1:], tuple[Any, Any])
     tp, data, extra = msg
     assert_type(len(msg), int)
     assert_type(hash(msg), int)
     assert_type(msg == (tp, data, extra), bool)
-    assert_type(wsclient.WSMessage(MsgType.text, "data", ""), Message)
     msg.data = "other"  # type: ignore[misc]  # pyright: ignore[reportAttributeAccessIssue]
     match msg:
         case Message(MsgType.text, str(text)):

@@ -4,7 +4,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import aiohttp
 
@@ -19,11 +19,14 @@ class WSMessage(aiohttp.WSMessage):
     __slots__ = ()
 
 
-# Before aiohttp 3.14 text is always decoded.
-_TextBytes: Any = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
+if TYPE_CHECKING:
+    from aiohttp.http import WSMessageTextBytes as _TextBytes
+else:
+    # Before aiohttp 3.14 text is always decoded.
+    _TextBytes = getattr(aiohttp.http, "WSMessageTextBytes", aiohttp.WSMessage)
 
 
-class WSMessageTextBytes(_TextBytes):  # type: ignore[misc]
+class WSMessageTextBytes(_TextBytes):
     """``aiohttp.http.WSMessageTextBytes``, likewise: text that is not decoded."""
 
     __slots__ = ()

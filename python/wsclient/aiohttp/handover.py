@@ -32,7 +32,7 @@ class Tap:
     """
 
     def __init__(self) -> None:
-        self.data = b""
+        self.data: bytes = b""
 
     def feed_data(self, data: bytes) -> tuple[bool, bytes]:
         """Take what was read."""

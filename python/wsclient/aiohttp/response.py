@@ -42,11 +42,17 @@ _CLOSE_LIMIT = 10.0
 """aiohttp's seconds for the closing handshake, where nobody says."""
 
 # What it inherits from here goes before what it inherits from aiohttp, whose types it keeps.
-_Native: Any = NativeResponse
+if TYPE_CHECKING:
+
+    class _Native:
+        def __new__(cls, *_: Any, **__: Any) -> Self: ...
+        def __getattr__(self, name: str) -> Any: ...
+else:
+    _Native = NativeResponse
 _Core: Any = WebSocketBase
 
 
-class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
+class ClientWebSocketResponse(_Native, AIOHTTP):
     """An open WebSocket; ``ws_connect`` makes it.
 
     It has the methods and attributes of ``aiohttp.ClientWebSocketResponse``, of which it is a
@@ -259,14 +265,16 @@ class ClientWebSocketResponse(_Native, AIOHTTP):  # type: ignore[misc]
     def _exception(self) -> BaseException | None:  # type: ignore[override]
         return self.exception()
 
-    # Of a connection that was given back they know nothing, and of compression what aiohttp reads.
-    get_extra_info = AIOHTTP.get_extra_info
-    compress = AIOHTTP.compress
-    client_notakeover = AIOHTTP.client_notakeover
+    if not TYPE_CHECKING:
+        # Of a connection that was given back they know nothing, and of compression what aiohttp
+        # reads.
+        get_extra_info = AIOHTTP.get_extra_info
+        compress = AIOHTTP.compress
+        client_notakeover = AIOHTTP.client_notakeover
 
-    receive_str = AIOHTTP.receive_str
-    receive_bytes = AIOHTTP.receive_bytes
-    receive_json = AIOHTTP.receive_json
+        receive_str = AIOHTTP.receive_str
+        receive_bytes = AIOHTTP.receive_bytes
+        receive_json = AIOHTTP.receive_json
 
     if hasattr(AIOHTTP, "__class_getitem__"):
         # Since 3.14; the parameter is for type checkers.

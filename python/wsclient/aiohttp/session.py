@@ -217,7 +217,8 @@ async def _open(
     if kind is None:
         kind = session._ws_response_class  # noqa: SLF001
     ws = await _Opening(session, adapted(kind), options).run(url)
-    introduce(ws, next(numbers), made)
+    native: Any = ws
+    introduce(native, next(numbers), made)
     return ws
 
 
@@ -310,7 +311,7 @@ with warnings.catch_warnings():
             """Open a WebSocket; see `ws_connect`."""
             return ws_connect(self, url, **options)
 
-        def _ws_connect(  # pyright: ignore[reportIncompatibleMethodOverride]
+        def _ws_connect(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
             self, url: str | URL, **options: Any
         ) -> Coroutine[Any, Any, ClientWebSocketResponse]:
             return open_websocket(self, url, **options)

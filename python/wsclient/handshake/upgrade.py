@@ -119,8 +119,8 @@ class Handshake:
         headers: LooseHeaders | None = None,
         max_body: int = 4096,
     ) -> None:
-        self.url = without_credentials(url)
-        self.trailing = b""
+        self.url: URL = without_credentials(url)
+        self.trailing: bytes = b""
         self.subprotocol: str | None = None
         self.agreement: Agreement | None = None
         self._protocols = check_protocols(protocols)

@@ -62,7 +62,7 @@ class Limits:
     def __init__(self, limit: int, limit_per_host: int) -> None:
         for name, value in (("limit", limit), ("limit_per_host", limit_per_host)):
             read_count(name, value, expected="int, of which 0 is no limit")
-        self.count = 0
+        self.count: int = 0
         self._limit = limit
         self._limit_per_host = limit_per_host
         self._all = asyncio.Semaphore(limit) if limit else None

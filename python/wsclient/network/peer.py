@@ -19,6 +19,7 @@ from .tls import breaks_tls, context_of, is_no_tls, spell_out, wants_certificate
 
 if TYPE_CHECKING:
     from collections.abc import Callable
+    from ssl import SSLContext
 
     from yarl import URL
 
@@ -52,7 +53,7 @@ class Peer:
         self.ssl = ssl
         self.proxy = proxy
         try:
-            self.context = None if ssl is None else context_of(ssl)
+            self.context: SSLContext | None = None if ssl is None else context_of(ssl)
         except OSError as error:
             raise self.error("tls", error) from error
 

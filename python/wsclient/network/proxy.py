@@ -187,7 +187,7 @@ class Connect:
     """
 
     def __init__(self, proxy: Proxy, host: str, port: int) -> None:
-        self.trailing = b""
+        self.trailing: bytes = b""
         self._proxy = proxy
         self._received = 0
         self._first = b""

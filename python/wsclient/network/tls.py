@@ -56,7 +56,7 @@ class Fingerprint:
             raise ValueError(
                 f"fingerprint has {len(fingerprint)} bytes, expected the 32 bytes of a SHA-256"
             )
-        self.fingerprint = bytes(fingerprint)
+        self.fingerprint: bytes = bytes(fingerprint)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Fingerprint) and other.fingerprint == self.fingerprint

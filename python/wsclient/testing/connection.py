@@ -45,7 +45,7 @@ class ServerConnection:
         self.number = number
         self.request = request
         self.received: list[Received] = []
-        self.steps = 0
+        self.steps: int = 0
         self._wire = wire
         self._on_message = on_message
         wire.on_message = self._heard

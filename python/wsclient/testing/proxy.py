@@ -181,7 +181,7 @@ class FaultProxy:
         pause: float = 0.03,
         on_connect: Callable[[ProxiedConnection], object] | None = None,
     ) -> None:
-        self.port = 0
+        self.port: int = 0
         self.connections: list[ProxiedConnection] = []
         self.on_connect = on_connect
         self._target = URL(target)

@@ -66,8 +66,8 @@ class Server:
         process_request: Callable[[Request], Refusal | None] | None,
         port: int,
     ) -> None:
-        self.port = port
-        self.ssl_context = client_context() if ssl is True else None
+        self.port: int = port
+        self.ssl_context: tls.SSLContext | None = client_context() if ssl is True else None
         self.received: list[Received] = []
         self.connections: list[ServerConnection] = []
         self._tls = server_context() if ssl is True else ssl or None

@@ -55,9 +55,9 @@ class Wire:
         self.protocol = protocol
         self.inbox: deque[Received] = deque()
         self.end: str | None = None
-        self.over = False
+        self.over: bool = False
         self.test_ends = False
-        self.progress = 0
+        self.progress: int = 0
         self.on_message: Callable[[Received], None] | None = None
         self._reader = reader
         self._writer = writer

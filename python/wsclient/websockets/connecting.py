@@ -53,7 +53,7 @@ def _with_own_tls() -> Any:
     return own
 
 
-own_opening = _with_own_tls()
+own_opening: Any = _with_own_tls()
 
 
 class connect(theirs.connect):  # noqa: N801 - websockets' name

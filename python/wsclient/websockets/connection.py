@@ -96,7 +96,7 @@ class ClientConnection(ConnectionBase, Theirs):
                 if getattr(cls, name) is getattr(ClientConnection, name):
                     setattr(cls, name, getattr(Theirs, name))
         if cls.recv is not ConnectionBase.recv and cls.__aiter__ is ConnectionBase.__aiter__:
-            cls.__aiter__ = Theirs.__aiter__  # type: ignore[assignment, method-assign]
+            setattr(cls, "__aiter__", Theirs.__aiter__)  # noqa: B010 - not its type
 
     async def handshake(self, *args: Any, **options: Any) -> None:
         """Perform the opening handshake. Called by `connect`."""
@@ -147,7 +147,7 @@ class ClientConnection(ConnectionBase, Theirs):
         self._rest = None
         serve(self.protocol, core)
         core.kept = self
-        self.transport = take_over(transport, core)
+        self.transport: asyncio.Transport = take_over(transport, core)
         self.transport.set_write_buffer_limits(*write_limits(self))
         high, low = queue_limits(self)
         if high is not None:
@@ -177,7 +177,7 @@ class ClientConnection(ConnectionBase, Theirs):
         if self.close_timeout is None:
             return None
         if self.close_deadline is None:
-            self.close_deadline = self.loop.time() + self.close_timeout
+            self.close_deadline: float | None = self.loop.time() + self.close_timeout
         return self.loop.call_at(self.close_deadline, self._give_up)
 
     def _give_up(self) -> None:

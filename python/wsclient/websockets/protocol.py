@@ -81,7 +81,7 @@ class ServedProtocol(ClientProtocol):
         self._gone = True
         received, _, _ = self._core.close_frames()
         if received is None and not self._failed:
-            self.parser_exc = _cause(*self._core.outcome())
+            self.parser_exc: Exception | None = _cause(*self._core.outcome())
 
     def send_text(self, data: Bytes, fin: bool = True) -> None:
         """Send a text message, or begin one in fragments."""
@@ -107,7 +107,7 @@ class ServedProtocol(ClientProtocol):
         if not self.expect_continuation_frame:
             raise ProtocolError("unexpected continuation frame")
         self._check_open()
-        self.expect_continuation_frame = not fin
+        self.expect_continuation_frame: bool = not fin
         self._core.send_fragment(data, fin=fin)
 
     def break_off(self) -> None:
