@@ -32,17 +32,20 @@ help: ## List the targets
 demo: $(VENV)/.extension ## Run the documented example against a local server for 3 seconds
 	$(BIN)/python -m wsclient.demo
 
+# A process for each processor, each with proxies of its own.
+AT_ONCE := --numprocesses=auto --dist=worksteal
+
 .PHONY: test
 test: $(VENV)/.extra-test ## Run all tests: the Rust core without Python, then the package
 	cargo test
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest $(AT_ONCE)
 
 AIOHTTP := 3.10
 
 .PHONY: test-aiohttp
 test-aiohttp: $(VENV)/.extra-test ## Compare the adapter with another aiohttp: AIOHTTP=3.10, the oldest
 	$(BIN)/pip install --no-deps --upgrade --target target/aiohttp/$(AIOHTTP) 'aiohttp==$(AIOHTTP).*'
-	PYTHONPATH=target/aiohttp/$(AIOHTTP) $(BIN)/python -m pytest tests/adapter/test_side_by_side.py \
+	PYTHONPATH=target/aiohttp/$(AIOHTTP) $(BIN)/python -m pytest $(AT_ONCE) tests/adapter/test_side_by_side.py \
 		tests/adapter/test_tls.py tests/adapter/test_requests.py tests/adapter/test_mocks.py
 
 WEBSOCKETS := 14.0
@@ -50,7 +53,7 @@ WEBSOCKETS := 14.0
 .PHONY: test-websockets
 test-websockets: $(VENV)/.extra-test ## Compare the adapter with another websockets: WEBSOCKETS=14.0, the oldest
 	$(BIN)/pip install --no-deps --upgrade --target target/websockets/$(WEBSOCKETS) 'websockets==$(WEBSOCKETS).*'
-	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest tests/websockets_adapter tests/testing
+	PYTHONPATH=target/websockets/$(WEBSOCKETS) $(BIN)/python -m pytest $(AT_ONCE) tests/websockets_adapter tests/testing
 
 .PHONY: lint
 lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types, stubs, Rust docs and workflows
