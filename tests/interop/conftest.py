@@ -130,7 +130,7 @@ def descriptors():
 
 
 @pytest.fixture
-async def echo(certificate):
+async def echoes(certificate):
     """The URLs of an echo server, without and with TLS, by scheme.
 
     In the end nothing may be open that was not open before.

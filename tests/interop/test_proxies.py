@@ -45,11 +45,11 @@ async def talk(ws):
 
 @pytest.mark.parametrize("target", ["ws", "wss"])
 @pytest.mark.parametrize("route", ROUTES)
-async def test_through_a_proxy(start, echo, client_tls, route, target):
+async def test_through_a_proxy(start, echoes, client_tls, route, target):
     kind, scheme = route
     port = start(kind)
     async with ws_connect(
-        echo[target],
+        echoes[target],
         connector=remote(scheme),
         ssl=client_tls,
         proxy=f"{scheme}://127.0.0.1:{port}",
@@ -62,12 +62,12 @@ async def test_through_a_proxy(start, echo, client_tls, route, target):
 
 @pytest.mark.parametrize("target", ["ws", "wss"])
 @pytest.mark.parametrize("route", ROUTES)
-async def test_backpressure_through_a_proxy(start, echo, client_tls, route, target):
+async def test_backpressure_through_a_proxy(start, echoes, client_tls, route, target):
     """Reading pauses at every layer of TLS there is, and goes on."""
     kind, scheme = route
     port = start(kind)
     async with ws_connect(
-        echo[target],
+        echoes[target],
         ssl=client_tls,
         proxy=f"{scheme}://127.0.0.1:{port}",
         proxy_ssl=client_tls,
@@ -84,13 +84,13 @@ async def test_backpressure_through_a_proxy(start, echo, client_tls, route, targ
 
 @pytest.mark.parametrize("in_url", [False, True])
 @pytest.mark.parametrize("route", WITH_AUTH)
-async def test_credentials_for_the_proxy(start, echo, client_tls, route, in_url):
+async def test_credentials_for_the_proxy(start, echoes, client_tls, route, in_url):
     kind, scheme = route
     port = start(kind, auth=True)
     userinfo = f"{USER}:{PASSWORD}@" if in_url else ""
     auth = None if in_url else BasicAuth(USER, PASSWORD)
     async with ws_connect(
-        echo["ws"],
+        echoes["ws"],
         proxy=f"{scheme}://{userinfo}127.0.0.1:{port}",
         proxy_auth=auth,
         proxy_ssl=client_tls,
@@ -101,13 +101,13 @@ async def test_credentials_for_the_proxy(start, echo, client_tls, route, in_url)
 
 @pytest.mark.parametrize("password", [None, "wrong-secret"])
 @pytest.mark.parametrize("route", [route for route in WITH_AUTH if "socks4" not in route[1]])
-async def test_wrong_credentials_for_the_proxy(start, echo, client_tls, route, password):
+async def test_wrong_credentials_for_the_proxy(start, echoes, client_tls, route, password):
     kind, scheme = route
     port = start(kind, auth=True)
     error = ClientProxyConnectionError if scheme.startswith("socks") else ClientHttpProxyError
     with pytest.raises(error) as caught:
         await ws_connect(
-            echo["ws"],
+            echoes["ws"],
             proxy=f"{scheme}://127.0.0.1:{port}",
             proxy_auth=None if password is None else BasicAuth(USER, password),
             proxy_ssl=client_tls,
@@ -135,41 +135,41 @@ async def test_a_server_that_is_not_there(start, client_tls, kind, scheme):
     assert f"{scheme}://127.0.0.1:{port}" in str(caught.value)
 
 
-async def test_the_session_has_a_proxy_and_a_call_another_or_none(start, echo):
+async def test_the_session_has_a_proxy_and_a_call_another_or_none(start, echoes):
     port = start("proxy.py")
     other = start("tinyproxy")
     async with ClientSession(proxy=f"http://127.0.0.1:{port}") as session:
         for options, peer in (
             ({}, port),
             ({"proxy": f"http://127.0.0.1:{other}"}, other),
-            ({"proxy": None}, int(echo["ws"].strip("/").rpartition(":")[2])),
+            ({"proxy": None}, int(echoes["ws"].strip("/").rpartition(":")[2])),
         ):
-            async with session.ws_connect(echo["ws"], **options) as ws:
+            async with session.ws_connect(echoes["ws"], **options) as ws:
                 assert ws.get_extra_info("peername")[1] == peer
 
 
-async def test_the_certificate_of_a_proxy(start, echo, certificate):
+async def test_the_certificate_of_a_proxy(start, echoes, certificate):
     port = start("proxy.py-tls")
     proxy = f"https://127.0.0.1:{port}"
     with pytest.raises(ClientProxyConnectionError) as caught:
-        await ws_connect(echo["ws"], proxy=proxy)
+        await ws_connect(echoes["ws"], proxy=proxy)
     assert caught.value.step == "tls"
     assert isinstance(caught.value.os_error, ssl.SSLCertVerificationError)
-    async with ws_connect(echo["ws"], proxy=proxy, proxy_ssl=False):
+    async with ws_connect(echoes["ws"], proxy=proxy, proxy_ssl=False):
         pass
     der = ssl.PEM_cert_to_DER_cert(certificate.cert_chain_pems[0].bytes().decode())
     pinned = Fingerprint(hashlib.sha256(der).digest())
-    async with ws_connect(echo["ws"], proxy=proxy, proxy_ssl=pinned):
+    async with ws_connect(echoes["ws"], proxy=proxy, proxy_ssl=pinned):
         pass
 
 
 @pytest.mark.parametrize("kind", ["proxy.py", "proxy.py-tls", "microsocks"])
-async def test_the_certificate_of_the_server_behind_a_proxy(start, echo, client_tls, kind):
+async def test_the_certificate_of_the_server_behind_a_proxy(start, echoes, client_tls, kind):
     port = start(kind)
     scheme = KINDS[kind][1][0]
     proxy = f"{scheme}://127.0.0.1:{port}"
     with pytest.raises(ClientConnectorCertificateError) as caught:
-        await ws_connect(echo["wss"], proxy=proxy, proxy_ssl=client_tls)
+        await ws_connect(echoes["wss"], proxy=proxy, proxy_ssl=client_tls)
     assert (caught.value.step, caught.value.host) == ("tls", "localhost")
 
 

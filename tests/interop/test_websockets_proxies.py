@@ -50,14 +50,14 @@ async def refused(client, url, **options):
 
 @pytest.mark.parametrize("target", ["ws", "wss"])
 @pytest.mark.parametrize("route", ROUTES)
-async def test_through_a_proxy(start, echo, client_tls, route, target):
+async def test_through_a_proxy(start, echoes, client_tls, route, target):
     kind, scheme = route
     port = start(kind)
     options = secured(client_tls, scheme, target)
     names = []
     for client in CLIENTS:
         proxy = f"{scheme}://127.0.0.1:{port}"
-        async with client.connect(echo[target], proxy=proxy, max_size=None, **options) as ws:
+        async with client.connect(echoes[target], proxy=proxy, max_size=None, **options) as ws:
             assert ws.remote_address[1] == port
             await talk(ws)
             names.append(type(ws.transport).__module__)
@@ -67,23 +67,23 @@ async def test_through_a_proxy(start, echo, client_tls, route, target):
 
 
 @pytest.mark.parametrize(("kind", "scheme"), WITH_AUTH)
-async def test_credentials(start, echo, client_tls, kind, scheme):
+async def test_credentials(start, echoes, client_tls, kind, scheme):
     port = start(kind, auth=True)
     options = secured(client_tls, scheme, "ws")
     for client in CLIENTS:
         proxy = f"{scheme}://{USER}:{PASSWORD}@127.0.0.1:{port}"
-        async with client.connect(echo["ws"], proxy=proxy, max_size=None, **options) as ws:
+        async with client.connect(echoes["ws"], proxy=proxy, max_size=None, **options) as ws:
             await talk(ws)
 
 
 @pytest.mark.parametrize("user", ["", f"{USER}:wrong@"])
 @pytest.mark.parametrize("route", [route for route in WITH_AUTH if "socks4" not in route[1]])
-async def test_wrong_credentials(start, echo, client_tls, route, user):
+async def test_wrong_credentials(start, echoes, client_tls, route, user):
     kind, scheme = route
     port = start(kind, auth=True)
     options = secured(client_tls, scheme, "ws")
     options["proxy"] = f"{scheme}://{user}127.0.0.1:{port}"
-    theirs, ours = [await refused(client, echo["ws"], **options) for client in CLIENTS]
+    theirs, ours = [await refused(client, echoes["ws"], **options) for client in CLIENTS]
     assert theirs == ours
 
 
@@ -97,19 +97,19 @@ async def test_a_server_that_is_not_there(start, client_tls, kind, scheme):
 
 
 @pytest.mark.parametrize("scheme", ["http", "https", "socks5h"])
-async def test_a_proxy_that_is_not_there(echo, client_tls, scheme):
+async def test_a_proxy_that_is_not_there(echoes, client_tls, scheme):
     options = secured(client_tls, scheme, "ws")
     options["proxy"] = f"{scheme}://127.0.0.1:{free_port()}"
-    theirs, ours = [await refused(client, echo["ws"], **options) for client in CLIENTS]
+    theirs, ours = [await refused(client, echoes["ws"], **options) for client in CLIENTS]
     assert theirs == ours
 
 
 @pytest.mark.parametrize("kind", ["proxy.py", "proxy.py-tls", "microsocks"])
-async def test_a_certificate_that_is_not_trusted(start, echo, client_tls, kind):
+async def test_a_certificate_that_is_not_trusted(start, echoes, client_tls, kind):
     (scheme, *_) = KINDS[kind][1]
     options = secured(client_tls, scheme, "ws")
     options["proxy"] = f"{scheme}://127.0.0.1:{start(kind)}"
-    theirs, ours = [await refused(client, echo["wss"], **options) for client in CLIENTS]
+    theirs, ours = [await refused(client, echoes["wss"], **options) for client in CLIENTS]
     # Only the line of CPython's source is not in both.
     assert theirs[0] == ours[0]
     assert ours[1].startswith(theirs[1].partition(" (_ssl.c")[0])
@@ -124,37 +124,37 @@ async def test_a_certificate_that_is_not_trusted(start, echo, client_tls, kind):
         ("wss_proxy", "proxy.py", "wss"),
     ],
 )
-async def test_the_environment(start, echo, client_tls, monkeypatch, setting):
+async def test_the_environment(start, echoes, client_tls, monkeypatch, setting):
     variable, kind, target = setting
     (scheme, *_) = KINDS[kind][1]
     monkeypatch.setenv(variable, f"{scheme}://127.0.0.1:{start(kind)}")
     options = secured(client_tls, scheme, target)
     peers = []
     for client in CLIENTS:
-        async with client.connect(echo[target], max_size=None, **options) as ws:
+        async with client.connect(echoes[target], max_size=None, **options) as ws:
             await talk(ws)
             peers.append(ws.remote_address)
     assert peers[0] == peers[1]
     monkeypatch.setenv("no_proxy", "localhost")
     for client in CLIENTS:
-        async with client.connect(echo[target], **options) as ws:
-            assert f":{ws.remote_address[1]}/" in echo[target]
+        async with client.connect(echoes[target], **options) as ws:
+            assert f":{ws.remote_address[1]}/" in echoes[target]
 
 
-async def test_the_environment_under_install(start, echo, monkeypatch):
+async def test_the_environment_under_install(start, echoes, monkeypatch):
     port = start("tinyproxy")
     monkeypatch.setenv("https_proxy", f"http://127.0.0.1:{port}")
     with wsclient.websockets.install():
-        async with websockets.asyncio.client.connect(echo["ws"]) as ws:
+        async with websockets.asyncio.client.connect(echoes["ws"]) as ws:
             assert isinstance(ws, wsclient.websockets.ClientConnection)
             assert ws.remote_address[1] == port
 
 
-async def test_reconnecting_through_a_proxy(start, echo):
+async def test_reconnecting_through_a_proxy(start, echoes):
     proxy = f"http://127.0.0.1:{start('tinyproxy')}"
     for client in CLIENTS:
         times = 0
-        async for ws in client.connect(echo["ws"], proxy=proxy):
+        async for ws in client.connect(echoes["ws"], proxy=proxy):
             with contextlib.suppress(websockets.exceptions.ConnectionClosed):
                 await ws.send("text")
                 assert await ws.recv() == "text"
@@ -165,7 +165,7 @@ async def test_reconnecting_through_a_proxy(start, echo):
                 break
 
 
-async def test_what_is_no_proxy(echo):
+async def test_what_is_no_proxy(echoes):
     for client in CLIENTS:
         with pytest.raises(InvalidProxy, match="ftp"):
-            await client.connect(echo["ws"], proxy="ftp://127.0.0.1:1")
+            await client.connect(echoes["ws"], proxy="ftp://127.0.0.1:1")
