@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import re
 import sys
+import tomllib
 from statistics import median
 from typing import TYPE_CHECKING
 
@@ -25,7 +26,8 @@ if TYPE_CHECKING:
 RESULTS = ROOT / "benches/results.json"
 PLOTS = ROOT / "docs/plots"
 BLOCK = re.compile(r"(<!-- make plots writes from here -->\n).*?(<!-- to here -->)", re.DOTALL)
-IN_README = (("echo", "instructions"), ("push", "instructions"))
+IN_README = ("echo", "instructions")
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 LOOPS = ("asyncio", "uvloop")
 
 
@@ -109,10 +111,9 @@ def page(machine: dict[str, str], rows: list[Row]) -> str:
 
 
 def readme(machine: dict[str, str], rows: list[Row]) -> str:
-    """Write the figures of the README."""
-    groups = gather(rows)
-    images = [image(groups[which], "docs/plots") for which in IN_README]
-    return "\n".join([*images, provenance(machine), ""])
+    """Write the figures of the README, which PyPI shows without the files beside it."""
+    shown = image(gather(rows)[IN_README], f"{PROJECT['urls']['Documentation']}plots")
+    return f"{shown}\n{provenance(machine)}\n"
 
 
 def replaced(path: Path, figures: str) -> str:
