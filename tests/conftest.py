@@ -4,8 +4,11 @@ import asyncio
 import base64
 import contextlib
 import hashlib
+import os
 import re
+import shutil
 import socket
+from pathlib import Path
 
 import pytest
 import uvloop
@@ -17,6 +20,20 @@ GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
 
 def pytest_asyncio_loop_factories(config, item):
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
+
+
+def pytest_terminal_summary(terminalreporter):
+    """Say what some tests were skipped for."""
+    lines = Path(__file__).with_name("programs.txt").read_text().splitlines()
+    programs = dict(line.split() for line in lines)
+    path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
+    missing = [program for program in programs if shutil.which(program, path=path) is None]
+    if missing:
+        packages = " ".join(programs[program] for program in missing)
+        terminalreporter.write_line(
+            f"Tests that need {', '.join(missing)} were skipped. On Debian and Ubuntu:"
+            f" sudo apt-get install {packages}"
+        )
 
 
 def resolved(host, port, address="127.0.0.1"):
