@@ -269,7 +269,7 @@ async def test_unix_socket_that_is_silent(tmp_path):
             await ws_connect("ws://h/", connector=UnixConnector(path), connect_timeout=0.01)
         assert caught.value.step == "handshake"
     await turns()
-    assert descriptors() == before
+    assert descriptors() <= before
 
 
 # --- fingerprints

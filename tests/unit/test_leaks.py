@@ -113,8 +113,9 @@ async def test_connections_leave_nothing(scripted, way):
     async with asyncio.timeout(60):
         for _ in range(60):
             await way(url)
-    assert await alive() == before
-    assert descriptors() == open_before
+    # What an earlier test has left may go meanwhile.
+    assert await alive() <= before
+    assert descriptors() <= open_before
 
 
 async def test_a_cycle_through_a_closed_websocket_is_collected(scripted):
