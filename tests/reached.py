@@ -20,8 +20,12 @@ from memcheck import tests
 ROOT = Path(__file__).parent.parent
 # Not the templates of macros, which count where they are used.
 UNSAFE = re.compile(r"^(?!\s*//).*\bunsafe (\{|fn (?!\$)|extern)")
-# What follows one of these, to the end of its file, is not in what users of Unix get.
-ELSEWHERE = re.compile(r"#\[cfg\((test|not\(unix\))\)\]")
+# What follows one of these, to the end of its file, is not in what users of Unix get, or not with
+# this Python.
+NEWER = r"|#\[cfg\(all\(Py_3_12, not\(Py_GIL_DISABLED\)\)\)\]\nmod"
+ELSEWHERE = re.compile(
+    r"#\[cfg\((test|not\(unix\))\)\]" + (NEWER if sys.version_info < (3, 12) else "")
+)
 # Functions that those tests cannot reach.
 UNREACHED = {
     "exhausted",  # in a process of its own, by tests/faults/test_memory.py
