@@ -93,7 +93,7 @@ impl<M> Endpoint<M> {
         }
     }
 
-    /// Make the parts that wait one again, the beginning of a message or all of it; `None` without memory.
+    /// Make the parts that wait one again, the beginning of a message or all of it. `None` without memory.
     fn rejoin<K: Make<Content = M>>(&mut self, make: &mut K) -> Option<()> {
         let (mut payload, mut last, mut fits) = (Vec::new(), false, true);
         while let Some(part) = self.inbox.pop_part() {
@@ -104,6 +104,10 @@ impl<M> Endpoint<M> {
             return None;
         }
         self.parse_if_low();
+        if !last && !self.core.is_inside_parts() {
+            // Its rest has come, and was discarded.
+            return Some(());
+        }
         if !last {
             self.counts.bytes_received -= payload.len() as u64;
             return self.core.rejoin(payload).ok();

@@ -144,6 +144,19 @@ fn unless_a_part_was_taken_the_message_comes_whole_after_all() {
 }
 
 #[test]
+fn of_a_message_whose_rest_was_discarded_nothing_comes() {
+    let mut endpoint = open();
+    want(&mut endpoint, true);
+    read(&mut endpoint, BEGUN);
+    let frame = CloseFrame { code: Some(1000), reason: String::new() };
+    endpoint.close(&frame, false, &mut Bytes::default());
+    read(&mut endpoint, LAST);
+    want_none(&mut endpoint);
+    assert!(!endpoint.has_message() && !endpoint.is_streaming());
+    assert_eq!(endpoint.close_code(), None);
+}
+
+#[test]
 fn parts_that_nobody_has_taken_need_memory_to_be_whole_again() {
     let mut endpoint = open();
     want(&mut endpoint, true);
