@@ -6,7 +6,7 @@ use pyo3::types::{PyDict, PyString, PyTuple};
 
 use super::calls::Handle;
 use super::cpython::{call, names};
-use super::event_loop::receive;
+use super::event_loop::reader;
 use super::event_loop::state::{Protocol, Receive, Wanted};
 use super::event_loop::take;
 use super::event_loop::thread::Place;
@@ -106,8 +106,8 @@ impl WebSocketBase {
     fn receive_nowait(&self, py: Python<'_>) -> PyResult<Option<Py<PyAny>>> {
         self.0.home.check(py, "receive")?;
         let connection = self.0.connection.bind(py);
-        if receive::has_reader(connection)? {
-            return Err(receive::concurrent(self.0.dialect));
+        if reader::has_reader(connection)? {
+            return Err(reader::concurrent(self.0.dialect));
         }
         connection.borrow_mut().endpoint.leave_parts();
         take::take_one(connection)
@@ -363,7 +363,7 @@ impl WebSocketBase {
     #[getter]
     fn _waiting(&self, py: Python<'_>) -> PyResult<bool> {
         self.0.home.check_without_gil(py)?;
-        receive::has_reader(self.0.connection.bind(py))
+        reader::has_reader(self.0.connection.bind(py))
     }
 
     /// The asyncio protocol below.

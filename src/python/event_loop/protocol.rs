@@ -9,21 +9,18 @@ use pyo3::prelude::*;
 use super::make::Maker;
 use super::prepare::prepare;
 use super::reads::Reads;
-use super::sent::Sent;
 use super::settle::settle;
 use super::state::{Keys, Protocol};
 use super::thread::Home;
-use super::{anchor, batch, failure, fragments, output, reading, receive, send, transport};
-use crate::close::{self, CloseFrame};
+use super::{anchor, batch, failure, reader, reading, transport};
+use crate::close::CloseFrame;
 use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
 use crate::endpoint::{Compression, Fate, Settings};
 use crate::python::cpython::call;
 use crate::python::socket::{Socket, scratch};
 use crate::python::values::dialect::Dialect;
-use crate::python::values::payload;
 use crate::python::values::totals::Totals;
-use crate::registry::Opcode;
 
 type CloseParts = (Option<u16>, String);
 
@@ -293,186 +290,10 @@ impl Protocol {
             (me.home.clone(), me.maker.dialect.is_some())
         };
         home.check(slf.py(), "stop receiving a message")?;
-        if receive::has_reader(slf)? {
-            return Err(receive::concurrent(dialect));
+        if reader::has_reader(slf)? {
+            return Err(reader::concurrent(dialect));
         }
         slf.borrow_mut().endpoint.leave_parts();
-        settle(slf)
-    }
-
-    /// Fail the connection at once, with no closing handshake: one `error` message, then `closed`.
-    ///
-    /// Args:
-    ///     exception: What the user is told.
-    fn fail_with(slf: &Bound<'_, Self>, exception: &Bound<'_, PyAny>) -> PyResult<()> {
-        let reason = exception.str()?.to_string();
-        failure::fail(slf, exception.clone().unbind(), reason);
-        settle(slf)
-    }
-
-    /// Let a task that waits to receive be told that this side is going to close.
-    fn announce_close(slf: &Bound<'_, Self>) -> PyResult<()> {
-        {
-            let mut me = slf.borrow_mut();
-            let (endpoint, mut making) = me.at_work(slf.py());
-            endpoint.announce_close(&mut making);
-        }
-        settle(slf)
-    }
-
-    /// Drop what nobody has received; `receive()` tells of the end from now on, without waiting for it.
-    fn dismiss(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.borrow_mut().endpoint.dismiss();
-        settle(slf)
-    }
-
-    /// Begin the closing handshake (§7.1.2), or finish the one that the peer began.
-    ///
-    /// Args:
-    ///     code: The close code to send.
-    ///     message: The reason to send.
-    ///
-    /// Returns:
-    ///     Whether a close frame was sent: `False` if one was before, or the connection is gone.
-    ///
-    /// Raises:
-    ///     ValueError: The code must not be sent, or the reason is longer than 123 bytes or not
-    ///         UTF-8.
-    fn start_close(
-        slf: &Bound<'_, Self>,
-        code: &Bound<'_, PyAny>,
-        message: &Bound<'_, PyAny>,
-    ) -> PyResult<bool> {
-        let code = payload::close_code(code)?;
-        let reason = payload::control_payload(message)?;
-        let reason = str::from_utf8(&reason)
-            .map_err(|_| PyValueError::new_err("close message is not UTF-8"))?
-            .to_owned();
-        let frame = CloseFrame { code: Some(code), reason };
-        close::check(&frame).map_err(PyValueError::new_err)?;
-        begin_close(slf, &frame)
-    }
-
-    /// The same with a close frame that has neither.
-    fn start_bare_close(slf: &Bound<'_, Self>) -> PyResult<bool> {
-        begin_close(slf, &CloseFrame::default())
-    }
-
-    /// Wait for the end of a message that is being sent in fragments.
-    ///
-    /// Returns:
-    ///     A future that is done when it has ended, or `None` if there is none.
-    ///
-    /// Raises:
-    ///     ClientConnectionResetError: Nothing can be sent. The future may raise it, too.
-    fn wait_turn(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        fragments::wait_turn(slf, Opcode::Continuation)
-    }
-
-    /// Begin a message that is sent in fragments (§5.4), unless one is under way.
-    ///
-    /// Args:
-    ///     text: Whether it is text.
-    ///     checks: Whether it has to be seen that it is UTF-8.
-    ///
-    /// Returns:
-    ///     As `wait_turn`: a future if another is under way, `None` if this has begun.
-    fn begin_message(
-        slf: &Bound<'_, Self>,
-        text: bool,
-        checks: bool,
-    ) -> PyResult<Option<Py<PyAny>>> {
-        let opcode = if text { Opcode::Text } else { Opcode::Binary };
-        fragments::begin(slf, opcode, checks)
-    }
-
-    /// Send the next fragment of the message that has begun.
-    ///
-    /// Args:
-    ///     data: `bytes`, `bytearray` or `memoryview`.
-    ///     fin: Whether it is the last.
-    ///
-    /// Returns:
-    ///     An awaitable for room.
-    #[pyo3(signature = (data, *, fin = false))]
-    fn send_fragment(
-        slf: &Bound<'_, Self>,
-        data: &Bound<'_, PyAny>,
-        fin: bool,
-    ) -> PyResult<Py<Sent>> {
-        fragments::send_next(slf, data, fin)
-    }
-
-    /// The message that has begun cannot be finished. If a part of it has left, the connection is
-    /// closed with code 1011.
-    fn break_off(slf: &Bound<'_, Self>) -> PyResult<()> {
-        fragments::break_off(slf)
-    }
-
-    /// The event loop's callback: what was to be sent while the transport took something is written.
-    fn _write_behind(slf: &Bound<'_, Self>) -> PyResult<()> {
-        transport::write_behind(slf, Ok(())).inspect_err(|error| failure::cut_off(slf, error))?;
-        settle(slf)
-    }
-
-    /// The event loop's callback: what is gathered is written.
-    fn _write_gathered(slf: &Bound<'_, Self>) -> PyResult<()> {
-        output::write_arranged(slf)
-    }
-
-    /// The timer's callback: a step of the ending has taken long enough.
-    fn _expired(slf: &Bound<'_, Self>) -> PyResult<()> {
-        slf.borrow_mut().endpoint.expired();
-        settle(slf)
-    }
-
-    /// Send a whole data message, compressed if the connection does that.
-    ///
-    /// Args:
-    ///     text: Whether it is text, whose bytes are not checked.
-    ///     payload: Its bytes.
-    ///
-    /// Raises:
-    ///     ClientConnectionResetError: The connection is closed or closing.
-    fn send_message(slf: &Bound<'_, Self>, text: bool, payload: &Bound<'_, PyAny>) -> PyResult<()> {
-        let opcode = if text { Opcode::Text } else { Opcode::Binary };
-        let payload = payload::binary(payload)?;
-        send::send_compressed(slf, opcode, &payload, None)
-    }
-
-    /// Send a pong.
-    ///
-    /// Args:
-    ///     payload: At most 125 bytes.
-    ///
-    /// Raises:
-    ///     ValueError: There are more.
-    ///     ClientConnectionResetError: The connection is closed or closing.
-    fn send_pong(slf: &Bound<'_, Self>, payload: &Bound<'_, PyAny>) -> PyResult<()> {
-        let payload = payload::ping_payload(Opcode::Pong, Some(payload))?;
-        send::send_control(slf, Opcode::Pong, &payload)
-    }
-
-    /// A future that is done when the transport has room or is gone, or `None` if it has.
-    fn wait_writable(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        transport::wait_writable(slf)
-    }
-
-    /// A future that is done when the transport is gone, or `None` if it is.
-    fn wait_lost(slf: &Bound<'_, Self>) -> PyResult<Option<Py<PyAny>>> {
-        transport::wait_lost(slf)
-    }
-
-    /// Drop the connection, and what is not written yet, at once.
-    ///
-    /// Args:
-    ///     exception: Why, if there is more to say than that this side wanted it.
-    #[pyo3(signature = (exception = None))]
-    fn abort(slf: &Bound<'_, Self>, exception: Option<Py<PyAny>>) -> PyResult<()> {
-        if let Some(exception) = exception {
-            failure::set_known(slf, exception);
-        }
-        slf.borrow_mut().endpoint.abort();
         settle(slf)
     }
 
@@ -484,16 +305,4 @@ impl Protocol {
         let held = slf.borrow_mut().clear();
         drop(held);
     }
-}
-
-fn begin_close(slf: &Bound<'_, Protocol>, frame: &CloseFrame) -> PyResult<bool> {
-    batch::push(slf)?;
-    let sent = {
-        let mut me = slf.borrow_mut();
-        let waits = me.reader.is_some();
-        let (endpoint, mut making) = me.at_work(slf.py());
-        endpoint.close(frame, waits, &mut making)
-    };
-    settle(slf)?;
-    Ok(sent)
 }
