@@ -263,11 +263,15 @@ class Steps:
 
         try:
             async with contextlib.aclosing(fragments()) as source:
-                await self.ws.send_fragments(source, text=rng.choice([None, True]))
+                await self._send_all(source, rng.choice([None, True]))
         except BaseException:
             # If a part has left, the connection is closed.
             self.account.ended_here = True
             raise
+
+    def _send_all(self, fragments: AsyncIterator[bytes], text: bool | None) -> Awaitable[None]:
+        """Send a message in fragments."""
+        return self.ws.send_fragments(fragments, text=text)
 
     async def round_trip(self) -> None:
         """Send a ping whose pong may come, and be awaited."""

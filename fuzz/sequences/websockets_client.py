@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wire
 from client import BOUND, Client
-from inside import SIZES, Litter, act_inside, step
+from inside import SIZES, Litter, step
 from steps import DELAYS, Steps
 from websockets.exceptions import ConcurrencyError, ConnectionClosed, WebSocketException
 from world import Interrupt
@@ -18,7 +18,7 @@ import wsclient.websockets
 from wsclient.stats import Stats
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Callable, Iterator
+    from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
     from random import Random
 
     from world import World
@@ -136,28 +136,8 @@ class _Steps(Steps):
                 continue
             self.world.find("taken", "what cannot be sent was")
 
-    async def send_fragments(self) -> None:
-        """Send a numbered message in fragments, between which others use the connection."""
-        rng = self.rng
-        number = self.ws.sends.doubtful(self.name)
-        data = wire.numbered(self.name, number, rng.choice(SIZES))
-        size = max(1, len(data) // rng.choice([1, 2, 5]))
-
-        async def fragments() -> AsyncIterator[bytes]:
-            for start in range(0, len(data), size):
-                yield data[start : start + size]
-                if rng.random() < 0.5:
-                    await asyncio.sleep(rng.choice(DELAYS))
-                if rng.random() < 0.1:
-                    act_inside(self.world, self.ws, rng)
-
-        try:
-            async with contextlib.aclosing(fragments()) as source:
-                await self.ws.send(source, text=rng.choice([None, True]))
-        except BaseException:
-            # If a part has left, the connection is closed.
-            self.account.ended_here = True
-            raise
+    def _send_all(self, fragments: AsyncIterator[bytes], text: bool | None) -> Awaitable[None]:
+        return self.ws.send(fragments, text=text)
 
     async def ping(self) -> None:
         """Send a ping whose pong may come, and be awaited."""

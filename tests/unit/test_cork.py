@@ -2,17 +2,14 @@
 
 import asyncio
 import socket
-import ssl
 import struct
 import threading
 
 import pytest
-import trustme
 from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
-from websockets.asyncio.server import serve as websockets_serve
 
 import wsclient.aiohttp
-from wsclient import ClientConnectionResetError, ws_connect
+from wsclient import ClientConnectionResetError, testing, ws_connect
 from wsclient.framing import encode_close
 
 from .linked import gone, linked, threaded
@@ -48,29 +45,20 @@ async def test_what_is_sent_inside_leaves_at_the_end_in_one_write(scripted):
 
 @needs_segments
 async def test_over_tls_it_is_one_record():
-    authority = trustme.CA()
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
-
-    async def handler(ws):
-        async for message in ws:
-            await ws.send(message)
-
-    async with websockets_serve(handler, "localhost", 0, ssl=server_tls) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with ws_connect(f"wss://localhost:{port}/", ssl=client_tls) as ws:
-            await ws.send_str("before")
-            await ws.receive()
-            before = segments(ws)
-            with ws.cork():
-                for message in numbered(50, size=200):
-                    ws.send_bytes(message)
-                assert segments(ws) == before
-            received = [(await ws.receive(timeout=10)).data for _ in range(50)]
-            assert received == numbered(50, size=200)
-            assert segments(ws) - before == 1
+    async with (
+        testing.serve(ssl=True) as server,
+        ws_connect(server.url, ssl=server.ssl_context) as ws,
+    ):
+        await ws.send_str("before")
+        await ws.receive()
+        before = segments(ws)
+        with ws.cork():
+            for message in numbered(50, size=200):
+                ws.send_bytes(message)
+            assert segments(ws) == before
+        received = [(await ws.receive(timeout=10)).data for _ in range(50)]
+        assert received == numbered(50, size=200)
+        assert segments(ws) - before == 1
 
 
 async def test_no_more_than_a_piece_is_gathered(scripted):

@@ -4,19 +4,16 @@ import asyncio
 import gc
 import itertools
 import socket
-import ssl
 import threading
 import tracemalloc
 import zlib
 
 import aiohttp
 import pytest
-import trustme
 from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
-from websockets.asyncio.server import serve as websockets_serve
 
 import wsclient.aiohttp
-from wsclient import ClientConnectionResetError, ws_connect
+from wsclient import ClientConnectionResetError, testing, ws_connect
 from wsclient.framing import encode_close
 
 from .linked import deliver, gone, linked, shake_hands
@@ -64,27 +61,18 @@ async def test_they_leave_in_one_write(scripted):
 
 @needs_segments
 async def test_they_leave_in_one_record():
-    authority = trustme.CA()
-    server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    authority.issue_cert("localhost").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
-
-    async def handler(ws):
-        async for message in ws:
-            await ws.send(message)
-
-    async with websockets_serve(handler, "localhost", 0, ssl=server_tls) as server:
-        port = server.sockets[0].getsockname()[1]
-        async with ws_connect(f"wss://localhost:{port}/", ssl=client_tls) as ws:
-            # What TLS itself has to send is out.
-            await ws.send_str("before")
-            await ws.receive()
-            before = segments(ws)
-            await ws.send_many(numbered(50, size=200))
-            received = [(await ws.receive(timeout=10)).data for _ in range(50)]
-            assert received == numbered(50, size=200)
-            assert segments(ws) - before == 1
+    async with (
+        testing.serve(ssl=True) as server,
+        ws_connect(server.url, ssl=server.ssl_context) as ws,
+    ):
+        # What TLS itself has to send is out.
+        await ws.send_str("before")
+        await ws.receive()
+        before = segments(ws)
+        await ws.send_many(numbered(50, size=200))
+        received = [(await ws.receive(timeout=10)).data for _ in range(50)]
+        assert received == numbered(50, size=200)
+        assert segments(ws) - before == 1
 
 
 @pytest.mark.parametrize("size", [0, 1, 65521, 65522, 65523, 70_000, 3 * MiB])
