@@ -55,6 +55,7 @@ from .network.tls import Fingerprint
 from .network.unix import UnixConnector
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
+from .recording.recorder import Recorder
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
@@ -115,6 +116,7 @@ __all__ = [
     "MsgType",
     "PerMessageDeflate",
     "ReconnectEvent",
+    "Recorder",
     "ResolveResult",
     "ServerConnectionError",
     "ServerDisconnectedError",

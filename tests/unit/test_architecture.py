@@ -30,6 +30,10 @@ PYTHON_LAYERS = (
     {"network.connector"},
     {"network.tcp", "network.unix"},
     {"fragments", "heartbeat", "tracing"},
+    {"recording.entries", "recording.packing"},
+    {"recording.files"},
+    {"recording.recorder", "recording.recording"},
+    {"recording"},
     {"opening", "websocket"},
     {"context_manager", "options", "retry"},
     {"protocol"},
@@ -54,6 +58,7 @@ PYTHON_LAYERS = (
     {"testing.connection"},
     {"testing.script"},
     {"testing.server"},
+    {"testing.replay"},
     {"testing"},
 )
 # What each folder has from elsewhere at run time: the handshake nothing of the network, neither of
@@ -82,7 +87,8 @@ ROOMS = {
         "streaming",
     },
     "demo": {"__init__", "framing", "types"},
-    "testing": {"distribution"},
+    "recording": {"_core", "arguments", "distribution", "handshake"},
+    "testing": {"distribution", "recording"},
 }
 # No I/O, so that a test needs no event loop and no socket.
 PURE_PYTHON = {
@@ -113,6 +119,7 @@ RUST_FLOORS = (
     {"error", "keys"},
     {"frame", "deflate"},
     {"close", "assembler"},
+    {"journal"},
     {"connection"},
     {"endpoint"},
     {"python::cpython"},

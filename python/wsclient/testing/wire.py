@@ -165,6 +165,8 @@ class Wire:
                     self.protocol.send_continuation(payload, fin)
                 elif opcode is Opcode.TEXT:
                     self.protocol.send_text(payload, fin)
+                elif opcode is Opcode.PING:
+                    self.protocol.send_ping(payload)
                 else:
                     self.protocol.send_binary(payload, fin)
             data = b"".join(self.protocol.data_to_send())[:cut_after]

@@ -91,7 +91,13 @@ fn owe(slf: &Bound<'_, Protocol>, thing: Due) {
 }
 
 fn write_owed(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let frames = slf.borrow_mut().endpoint.take_frames();
+    let frames = {
+        let me = &mut *slf.borrow_mut();
+        if let Some(record) = &mut me.maker.record {
+            record.sends_close(slf.py(), me.endpoint.sent_close().map(|(frame, _)| frame));
+        }
+        me.endpoint.take_frames()
+    };
     let Ok(frames) = memory::bytes(slf.py(), &frames) else {
         let mut me = slf.borrow_mut();
         let (endpoint, mut making) = me.at_work(slf.py());
