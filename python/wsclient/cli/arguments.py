@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import argparse
 import getpass
+import math
 import ssl
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from wsclient import BasicAuth, ClientWebSocketResponse
 
-from .exits import CommandError, Exit
+from .exits import CommandError, Exit, reason_of
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from typing import TypeAlias
 
     from wsclient import ConnectOptions
@@ -20,7 +23,14 @@ if TYPE_CHECKING:
     Subparsers: TypeAlias = argparse._SubParsersAction[argparse.ArgumentParser]  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - no other name
     _Group: TypeAlias = argparse._ArgumentGroup  # noqa: SLF001  # pyright: ignore[reportPrivateUsage]
 
-__all__ = ["Subparsers", "add_connection", "add_reconnect", "connect_options", "number_of"]
+__all__ = [
+    "Subparsers",
+    "add_connection",
+    "add_reconnect",
+    "add_send",
+    "connect_options",
+    "number_of",
+]
 
 WIDEST_WINDOW = 15
 """Bits of a compression window (RFC 7692 §7.1.2)."""
@@ -33,6 +43,9 @@ def add_connection(parser: argparse.ArgumentParser) -> None:
         parser: A sub-command's. What it parses is for `connect_options`.
     """
     parser.add_argument("url", metavar="URL", help="ws:// or wss:// (http:// and https:// too)")
+    parser.add_argument(
+        "-v", "--verbose", action="store_true", help="tell the steps of connecting, and the answer"
+    )
     _add_handshake(parser.add_argument_group("handshake"))
     _add_network(parser.add_argument_group("connection"))
     _add_tls(parser.add_argument_group("TLS"))
@@ -119,23 +132,45 @@ def add_reconnect(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def number_of(kind: type[int | float], unit: str, *, least: float = 0) -> Any:
+def add_send(parser: argparse.ArgumentParser) -> None:
+    """Add ``--send``.
+
+    Args:
+        parser: A sub-command's.
+    """
+    parser.add_argument(
+        "--send",
+        action="append",
+        default=[],
+        metavar="TEXT",
+        help="send this when the connection is open, and each time that it is; may be repeated",
+    )
+
+
+def number_of(
+    kind: type[int | float],
+    unit: str,
+    *,
+    least: float = 0,
+    most: float = sys.float_info.max,
+) -> Callable[[str], float]:
     """Make what argparse reads a number with.
 
     Args:
         kind: `int` or `float`.
         unit: What it counts, for the error.
         least: The smallest that makes sense.
+        most: The largest that does; infinity if ``inf`` does, too.
     """
 
     def read(text: str) -> float:
         try:
             number = kind(text)
         except ValueError:
-            number = -1
-        if not least <= number < float("inf"):
-            expected = f"{unit}, {least:g} or more"
-            raise argparse.ArgumentTypeError(f"{text!r} is not a number of {expected}")
+            number = math.nan
+        if not least <= number <= most:
+            limit = f" to {most:g}" if most < sys.float_info.max else " or more"
+            raise argparse.ArgumentTypeError(f"{text!r}, expected {unit}, {least:g}{limit}")
         return number
 
     return read
@@ -179,7 +214,7 @@ def _headers(given: list[str]) -> list[tuple[str, str]]:
             try:
                 text = Path(value[1:]).read_text(encoding="utf-8")
             except (OSError, UnicodeDecodeError) as error:
-                raise CommandError(f"--header {value}: {_why(error)}", Exit.USAGE) from None
+                raise CommandError(f"--header {value}: {reason_of(error)}", Exit.USAGE) from None
             lines += [line for line in text.splitlines() if line.strip()]
         else:
             lines.append(value)
@@ -218,7 +253,7 @@ def _tls(options: argparse.Namespace) -> ssl.SSLContext | bool | None:
         try:
             context.load_cert_chain(options.cert, options.key)
         except (OSError, ssl.SSLError) as error:
-            raise CommandError(f"--cert {options.cert}: {_why(error)}", Exit.USAGE) from None
+            raise CommandError(f"--cert {options.cert}: {reason_of(error)}", Exit.USAGE) from None
     return context
 
 
@@ -231,10 +266,6 @@ def _authorities(path: str | None) -> ssl.SSLContext:
         else:
             context = ssl.create_default_context(cafile=path)
     except (OSError, ssl.SSLError) as error:
-        raise CommandError(f"--ca {path}: {_why(error)}", Exit.USAGE) from None
+        raise CommandError(f"--ca {path}: {reason_of(error)}", Exit.USAGE) from None
     context.set_alpn_protocols(["http/1.1"])
     return context
-
-
-def _why(error: Exception) -> str:
-    return getattr(error, "strerror", None) or str(error)

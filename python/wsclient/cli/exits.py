@@ -1,4 +1,4 @@
-"""What the command says, and the status it leaves with, when it cannot do what was asked."""
+"""What the command leaves with, and what it says, when it cannot do what was asked."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import enum
 
 from wsclient import (
     ClientConnectionError,
+    ClientConnectionResetError,
     ClientError,
     ClientResponseError,
     InvalidURL,
@@ -13,7 +14,7 @@ from wsclient import (
 
 from .terminal import printable
 
-__all__ = ["CommandError", "Exit", "explain"]
+__all__ = ["CommandError", "Exit", "explain", "reason_of"]
 
 
 class Exit(enum.IntEnum):
@@ -22,7 +23,7 @@ class Exit(enum.IntEnum):
     OK = 0
     """Done: the count was reached, standard input ended, or the server closed normally."""
     FAILED = 1
-    """Something else went wrong: a file, a port, a message that cannot be sent."""
+    """Something else: a file, a port, a line that cannot be sent."""
     USAGE = 2
     """The command line makes no sense; argparse's status."""
     UNREACHABLE = 3
@@ -32,7 +33,7 @@ class Exit(enum.IntEnum):
     LOST = 5
     """The open connection broke: no close frame, a breach of the protocol, a dead heartbeat."""
     CLOSED = 6
-    """The server closed with another code than 1000, 1001 or none."""
+    """The server closed with an error's code, or before all was done."""
     INTERRUPTED = 130
     """Ctrl-C."""
     BROKEN_PIPE = 141
@@ -45,7 +46,7 @@ class CommandError(Exception):
     """What is told to the user in one line, without a traceback.
 
     Args:
-        message: What was wrong, and what was expected.
+        message: What was wrong, and what was expected. Nothing is said if it is empty.
         status: What the command exits with.
     """
 
@@ -55,10 +56,10 @@ class CommandError(Exception):
 
 
 def explain(error: Exception) -> CommandError | None:
-    """Say what an error of the client means for the command; None if it is none of its own.
+    """Say what an error means for the command; None if it is none that a user can make.
 
     Args:
-        error: What `ws_connect` or an open WebSocket raised.
+        error: What a sub-command raised.
     """
     if isinstance(error, CommandError):
         return error
@@ -66,10 +67,23 @@ def explain(error: Exception) -> CommandError | None:
         status = Exit.USAGE
     elif isinstance(error, ClientResponseError):
         status = Exit.REFUSED
+    elif isinstance(error, ClientConnectionResetError):
+        status = Exit.LOST
     elif isinstance(error, ClientConnectionError):
         status = Exit.UNREACHABLE
     elif isinstance(error, ClientError):
         status = Exit.LOST
+    elif isinstance(error, OSError):
+        status = Exit.FAILED
     else:
         return None
     return CommandError(printable(str(error)), status)
+
+
+def reason_of(error: Exception) -> str:
+    """Give the words of an operating system's error, without number and file name.
+
+    Args:
+        error: Any error.
+    """
+    return getattr(error, "strerror", None) or str(error)

@@ -3,19 +3,33 @@
 from __future__ import annotations
 
 import contextlib
-from typing import TYPE_CHECKING
+import itertools
+import sys
+import time
+from typing import TYPE_CHECKING, Any
 
-from .arguments import add_connection, add_reconnect, number_of
+from wsclient import Heartbeat, MsgType
+
+from .arguments import add_connection, add_reconnect, add_send, number_of
 from .connections import connections, status_of
 from .exits import Exit
-from .lines import line_of, write
+from .messages import line_of, record_of
+from .output import check_output, write
+from .terminal import is_terminal, note
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import AsyncGenerator, Callable
+
+    from wsclient import ClientWebSocketResponse, ConnectOptions, Message
 
     from .arguments import Subparsers
 
 __all__ = ["add"]
+
+PING_EVERY = 10.0
+"""Seconds between two pings, where latency is asked for."""
+_LONG = 366 * 24 * 3600.0
 
 
 def add(subparsers: Subparsers) -> None:
@@ -25,10 +39,16 @@ def add(subparsers: Subparsers) -> None:
         subparsers: Where to.
     """
     parser = subparsers.add_parser(
-        "listen", help="print each message as a line", description=__doc__
+        "listen",
+        help="print each message as a line",
+        description="Print each message as a line: text as it is, binary in hexadecimal digits.",
     )
-    add_connection(parser)
-    add_reconnect(parser)
+    parser.add_argument(
+        "--json",
+        action="store_true",
+        help="each line an object: time (seconds since 1970), latency (seconds of the last ping's"
+        " round trip, or null), type (text or binary), data",
+    )
     parser.add_argument(
         "-n",
         "--count",
@@ -36,6 +56,9 @@ def add(subparsers: Subparsers) -> None:
         metavar="N",
         help="leave after so many messages",
     )
+    add_send(parser)
+    add_reconnect(parser)
+    add_connection(parser)
     parser.set_defaults(run=listen)
 
 
@@ -48,14 +71,52 @@ async def listen(options: argparse.Namespace) -> int:
     Returns:
         The exit status.
     """
-    left: float = float("inf") if options.count is None else options.count
+    check_output()
+    terminal = is_terminal(sys.stdout)
+    further: ConnectOptions[ClientWebSocketResponse[Any]] = {}
+    if options.json:
+        further["receive_time"] = True
+        if options.heartbeat is None:
+            # A server that answers no pings is not taken for dead.
+            further["heartbeat"] = Heartbeat(PING_EVERY, periodic=True, timeout=_LONG)
+    left = options.count
     status = Exit.OK
-    async with contextlib.aclosing(connections(options)) as opened:
+    async with contextlib.aclosing(connections(options, further)) as opened:
         async for ws in opened:
-            async for msg in ws:
-                write(line_of(msg))
-                left -= 1
-                if left <= 0:
-                    return Exit.OK
+            if options.json:
+                ws.ping()
+            to_line = _recorder(ws, terminal) if options.json else _liner(terminal)
+            async with contextlib.aclosing(_batches(ws)) as batches:
+                async for batch in batches:
+                    write(map(to_line, itertools.islice(batch, left)))
+                    if left is not None:
+                        left -= len(batch)
+                        if left <= 0:
+                            return Exit.OK
             status = status_of(ws)
+    if left is not None and status is Exit.OK:
+        note(f"closed by the server {left} messages before {options.count}")
+        return Exit.CLOSED
     return status
+
+
+def _liner(terminal: bool) -> Callable[[Message], str]:
+    return lambda msg: line_of(msg, terminal=terminal)
+
+
+def _recorder(ws: ClientWebSocketResponse[Any], terminal: bool) -> Callable[[Message], str]:
+    # Of the clock on the wall, when the loop's clock was 0.
+    began = time.time() - time.monotonic()
+    return lambda msg: record_of(msg, began + msg.extra, ws.latency, terminal=terminal)
+
+
+async def _batches(ws: ClientWebSocketResponse[Any]) -> AsyncGenerator[list[Message], None]:
+    """Yield the text and binary messages as they come, all that wait at once."""
+    data = {MsgType.text, MsgType.binary}
+    while True:
+        received = await ws.receive_many()
+        batch = [msg for msg in received if msg.tp in data]
+        if batch:
+            yield batch
+        if len(batch) < len(received):
+            return

@@ -6,7 +6,6 @@ import argparse
 import asyncio
 import contextlib
 import inspect
-import os
 import signal
 import sys
 from pathlib import Path
@@ -14,17 +13,20 @@ from typing import TYPE_CHECKING, Any
 
 from wsclient import __version__
 
-from . import listen
+from . import bench, connect, echo, listen
 from .exits import Exit, explain
+from .loops import loop_factory
+from .output import drop_output
+from .terminal import note
 
 if TYPE_CHECKING:
-    from collections.abc import Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Sequence
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = (listen,)
-"""Each has `add`, which registers its parser, with what runs it as `run`: a function that takes the
-parsed options, and returns the exit status, or an awaitable of it."""
+COMMANDS = (connect, listen, bench, echo)
+"""Each has `add`, which registers its parser with what runs it as `run`: a function that takes the
+parsed options and returns the exit status, or a coroutine function that does."""
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -41,27 +43,32 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     try:
-        result = options.run(options)
-        return _run(result) if inspect.iscoroutine(result) else result
+        if not inspect.iscoroutinefunction(options.run):
+            return int(options.run(options))
+        make_loop = loop_factory(uvloop=getattr(options, "uvloop", False))
+        return _run(options.run(options), make_loop)
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        # What is still buffered has nowhere to go, which Python would complain of at its end.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        drop_output()
         return Exit.BROKEN_PIPE
     except Exception as error:
         told = explain(error)
         if told is None:
             raise
-        print(f"wsclient: {told}", file=sys.stderr)
+        if str(told):
+            note(str(told))
+        if told.status is Exit.FAILED:
+            drop_output()
         return told.status
 
 
 def _parser() -> argparse.ArgumentParser:
-    in_package = Path(sys.argv[0]).name == "__main__.py"
+    as_module = Path(sys.argv[0]).name == "__main__.py"
     parser = argparse.ArgumentParser(
-        prog="python -m wsclient" if in_package else "wsclient",
+        prog="python -m wsclient" if as_module else "wsclient",
         description="Talk to WebSocket servers from the terminal.",
+        epilog="Each command has a --help of its own.",
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"wsclient {__version__}")
@@ -71,8 +78,8 @@ def _parser() -> argparse.ArgumentParser:
     return parser
 
 
-def _run(main: Coroutine[Any, Any, int]) -> int:
-    """Run a coroutine; what ends it early is its cancellation, so that it closes what it has."""
+def _run(main: Coroutine[Any, Any, int], make_loop: Callable[[], asyncio.AbstractEventLoop]) -> int:
+    """Run a coroutine. Signals end it by cancelling it, so that it closes what it has opened."""
     terminated = False
 
     async def run() -> int:
@@ -88,7 +95,8 @@ def _run(main: Coroutine[Any, Any, int]) -> int:
         return await task
 
     try:
-        return asyncio.run(run())
+        with asyncio.Runner(loop_factory=make_loop) as runner:
+            return runner.run(run())
     except asyncio.CancelledError:
         if not terminated:
             raise
