@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsclient import __version__
 
-from . import bench, connect, echo, listen
+from . import bench, connect, echo, listen, record, replay
 from .exits import Exit, explain
 from .loops import loop_factory
 from .output import drop_output
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 __all__ = ["COMMANDS", "main"]
 
-COMMANDS = (connect, listen, bench, echo)
+COMMANDS = (connect, listen, bench, echo, record, replay)
 """Each has `add`, which registers its parser with what runs it as `run`: a function that takes the
 parsed options and returns the exit status, or a coroutine function that does."""
 

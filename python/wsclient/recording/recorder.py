@@ -34,7 +34,7 @@ if TYPE_CHECKING:
         def record_in(self, journal: Journal, number: int) -> None: ...
 
 
-__all__ = ["Recorder"]
+__all__ = ["Recorder", "read_recorder"]
 
 _logger = logging.getLogger(__name__)
 
@@ -320,3 +320,16 @@ class Recorder:
             return
         self._writer.stop()
         warnings.warn(f"unclosed {self!r}", ResourceWarning, stacklevel=2, source=self)
+
+
+def read_recorder(value: object) -> None:
+    """Check what `record` was given.
+
+    Args:
+        value: A recorder or None.
+
+    Raises:
+        TypeError: It is neither.
+    """
+    if value is not None:
+        read_type("record", value, Recorder, "Recorder or None")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import logging
 import math
 from typing import TYPE_CHECKING, Literal
 
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from .connection import ServerConnection
 
 __all__ = ["replay"]
+
+_logger = logging.getLogger(__name__)
 
 
 def replay(
@@ -113,6 +116,13 @@ class _Replay:
 
     async def __call__(self, ws: ServerConnection) -> None:
         """Play the next connection. Called by the server."""
+        try:
+            await self._play(ws)
+        except ValueError as error:
+            _logger.error("a replay has ended early: %s", error)  # noqa: TRY400 - it says all
+            raise
+
+    async def _play(self, ws: ServerConnection) -> None:
         loop = asyncio.get_running_loop()
         begun, opening = loop.time(), self._next(ws.request.path)
         for entry in self._recording:

@@ -27,7 +27,7 @@ from wsclient.streaming import MessageStream
 
 from .protocol import ServedProtocol, check_control, serve
 from .served import SendContext, Served
-from .settings import agreement, max_size, queue_limits, write_limits
+from .settings import agreement, max_size, queue_limits, url_of, write_limits
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterator, Awaitable, Callable
@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from websockets.exceptions import ConnectionClosed
 
     from wsclient.fragments import Bytes
+    from wsclient.recording.recorder import Recorder
 
 __all__ = ["ClientConnection", "Theirs"]
 
@@ -60,6 +61,8 @@ class ClientConnection(ConnectionBase, Theirs):
     _rest: bytearray | None = None
     # The last of the head as far as it has come, which may end with the next bytes.
     _head_end = b""
+    # What records it.
+    _recorder: Recorder | None = None
     # What the transport said when it was lost before the core had it.
     _lost: tuple[Exception | None] | None = None
 
@@ -154,9 +157,25 @@ class ClientConnection(ConnectionBase, Theirs):
             # websockets pauses above it, the core at it.
             core.bound_messages(high + 1, high // 4 if low is None else low)
         self._addresses = super().local_address, super().remote_address
+        if self._recorder is not None:
+            self._recorder.begin(core, url_of(self.protocol), self.subprotocol)
         core.feed(rest)
         if self._lost is not None:
             core.connection_lost(*self._lost)
+
+    def record_by(self, recorder: Recorder) -> None:
+        """Record it from when the handshake is done.
+
+        Args:
+            recorder: Does that.
+
+        Raises:
+            ValueError: A subclass leaves everything to websockets' own code.
+        """
+        if not self._serves:
+            kind = type(self).__qualname__
+            raise ValueError(f"cannot record what is received by methods that {kind} overrides")
+        self._recorder = recorder
 
     def blame(self, error: BaseException) -> None:
         """Take note of why the connection ends, unless that is known.
