@@ -272,17 +272,17 @@ class _Front:
 
     Args:
         session: The real session.
-        kind: Overrules its ``ws_response_class``, if it is not None.
+        own: The options that aiohttp's does not have.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, kind: Any) -> None:
+    def __init__(self, session: aiohttp.ClientSession, own: dict[str, Any]) -> None:
         self._session = session
-        self._kind = kind
+        self._own = own
 
     def _ws_connect(
         self, url: str | URL, **options: Any
     ) -> Coroutine[Any, Any, ClientWebSocketResponse]:
-        return open_websocket(self._session, url, ws_response_class=self._kind, **options)
+        return open_websocket(self._session, url, **self._own, **options)
 
 
 def ws_connect(
@@ -305,7 +305,8 @@ def ws_connect(
     Mirrors ``aiohttp.ClientSession.ws_connect``.
     """
     rest: Any = dict(options)
-    front: Any = _Front(session, rest.pop("ws_response_class", None))
+    own = {name: rest.pop(name) for name in ("record", "ws_response_class") if name in rest}
+    front: Any = _Front(session, own)
     return _their_front(front, url, **rest)
 
 

@@ -21,10 +21,23 @@ try:
 except ImportError:  # not on Windows
     fcntl = None  # type: ignore[assignment]
 
-__all__ = ["Sink", "lines_of"]
+__all__ = ["Sink", "lines_of", "named"]
 
 _FRAME = 4 << 20
 """After so many bytes a compressed file begins a new frame: what is read again to add to it."""
+
+
+@contextlib.contextmanager
+def named(path: Path) -> Generator[None, None, None]:
+    """Say in errors which file they are about.
+
+    Args:
+        path: Its name.
+    """
+    try:
+        yield
+    except ValueError as error:
+        raise ValueError(f"{str(path)!r}: {error}") from error
 
 
 def lines_of(path: Path) -> Generator[bytes, None, None]:
@@ -66,7 +79,8 @@ class Sink:
             self._size = os.fstat(self._descriptor).st_size if self._regular else 0
             if self._regular:
                 self._lock()
-                self._check()
+                with named(path):
+                    self._check()
         except BaseException:
             self.abandon()
             raise
@@ -103,7 +117,7 @@ class Sink:
         if not self._size:
             return
         keep, rest = self._size, b""
-        with self._path.open("rb") as file:
+        with named(self._path), self._path.open("rb") as file:
             if self._packer is None:
                 keep = _last_line(file.fileno(), self._size)
             else:

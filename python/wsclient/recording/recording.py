@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 import itertools
-from contextlib import closing, contextmanager
+from contextlib import closing
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from .entries import entries_of, header, line_of, start_of
-from .files import lines_of
+from .files import lines_of, named
 from .packing import packer_for
 
 if TYPE_CHECKING:
     import os
-    from collections.abc import Generator, Iterable, Iterator
+    from collections.abc import Iterable, Iterator
     from typing import Self
 
     from .entries import Entry, Type
@@ -58,7 +58,7 @@ class Recording:
         """
         self = cls()
         self._path, self._entries = Path(path), None
-        with _named(self._path), closing(lines_of(self._path)) as lines:
+        with named(self._path), closing(lines_of(self._path)) as lines:
             self._start = start_of(next(lines, b""))
         return self
 
@@ -123,18 +123,9 @@ class Recording:
         if self._path is None:
             yield from (entry for entry in self._entries or () if only in {None, entry.type})
             return
-        with _named(self._path), closing(lines_of(self._path)) as lines:
+        with named(self._path), closing(lines_of(self._path)) as lines:
             yield from entries_of(lines, only)
 
     def __repr__(self) -> str:
         of = f"{len(self._entries or ())} entries" if self._path is None else repr(str(self._path))
         return f"<{type(self).__name__} {of}, from {self._start:%Y-%m-%d %H:%M:%S %Z}>"
-
-
-@contextmanager
-def _named(path: Path) -> Generator[None, None, None]:
-    """Say in errors which file they are about."""
-    try:
-        yield
-    except ValueError as error:
-        raise ValueError(f"{str(path)!r}: {error}") from error

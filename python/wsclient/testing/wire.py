@@ -146,10 +146,10 @@ class Wire:
         if self._held or self.over:
             return
         for data in self.protocol.data_to_send():
-            if data:
-                self._writer.write(data)
-            else:
+            if not data:
                 self.end_stream()
+            elif not self._writer.transport.is_closing():
+                self._writer.write(data)
 
     async def send(
         self, frames: list[tuple[Opcode, bytes, bool]], slow: float, cut_after: int | None
@@ -183,6 +183,9 @@ class Wire:
         size = 1 if slow else max(len(data), 1)
         try:
             for start in range(0, len(data), size):
+                # uvloop's has another error for that.
+                if self._writer.transport.is_closing():
+                    raise ConnectionResetError("it is closed")
                 self._writer.write(data[start : start + size])
                 await self._writer.drain()
                 self.progress += 1

@@ -83,23 +83,24 @@ class connect(theirs.connect):  # noqa: N801 - websockets' name
         if options.get("create_connection") is None:
             options["create_connection"] = ClientConnection
         if recorder is not None:
-            options["create_connection"] = _recorded(options["create_connection"], recorder)
+            options["create_connection"] = _recorded(options, recorder)
         super().__init__(uri, **options)
 
 
-def _recorded(create: Callable[..., Any], recorder: Recorder) -> Callable[..., Any]:
-    """Let what is made by `create` be recorded.
+def _recorded(options: dict[str, Any], recorder: Recorder) -> Callable[..., ClientConnection]:
+    """Make what makes connections that are recorded.
 
     Args:
-        create: Makes a connection.
-        recorder: Records it.
+        options: Those of `connect`.
+        recorder: Records them.
     """
+    kind = options["create_connection"]
+    if not (isinstance(kind, type) and issubclass(kind, ClientConnection)):
+        raise ValueError("record needs a create_connection derived from this adapter's")  # noqa: TRY004 - both together are wrong
+    kind.check_recordable(options.get("extensions") or ())
 
-    def make(*args: Any, **options: Any) -> Any:
-        connection = create(*args, **options)
-        if not isinstance(connection, ClientConnection):
-            kind = type(connection).__qualname__
-            raise ValueError(f"record needs a connection of this adapter's, not a {kind}")  # noqa: TRY004 - of the value
+    def make(*args: Any, **options: Any) -> ClientConnection:
+        connection = kind(*args, **options)
         connection.record_by(recorder)
         return connection
 

@@ -30,7 +30,7 @@ from .served import SendContext, Served
 from .settings import agreement, max_size, queue_limits, url_of, write_limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from websockets.client import ClientProtocol
     from websockets.exceptions import ConnectionClosed
@@ -163,18 +163,27 @@ class ClientConnection(ConnectionBase, Theirs):
         if self._lost is not None:
             core.connection_lost(*self._lost)
 
+    @classmethod
+    def check_recordable(cls, extensions: Sequence[object]) -> None:
+        """Refuse to record connections that are left to websockets' own code.
+
+        Args:
+            extensions: What is offered.
+
+        Raises:
+            ValueError: They are.
+        """
+        if not cls._serves:
+            raise ValueError(f"cannot record a {cls.__qualname__}, which reads for itself")
+        if not all(isinstance(each, ClientPerMessageDeflateFactory) for each in extensions):
+            raise ValueError("cannot record connections with extensions of others")
+
     def record_by(self, recorder: Recorder) -> None:
         """Record it from when the handshake is done.
 
         Args:
             recorder: Does that.
-
-        Raises:
-            ValueError: A subclass leaves everything to websockets' own code.
         """
-        if not self._serves:
-            kind = type(self).__qualname__
-            raise ValueError(f"cannot record what is received by methods that {kind} overrides")
         self._recorder = recorder
 
     def blame(self, error: BaseException) -> None:
