@@ -21,6 +21,7 @@ use crate::python::values::errors;
 pub fn feed(slf: &Bound<'_, Protocol>, data: &[u8]) -> PyResult<()> {
     {
         let mut me = slf.borrow_mut();
+        me.maker.reads.note(slf.py());
         let (endpoint, mut making) = me.at_work(slf.py());
         endpoint.read(data, &mut making);
     }
