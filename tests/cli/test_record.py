@@ -22,9 +22,7 @@ async def test_what_comes_is_in_the_file(wsclient, tmp_path):
     begun, ended = ran.err.splitlines()
     assert begun == f"wsclient: recording to {path} until Ctrl-C"
     # Three messages and both close frames.
-    assert re.fullmatch(
-        rf"wsclient: 5 messages in \d+\.\d s recorded to {re.escape(path)}", ended
-    )
+    assert re.fullmatch(rf"wsclient: 5 messages in \d+\.\d s recorded to {re.escape(path)}", ended)
     assert Recording.read(path).received == ["first", b"\x00\xff", "third"]
 
 
@@ -37,9 +35,7 @@ async def test_a_count_and_what_is_sent(wsclient, tmp_path):
     assert Recording.read(path).received == ["a", "b"]
     assert Recording.read(path).sent == ["subscribe"]
     async with serve(Script().expect("login").send("c").stall()) as server:
-        await wsclient(
-            "record", server.url, str(path), "--send", "login", "-n", "1", "--no-sent"
-        )
+        await wsclient("record", server.url, str(path), "--send", "login", "-n", "1", "--no-sent")
     assert Recording.read(path).received == ["a", "b", "c"]
     assert Recording.read(path).sent == ["subscribe"]
 

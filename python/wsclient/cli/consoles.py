@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from typing import TYPE_CHECKING
 
@@ -10,7 +9,7 @@ from .exits import CommandError
 from .messages import line_of, shown
 from .output import write
 from .stdin import StandardInput
-from .terminal import has_colours, is_terminal, note
+from .terminal import columns_of, has_colours, is_terminal, note
 
 if TYPE_CHECKING:
     from wsclient import Message
@@ -54,5 +53,4 @@ class Plain(Filter):
 
 
 def _for_people(msg: Message) -> str:
-    width = shutil.get_terminal_size().columns
-    return shown(msg, width, colours=has_colours(sys.stdout))
+    return shown(msg, columns_of(sys.stdout), colours=has_colours(sys.stdout))

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import functools
+import os
+import socket
 from typing import TYPE_CHECKING
 
 from .arguments import number_of
@@ -89,7 +91,10 @@ async def echo(options: argparse.Namespace) -> int:
         )
     except OSError as error:
         where = f"{options.host}:{options.port}"
-        raise CommandError(f"cannot listen at {where}: {reason_of(error)}") from error
+        # asyncio has words of its own for what the operating system says.
+        number = None if isinstance(error, socket.gaierror) else error.errno
+        why = reason_of(error) if number is None else os.strerror(number)
+        raise CommandError(f"cannot listen at {where}: {why}") from error
     host, port = server.sockets[0].getsockname()[:2]
     shown = f"[{host}]" if ":" in host else host
     write([f"Echoing at ws://{shown}:{port}/ until Ctrl-C."])

@@ -8,6 +8,7 @@ from wsclient import (
     ClientConnectionError,
     ClientConnectionResetError,
     ClientError,
+    ClientHttpProxyError,
     ClientResponseError,
     InvalidURL,
 )
@@ -65,12 +66,12 @@ def explain(error: Exception) -> CommandError | None:
         return error
     if isinstance(error, InvalidURL):
         status = Exit.USAGE
-    elif isinstance(error, ClientResponseError):
-        status = Exit.REFUSED
     elif isinstance(error, ClientConnectionResetError):
         status = Exit.LOST
-    elif isinstance(error, ClientConnectionError):
+    elif isinstance(error, (ClientConnectionError, ClientHttpProxyError)):
         status = Exit.UNREACHABLE
+    elif isinstance(error, ClientResponseError):
+        status = Exit.REFUSED
     elif isinstance(error, ClientError):
         status = Exit.LOST
     elif isinstance(error, OSError):

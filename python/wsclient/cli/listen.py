@@ -95,7 +95,7 @@ async def listen(options: argparse.Namespace) -> int:
                             return Exit.OK
             status = status_of(ws)
     if left is not None and status is Exit.OK:
-        note(f"closed by the server {left} messages before {options.count}")
+        note(f"closed by the server, with {left} of {options.count} messages missing")
         return Exit.CLOSED
     return status
 

@@ -16,7 +16,6 @@ from wsclient import __version__
 from . import bench, connect, echo, listen, record, replay
 from .exits import Exit, explain
 from .loops import loop_factory
-from .output import drop_output
 from .terminal import note
 
 if TYPE_CHECKING:
@@ -50,7 +49,6 @@ def main(argv: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return Exit.INTERRUPTED
     except BrokenPipeError:
-        drop_output()
         return Exit.BROKEN_PIPE
     except Exception as error:
         told = explain(error)
@@ -58,8 +56,6 @@ def main(argv: Sequence[str] | None = None) -> int:
             raise
         if str(told):
             note(str(told))
-        if told.status is Exit.FAILED:
-            drop_output()
         return told.status
 
 

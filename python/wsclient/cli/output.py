@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     import io
     from collections.abc import Iterable
 
-__all__ = ["check_output", "drop_output", "write"]
+__all__ = ["check_output", "write"]
 
 
 def check_output() -> None:
@@ -46,13 +46,10 @@ def write(lines: Iterable[str]) -> None:
         else:
             sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
         sys.stdout.flush()
-    except BrokenPipeError:
-        raise
     except OSError as error:
+        # What is still buffered Python would try to write at its end, and complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
         raise CommandError(f"standard output: {reason_of(error)}") from error
-
-
-def drop_output() -> None:
-    """Forget what is still buffered, of which Python would complain at its end."""
-    with contextlib.suppress(OSError, ValueError):
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import shutil
 import sys
 from contextlib import ExitStack, suppress
 from pathlib import Path
@@ -15,7 +14,7 @@ from prompt_toolkit.patch_stdout import patch_stdout
 
 from .exits import CommandError, Exit
 from .messages import shown
-from .terminal import has_colours
+from .terminal import columns_of, has_colours
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -70,8 +69,7 @@ class Prompt:
 
     def show(self, msg: Message) -> None:
         """Print a message above the prompt."""
-        width = shutil.get_terminal_size().columns
-        print(shown(msg, width, colours=self._colours))
+        print(shown(msg, columns_of(sys.stdout), colours=self._colours))
 
     def tell(self, text: str) -> None:
         """Print something else above the prompt."""

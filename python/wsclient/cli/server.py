@@ -8,6 +8,7 @@ from __future__ import annotations
 import asyncio
 import base64
 import binascii
+import contextlib
 import hashlib
 from typing import TYPE_CHECKING, cast
 
@@ -200,7 +201,8 @@ class ServerProtocol(asyncio.Protocol):
         """Send nothing more, and take nothing: the client is to close as well."""
         self._over = True
         if self._transport.can_write_eof():
-            self._transport.write_eof()
+            with contextlib.suppress(OSError):  # the client was faster
+                self._transport.write_eof()
             loop = asyncio.get_running_loop()
             loop.call_later(CLOSE_TIMEOUT, self._transport.abort)
         else:

@@ -83,10 +83,9 @@ class Talk:
         speaking = asyncio.ensure_future(self._speak())
         try:
             await asyncio.wait({hearing, speaking}, return_when=asyncio.FIRST_COMPLETED)
-            if hearing.done():
-                return await hearing
-            await speaking
-            return Exit.OK
+            if not hearing.done():
+                await speaking
+            return await hearing if hearing.done() or self._leaving else Exit.OK
         finally:
             tasks = (speaking, hearing, *self._pings)
             for task in tasks:
@@ -106,6 +105,8 @@ class Talk:
                 self._ws = None
                 self._opened.clear()
                 if self._leaving:
+                    await ws.close()
+                    self._console.tell(f"closed, and the server answered {ws.close_code}")
                     return Exit.OK
                 status = status_of(ws)
                 if self._console.has_commands and status is Exit.OK:
@@ -123,6 +124,7 @@ class Talk:
             self._console.show(msg)
 
     async def _speak(self) -> None:
+        await self._opened.wait()
         while (line := await self._console.read()) is not None:
             if not self._console.has_commands:
                 await self._send(line)
@@ -163,7 +165,6 @@ class Talk:
 
     async def _linger(self) -> None:
         """Wait until the server has had nothing to say for a while."""
-        await self._opened.wait()
         loop = asyncio.get_running_loop()
         ended = loop.time()
         while True:
@@ -218,9 +219,9 @@ class Talk:
                 await self._ws.close(code=int(code or 1000), message=reason)
             except ValueError as error:
                 self._leaving = False
-                self._console.tell(f"not closed: {error}")
+                wrong = error if code.isdecimal() else "a code is a number, such as 1000"
+                self._console.tell(f"not closed: {wrong}")
                 return False
-            self._console.tell(f"closed, and the server answered {self._ws.close_code}")
         return True
 
 

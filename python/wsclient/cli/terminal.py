@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["draws", "has_colours", "is_terminal", "note", "printable"]
+__all__ = ["columns_of", "draws", "has_colours", "is_terminal", "note", "printable"]
 
+_COLUMNS = 80
 # They join letters and emojis, and do nothing else.
 _JOINERS = "\u200c\u200d"
 
@@ -65,6 +66,18 @@ def draws(stream: TextIO | None, characters: str) -> bool:
     except UnicodeEncodeError:
         return False
     return True
+
+
+def columns_of(stream: TextIO | None) -> int:
+    """Tell how wide a stream's terminal is now, which an environment may not know any more.
+
+    Args:
+        stream: One of `sys`.
+    """
+    try:
+        return os.get_terminal_size(cast("TextIO", stream).fileno()).columns or _COLUMNS
+    except (AttributeError, OSError, ValueError):
+        return _COLUMNS
 
 
 def note(text: str) -> None:
