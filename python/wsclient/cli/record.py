@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
     from .arguments import Subparsers
 
-__all__ = ["add"]
+__all__ = ["add", "file_failure"]
 
 _CHECK_EVERY = 1.0
 """Seconds after which a disk that is full is noticed, where no message comes."""
@@ -68,13 +68,15 @@ async def record(options: argparse.Namespace) -> int:
     """
     try:
         recorder = Recorder(options.file, sent=not options.no_sent)
-    except (OSError, ValueError, ImportError) as error:
-        raise _failure(options, error) from error
+    except ImportError as error:
+        raise CommandError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise file_failure("cannot record to", options.file, error) from error
     begun = time.monotonic()
     try:
         return await _listen(options, recorder)
     finally:
-        with contextlib.suppress(OSError):  # told below
+        with contextlib.suppress(OSError, ValueError):  # told below
             await recorder.aclose()
         seconds = time.monotonic() - begun
         lost = f", {recorder.lost} lost" if recorder.lost else ""
@@ -83,7 +85,8 @@ async def record(options: argparse.Namespace) -> int:
             f" {printable(options.file)}{lost}"
         )
         if recorder.error is not None:
-            raise _failure(options, recorder.error) from recorder.error
+            failure = file_failure("cannot record to", options.file, recorder.error)
+            raise failure from recorder.error
 
 
 async def _listen(options: argparse.Namespace, recorder: Recorder) -> int:
@@ -117,5 +120,14 @@ async def _received(ws: ClientWebSocketResponse[Any]) -> int | None:
     return data if data == len(messages) else None
 
 
-def _failure(options: argparse.Namespace, error: Exception) -> CommandError:
-    return CommandError(f"cannot record to {printable(options.file)}: {reason_of(error)}")
+def file_failure(what: str, path: str, error: Exception) -> CommandError:
+    """Say what is wrong with a file.
+
+    Args:
+        what: What cannot be done.
+        path: Its name.
+        error: An `OSError`, or one of a recording's, which name the file.
+    """
+    if isinstance(error, OSError):
+        return CommandError(f"{what} {printable(path)}: {reason_of(error)}")
+    return CommandError(f"{what} {printable(str(error))}")

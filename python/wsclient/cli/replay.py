@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from typing import TYPE_CHECKING, Literal
 
 from .arguments import number_of
@@ -10,6 +11,7 @@ from .echo import PORT
 from .exits import CommandError, Exit, reason_of
 from .loops import add_uvloop
 from .output import check_output, write
+from .record import file_failure
 from .terminal import printable
 
 if TYPE_CHECKING:
@@ -82,13 +84,16 @@ async def replay(options: argparse.Namespace) -> int:
             compression=options.compress,
             port=options.port,
         )
-    except (OSError, ValueError, ImportError) as error:
-        raise CommandError(f"cannot replay {shown}: {reason_of(error)}") from error
+    except ImportError as error:
+        raise CommandError(str(error)) from error
+    except (OSError, ValueError) as error:
+        raise file_failure("cannot replay", options.file, error) from error
     try:
         await server.__aenter__()
     except OSError as error:
-        where = f"127.0.0.1:{options.port}"
-        raise CommandError(f"cannot listen at {where}: {reason_of(error)}") from error
+        # asyncio has words of its own for what the operating system says.
+        why = reason_of(error) if error.errno is None else os.strerror(error.errno)
+        raise CommandError(f"cannot listen at 127.0.0.1:{options.port}: {why}") from error
     try:
         write([f"Replaying {shown} at {server.url} until Ctrl-C."])
         await asyncio.get_running_loop().create_future()
