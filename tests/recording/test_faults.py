@@ -241,46 +241,52 @@ async def kill(url, path, after):
     await process.wait()
 
 
-async def test_a_recorder_that_is_killed(path):
-    async with serve() as server:
-        await kill(server.url, path, 100)
-        before = Recording.read(path)
-        texts = before.sent
-        assert len(texts) >= 50
-        assert [int(text.split()[0]) for text in texts] == list(range(len(texts)))
-        # A part of a line or of a frame more, as if it had died while writing.
-        with path.open("r+b") as file:
-            file.truncate(path.stat().st_size - 7)
-        texts = Recording.read(path).sent
-        with Recorder(path) as recorder:
-            async with ws_connect(server.url, record=recorder) as ws:
-                await exchange(ws, "resumed")
-    recording = Recording.read(path)
-    assert recording.sent == [*texts, "resumed"]
-    opened = [*recording.only("open")]
-    assert [entry.connection for entry in opened] == [1, 2]
-    times = [entry.ns for entry in recording]
-    assert times == sorted(times)
-    assert recording.start == before.start
-
-
-async def test_it_resumes_after_each_place_where_it_can_break_off(path, monkeypatch):
-    monkeypatch.setattr("wsclient.recording.files._FRAME", 100)
-    async with serve() as server:
-        for text in ("one", "two"):
+def test_a_recorder_that_is_killed(path):
+    async def scenario():
+        async with serve() as server:
+            await kill(server.url, path, 100)
+            before = Recording.read(path)
+            texts = before.sent
+            assert len(texts) >= 50
+            assert [int(text.split()[0]) for text in texts] == list(range(len(texts)))
+            # A part of a line or of a frame more, as if it had died while writing.
+            with path.open("r+b") as file:
+                file.truncate(path.stat().st_size - 7)
+            texts = Recording.read(path).sent
             with Recorder(path) as recorder:
                 async with ws_connect(server.url, record=recorder) as ws:
-                    await exchange(ws, text)
-    whole = path.read_bytes()
-    entries = read(path)
-    places = range(0, len(whole), 3 if path.suffix else 13)
-    for place in places:
-        path.write_bytes(whole[:place])
-        known = [] if not place else _known(path)
-        with Recorder(path):
-            pass
-        assert read(path) == entries[: len(known)]
-        assert _known(path) == known
+                    await exchange(ws, "resumed")
+        recording = Recording.read(path)
+        assert recording.sent == [*texts, "resumed"]
+        opened = [*recording.only("open")]
+        assert [entry.connection for entry in opened] == [1, 2]
+        times = [entry.ns for entry in recording]
+        assert times == sorted(times)
+        assert recording.start == before.start
+
+    asyncio.run(scenario())
+
+
+def test_it_resumes_after_each_place_where_it_can_break_off(path, monkeypatch):
+    async def scenario():
+        monkeypatch.setattr("wsclient.recording.files._FRAME", 100)
+        async with serve() as server:
+            for text in ("one", "two"):
+                with Recorder(path) as recorder:
+                    async with ws_connect(server.url, record=recorder) as ws:
+                        await exchange(ws, text)
+        whole = path.read_bytes()
+        entries = read(path)
+        places = range(0, len(whole), 3 if path.suffix else 13)
+        for place in places:
+            path.write_bytes(whole[:place])
+            known = [] if not place else _known(path)
+            with Recorder(path):
+                pass
+            assert read(path) == entries[: len(known)]
+            assert _known(path) == known
+
+    asyncio.run(scenario())
 
 
 def _known(path):
