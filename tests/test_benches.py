@@ -43,6 +43,7 @@ def test_figures_are_those_that_were_measured():
     assert done.returncode == 0, done.stderr
 
 
+@pytest.mark.slow
 def test_clients_are_measured_by_the_clock(compare):
     peers = ["wsclient", "aiohttp", "websockets", "bare", "native"]
     scenarios = ["echo", "echo-tls", "push", "push-batches", "send-1m", "tail", "open"]
@@ -82,11 +83,13 @@ def test_websocket_rs_takes_part(compare):
     assert {row["scenario"] for row in rows} == {"burst", "burst-tls"}
 
 
+@pytest.mark.slow
 def test_what_wheels_are_optimised_for():
     done = run("../train.py", "--share", "50")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @needs_valgrind
 def test_counts_come_out_the_same(compare):
     rows, _ = compare(["instructions"], ["echo"], ["wsclient"], "--repeats", "2")
