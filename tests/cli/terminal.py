@@ -48,6 +48,7 @@ class Terminal:
         self._stream = pyte.ByteStream(self._screen)
         self.raw = b""
         self.resize(columns, lines)
+        self._modes = termios.tcgetattr(self._master)
         self.process = subprocess.Popen(
             [sys.executable, "-m", "wsclient", *arguments],
             stdin=slave if stdin is None else stdin,
@@ -132,7 +133,8 @@ class Terminal:
             assert time.monotonic() < deadline, self.text
 
     def end(self, status):
-        """Wait for the command's end, which must be with this status."""
+        """Wait for the command's end, with this status and the terminal as it was before."""
         while self.read(PATIENCE):
             pass
         assert self.process.wait(PATIENCE) == status, self.text
+        assert termios.tcgetattr(self._master) == self._modes

@@ -116,6 +116,15 @@ def test_a_server_that_closes(start):
         assert process.wait(60) == 0
 
 
+def test_a_server_that_will_not_talk(start):
+    """Nobody has ended standard input."""
+    with serve(Script().close(1008, "not you")) as server:
+        process = start("connect", server.url)
+        assert process.wait(60) == 6
+        said = b"wsclient: closed by the server with code 1008: not you\n"
+        assert process.stderr.read() == said
+
+
 def test_an_error_of_the_servers(run):
     with serve(Script().expect("1").send("no").close(1008, "not that")) as server:
         ran = run("connect", "--wait", "inf", server.url, stdin=b"1\n")

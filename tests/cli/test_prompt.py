@@ -154,6 +154,17 @@ def test_a_narrower_terminal():
         terminal.end(0)
 
 
+def test_all_that_came_is_shown_at_the_end():
+    async def hurry(ws):
+        for number in range(500):
+            await ws.send(f"message {number}.")
+
+    with serve(hurry) as server, Terminal("connect", server.url) as terminal:
+        terminal.end(0)
+        shown = [line for line in terminal.lines if line.startswith("< ")]
+        assert shown == [f"< message {number}." for number in range(500)]
+
+
 def test_connecting_again():
     first = Script().expect("before").close(1001)
     second = Script().expect("after").expect_close()

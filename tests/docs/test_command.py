@@ -21,8 +21,9 @@ SHOWN = (DOCS / PAGE).read_text(encoding="utf-8")
 
 def alike(text):
     """Lines without the figures, which differ."""
-    text = re.sub(r"[\d,.]+ ([um]?s\b|MB/s|a second|messages|in )", r"(number) \1", text)
-    return re.sub(r'(?<="time":)[\d.]+', "(seconds)", text)
+    text = re.sub(r"[\d,.]+ [um]?s\b", "(time)", text)
+    text = re.sub(r"[\d,.]+ (MB/s|a second|messages|in )", r"(number) \1", text)
+    return re.sub(r'(?<="time":)[\d.]+|(?<="latency":)(null|[\d.]+)', "(seconds)", text)
 
 
 @contextlib.contextmanager

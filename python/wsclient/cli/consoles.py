@@ -37,6 +37,9 @@ class Filter:
         except UnicodeDecodeError:
             raise CommandError(f"standard input, line {self._count}: not UTF-8") from None
 
+    def done(self) -> None:
+        """Be told that nothing more is read."""
+
     def show(self, msg: Message) -> None:
         """Write a message."""
         write([_for_people(msg) if is_terminal(sys.stdout) else line_of(msg, terminal=False)])

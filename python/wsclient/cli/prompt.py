@@ -39,10 +39,12 @@ class Prompt:
         self._session: PromptSession[str] = PromptSession(
             "> ", history=_history() if keeps_history else InMemoryHistory()
         )
-        self._stack = ExitStack()
+        self._patched = ExitStack()
+        self._raw = ExitStack()
+        self._is_raw = False
 
     def __enter__(self) -> Self:
-        self._stack.enter_context(patch_stdout(raw=True))
+        self._patched.enter_context(patch_stdout(raw=True))
         return self
 
     def __exit__(
@@ -51,7 +53,8 @@ class Prompt:
         exc: BaseException | None,
         traceback: TracebackType | None,
     ) -> None:
-        self._stack.close()
+        self.done()
+        self._patched.close()
 
     async def read(self) -> str | None:
         """Wait for a line; None at the end.
@@ -59,6 +62,10 @@ class Prompt:
         Raises:
             CommandError: It was Ctrl-C.
         """
+        if not self._is_raw:
+            # To the last line: what is typed between two prompts is for the next one.
+            self._is_raw = True
+            self._raw.enter_context(self._session.input.raw_mode())
         try:
             return await self._session.prompt_async()
         except EOFError:
@@ -66,6 +73,11 @@ class Prompt:
         except KeyboardInterrupt:
             # In a task of its own it would end the event loop before anything is closed.
             raise CommandError("", Exit.INTERRUPTED) from None
+
+    def done(self) -> None:
+        """Give the terminal its keys back, Ctrl-C among them, as nothing more is read."""
+        self._is_raw = False
+        self._raw.close()
 
     def show(self, msg: Message) -> None:
         """Print a message above the prompt."""

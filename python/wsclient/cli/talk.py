@@ -42,6 +42,10 @@ class Console(Protocol):
         """Wait for a line; None at the end."""
         ...
 
+    def done(self) -> None:
+        """Be told that nothing more is read."""
+        ...
+
     def show(self, msg: Message) -> None:
         """Show a text or binary message."""
         ...
@@ -87,11 +91,10 @@ class Talk:
                 await speaking
             return await hearing if hearing.done() or self._leaving else Exit.OK
         finally:
-            tasks = (speaking, hearing, *self._pings)
-            for task in tasks:
-                task.cancel()
-            # Each closes what it has opened.
-            await asyncio.gather(*tasks, return_exceptions=True)
+            await _cancelled(speaking)
+            # Closing may take a while, in which Ctrl-C is to work.
+            self._console.done()
+            await _cancelled(hearing, *self._pings)
 
     async def _hear(self) -> Exit:
         status = Exit.OK
@@ -215,6 +218,7 @@ class Talk:
         code, _, reason = arguments.partition(" ")
         self._leaving = True
         if self._ws is not None:
+            self._console.done()
             try:
                 await self._ws.close(code=int(code or 1000), message=reason)
             except ValueError as error:
@@ -223,6 +227,12 @@ class Talk:
                 self._console.tell(f"not closed: {wrong}")
                 return False
         return True
+
+
+async def _cancelled(*tasks: asyncio.Task[Any]) -> None:
+    for task in tasks:
+        task.cancel()
+    await asyncio.gather(*tasks, return_exceptions=True)
 
 
 def _terms(ws: ClientWebSocketResponse[Any]) -> str:
