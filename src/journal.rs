@@ -6,6 +6,7 @@
 
 use std::collections::{TryReserveError, VecDeque};
 use std::io::Write;
+use std::mem;
 use std::time::Duration;
 
 use base64::Engine;
@@ -171,7 +172,8 @@ impl Waiting {
         true
     }
 
-    fn lose(&mut self, tells: Tells, size: usize) {
+    /// Count a message as lost.
+    pub fn lose(&mut self, tells: Tells, size: usize) {
         self.gap.add(tells, size);
         self.lost.add(tells, size);
     }
@@ -335,23 +337,33 @@ fn write_base64(payload: &[u8], out: &mut Vec<u8>) {
     out.truncate(start + written);
 }
 
-/// The parts of messages that are not whole yet, of one connection.
+/// The parts of a message that is not whole yet.
 #[derive(Debug, Default)]
-pub struct Parts(Vec<u8>);
+pub struct Parts {
+    bytes: Vec<u8>,
+    /// How many bytes there were, if they were too many.
+    missed: usize,
+}
 
 impl Parts {
-    /// Add a part; returns the message with the last one. Without memory for it the message is empty.
-    pub fn add(&mut self, part: &[u8], last: bool) -> Option<Vec<u8>> {
-        match self.0.try_reserve(part.len()) {
-            Ok(()) => self.0.extend_from_slice(part),
-            Err(_) => self.0 = Vec::new(),
+    /// Add a part; returns the message with the last one, or its size if that is above `limit`.
+    pub fn add(&mut self, part: &[u8], last: bool, limit: usize) -> Option<Result<Vec<u8>, usize>> {
+        let size = self.bytes.len() + part.len();
+        if self.missed > 0 || size > limit || self.bytes.try_reserve(part.len()).is_err() {
+            self.missed += size;
+            self.bytes = Vec::new();
+        } else {
+            self.bytes.extend_from_slice(part);
         }
-        last.then(|| std::mem::take(&mut self.0))
+        last.then(|| {
+            let whole = mem::take(self);
+            if whole.missed > 0 { Err(whole.missed) } else { Ok(whole.bytes) }
+        })
     }
 
     /// A whole message has come: what was begun has come as a part of it.
     pub fn clear(&mut self) {
-        self.0 = Vec::new();
+        *self = Self::default();
     }
 }
 

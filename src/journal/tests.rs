@@ -92,11 +92,16 @@ fn after_the_end_of_writing_all_is_lost() {
 #[test]
 fn parts_are_one_message() {
     let mut parts = Parts::default();
-    assert_eq!(parts.add(b"a", false), None);
-    assert_eq!(parts.add(b"b", true), Some(b"ab".to_vec()));
-    assert_eq!(parts.add(b"c", false), None);
+    assert_eq!(parts.add(b"a", false, 2), None);
+    assert_eq!(parts.add(b"b", true, 2), Some(Ok(b"ab".to_vec())));
+    assert_eq!(parts.add(b"c", false, 2), None);
     parts.clear();
-    assert_eq!(parts.add(b"", true), Some(Vec::new()));
+    assert_eq!(parts.add(b"", true, 2), Some(Ok(Vec::new())));
+    for part in [b"ab", b"cd", b"ef"] {
+        assert_eq!(parts.add(part, false, 2), None);
+    }
+    assert_eq!(parts.add(b"g", true, 2), Some(Err(7)));
+    assert_eq!(parts.add(b"h", true, 2), Some(Ok(b"h".to_vec())));
 }
 
 proptest! {

@@ -2,12 +2,12 @@
 
 import asyncio
 import contextlib
-import fcntl
 import logging
 import os
 import signal
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -15,6 +15,9 @@ from wsclient import Recorder, ws_connect
 from wsclient.testing import Recording, serve
 
 from .conftest import read, until
+
+fcntl = pytest.importorskip("fcntl", reason="needs FIFOs, signals and limits of Unix")
+needs_full = pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs Linux")
 
 
 async def exchange(ws, *messages):
@@ -84,6 +87,7 @@ async def test_after_room_was_made_the_recording_can_go_on(small_disk):
     assert [entry[2] for entry in read(path) if entry[1] == "text"][-2:] == ["again"] * 2
 
 
+@needs_full
 async def test_a_device_that_is_full_from_the_start():
     async with serve() as server:
         recorder = Recorder("/dev/full")
@@ -95,6 +99,7 @@ async def test_a_device_that_is_full_from_the_start():
     assert repr(recorder) == "<Recorder '/dev/full' closed>"
 
 
+@needs_full
 async def test_what_went_wrong_first_is_what_is_raised():
     with pytest.raises(ZeroDivisionError) as raised:
         async with Recorder("/dev/full") as recorder:
@@ -142,7 +147,8 @@ def stalled(tmp_path):
     os.mkfifo(path)
     reading = os.open(path, os.O_RDONLY | os.O_NONBLOCK)
     os.set_blocking(reading, True)
-    fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
+    if hasattr(fcntl, "F_SETPIPE_SZ"):
+        fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 4096)
     yield path, reading
     with contextlib.suppress(OSError):
         os.close(reading)
@@ -241,6 +247,7 @@ async def kill(url, path, after):
     await process.wait()
 
 
+@pytest.mark.slow
 def test_a_recorder_that_is_killed(path):
     async def scenario():
         async with serve() as server:

@@ -367,13 +367,37 @@ async def test_cancelled_receives_change_nothing(file, recorder):
     assert [e[2] for e in read(file) if e[:2] == ("in", "text")] == [*"01234"]
 
 
-async def test_it_can_be_read_while_it_is_written(file, recorder):
-    async with serve() as server, ws_connect(server.url, record=recorder) as ws:
-        await ws.send_str("hello")
-        await ws.receive()
-        await until(lambda: recorder.recorded == 2)
-        assert Recording.read(file).received == ["hello"]
-    assert file.stat().st_mode & 0o777 == 0o600
+async def test_it_can_be_read_while_it_is_written(path):
+    async with serve() as server, Recorder(path) as recorder:
+        async with ws_connect(server.url, record=recorder) as ws:
+            await ws.send_str("hello")
+            await ws.receive()
+            await until(lambda: recorder.recorded == 2)
+            assert Recording.read(path).received == ["hello"]
+    if os.name == "posix":
+        assert path.stat().st_mode & 0o777 == 0o600
+
+
+def test_zstd_is_not_there(tmp_path, monkeypatch):
+    for name in ("compression", "backports"):
+        monkeypatch.setitem(sys.modules, name, None)
+    with pytest.raises(ImportError, match=r"pip install wsclient-rs\[zstd\]"):
+        Recorder(tmp_path / "feed.zst")
+    assert not (tmp_path / "feed.zst").exists()
+
+
+async def test_a_message_in_parts_that_is_too_large(scripted, file):
+    async def script(wire):
+        for opcode, fin in ((1, False), (0, False), (0, True)):
+            await wire.send(framing.encode_frame(opcode, b"x" * 600, fin=fin, mask=False))
+        await wire.answer_close()
+
+    with Recorder(file, max_waiting=1000) as recorder:
+        async with ws_connect(await scripted(script), record=recorder) as ws:
+            assert sum([len(piece) async for piece in ws.receive_streaming()]) == 1800
+            await ws.send_fragments("y" * 900 for _ in range(2))
+    assert (recorder.recorded, recorder.lost) == (2, 2)
+    assert [entry[1] for entry in read(file)] == ["open", "lost", "close", "close", "end"]
 
 
 async def test_after_close_nothing_is_recorded(file):
@@ -384,8 +408,14 @@ async def test_after_close_nothing_is_recorded(file):
         assert await ws.receive_str() == "late"
         assert (recorder.recorded, recorder.lost) == (0, 0)
         recorder.close()
-        with pytest.raises(RuntimeError, match=r"the recorder is closed"):
-            await ws_connect(server.url, record=recorder)
+        for connect in (
+            ws_connect,
+            wsclient.websockets.connect,
+            wsclient.aiohttp.ClientSession().ws_connect,
+        ):
+            with pytest.raises(RuntimeError, match=r"the recorder is closed"):
+                await connect(server.url, record=recorder)
+        await connect.__self__.close()
     assert read(file) == [("", "open", None)]
 
 
@@ -441,6 +471,7 @@ loop.run_until_complete(main())
 """
 
 
+@pytest.mark.slow
 def test_the_interpreter_ends_with_a_recording_open(path):
     with serve() as server:
         run(EXIT, server.url, path)
@@ -473,6 +504,7 @@ asyncio.run(main())
 """
 
 
+@pytest.mark.slow
 def test_a_fork_leaves_the_file_alone(path):
     with serve() as server:
         ran = run(FORK, server.url, path)

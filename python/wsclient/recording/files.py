@@ -195,7 +195,8 @@ def _opened(path: Path) -> int:
             # A FIFO that nobody reads is an error, where else this would wait.
             flags = os.O_WRONLY | getattr(os, "O_NONBLOCK", 0)
     descriptor = os.open(path, flags | getattr(os, "O_BINARY", 0), 0o600)
-    os.set_blocking(descriptor, True)
+    if flags & os.O_WRONLY:
+        os.set_blocking(descriptor, True)
     return descriptor
 
 

@@ -25,6 +25,7 @@ pub struct Journal(Arc<Shared>);
 
 struct Shared {
     started: Instant,
+    limit: usize,
     takes_sent: bool,
     wake: Py<PyAny>,
     state: Mutex<State>,
@@ -40,6 +41,11 @@ struct State {
 impl Shared {
     fn state(&self) -> MutexGuard<'_, State> {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// A message is too large to wait.
+    fn lose(&self, tells: Tells, size: usize) {
+        self.state().waiting.lose(tells, size);
     }
 
     fn push(&self, py: Python<'_>, at: Instant, connection: u32, tells: Tells, payload: &[u8]) {
@@ -63,7 +69,7 @@ impl Journal {
     fn new(limit: usize, sent: bool, wake: Py<PyAny>) -> Self {
         let state = State { waiting: Waiting::new(limit), connections: 0, sleeps: false };
         let state = Mutex::new(state);
-        Self(Arc::new(Shared { started: Instant::now(), takes_sent: sent, wake, state }))
+        Self(Arc::new(Shared { started: Instant::now(), limit, takes_sent: sent, wake, state }))
     }
 
     /// Take note of a connection that is open; `Protocol.record_in` takes its number.
@@ -159,8 +165,10 @@ impl Record {
         payload: &[u8],
         last: bool,
     ) {
-        if let Some(whole) = self.received.add(payload, last) {
-            self.arrived(py, at, opcode, &whole);
+        match self.received.add(payload, last, self.journal.limit) {
+            Some(Ok(whole)) => self.arrived(py, at, opcode, &whole),
+            Some(Err(size)) => self.journal.lose(tells(opcode, Way::In), size),
+            None => {}
         }
     }
 
@@ -180,8 +188,10 @@ impl Record {
             self.sending = tells(opcode, Way::Out);
             self.sent.clear();
         }
-        if let Some(whole) = self.sent.add(payload, last) {
-            self.push_sent(py, self.sending, &whole);
+        match self.sent.add(payload, last, self.journal.limit) {
+            Some(Ok(whole)) => self.push_sent(py, self.sending, &whole),
+            Some(Err(size)) if self.journal.takes_sent => self.journal.lose(self.sending, size),
+            Some(Err(_)) | None => {}
         }
     }
 
