@@ -16,6 +16,7 @@ __all__ = [
     "Cork",
     "Dialect",
     "Frame",
+    "Journal",
     "Message",
     "MessageParser",
     "Messages",

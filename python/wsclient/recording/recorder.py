@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Recorder", "read_recorder"]
 
-_logger = logging.getLogger(__name__)
+_logger = logging.getLogger("wsclient.recording")  # as the documentation has it
 
 _PAUSE = 0.25
 """Seconds for which the thread lets entries gather before it writes them."""
@@ -166,8 +166,7 @@ class Recorder:
 
     Where a disk does not keep up, what has no room in `max_waiting` is left out and counted in
     `lost`. A disk that is full ends the recording, not the connections: the logger
-    ``wsclient.recording.recorder`` says so at level ERROR, `error` has the reason, and `close`
-    raises it.
+    ``wsclient.recording`` says so at level ERROR, `error` has the reason, and `close` raises it.
 
     What the client sends is in the file, logins too, so a new file is for its owner alone.
 
