@@ -46,7 +46,7 @@ def test_figures_are_those_that_were_measured():
 def test_clients_are_measured_by_the_clock(compare):
     peers = ["wsclient", "aiohttp", "websockets", "bare", "native"]
     scenarios = ["echo", "echo-tls", "push", "push-batches", "send-1m", "tail", "open"]
-    scenarios += ["burst", "burst-tls"]
+    scenarios += ["burst", "burst-tls", "feed", "feed-deflated"]
     rows, printed = compare(["cpu", "latency"], scenarios, peers)
     measured = {(row["scenario"], row["measure"], row["peer"]) for row in rows}
     assert measured == {
@@ -55,6 +55,8 @@ def test_clients_are_measured_by_the_clock(compare):
           for name in ("echo-tls", "push", "send-1m", "open", "burst", "burst-tls")
           for peer in peers if peer != "native"),
         ("push-batches", "cpu", "wsclient"),
+        *((name, "cpu", peer) for name in ("feed", "feed-deflated")
+          for peer in ("wsclient", "aiohttp", "websockets")),
         *(("tail", measure, peer) for measure in ("p50", "p99", "p99/p50") for peer in peers),
     }  # fmt: skip
     assert all(sample > 0 for row in rows for sample in row["samples"])
@@ -71,15 +73,20 @@ def test_picows_takes_part(compare):
     pytest.importorskip("picows", reason="picows is not installed; make bench does that")
     peers = ["picows", "picows.websockets"]
     scenarios = ["echo", "echo-tls", "push", "send-1m", "tail", "open", "burst", "burst-tls"]
+    scenarios += ["feed", "feed-deflated"]
     rows, _ = compare(["cpu", "latency"], scenarios, peers)
     measured = {(row["scenario"], row["peer"]) for row in rows}
-    assert measured == {(name, peer) for name in scenarios for peer in peers}
+    assert measured == {
+        *((name, peer) for name in scenarios for peer in peers if name != "feed-deflated"),
+        ("feed-deflated", "picows.websockets"),
+    }
 
 
 def test_websocket_rs_takes_part(compare):
     pytest.importorskip("websocket_rs", reason="websocket-rs is not installed")
-    rows, _ = compare(["cpu"], ["burst", "burst-tls"], ["websocket-rs"])
-    assert {row["scenario"] for row in rows} == {"burst", "burst-tls"}
+    scenarios = ["burst", "burst-tls", "feed"]
+    rows, _ = compare(["cpu"], scenarios, ["websocket-rs"])
+    assert {row["scenario"] for row in rows} == {*scenarios}
 
 
 def test_what_wheels_are_optimised_for():

@@ -13,6 +13,7 @@ import clocks
 import counts
 import native
 import where
+from feed import SPEED
 from report import tables, verdicts
 from results import machine, save, with_tails
 from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, shorten
@@ -54,6 +55,9 @@ def arguments() -> argparse.ArgumentParser:
         )
     parser.add_argument("--turns", type=int, default=25, help="samples of each time")
     parser.add_argument("--repeats", type=int, default=1, help="samples of each count")
+    parser.add_argument(
+        "--speed", type=int, default=SPEED, help="how much faster than real feeds theirs are"
+    )
     parser.add_argument(
         "--quick", action="store_true", help="show that it works; the figures mean little"
     )
@@ -104,7 +108,7 @@ def main() -> None:
     native.build()
     print("\n".join(f"{name:10} {fact}" for name, fact in machine().items()), end="\n\n")
     rows: list[Row] = []
-    with running(cores[0]) as server:
+    with running(cores[0], options.speed) as server:
         for part in measure_all(options, server, cores[-1]):
             found = with_tails(part)
             print(tables(found), flush=True)
