@@ -89,6 +89,16 @@ def test_websocket_rs_takes_part(compare):
     assert {row["scenario"] for row in rows} == {*scenarios}
 
 
+def test_ways_to_decode(compare):
+    pytest.importorskip("orjson", reason="orjson is not installed; make bench does that")
+    ways = ["not decoded", "json", "orjson", "msgspec", "msgspec, all fields"]
+    ways.append("msgspec, three fields")
+    scenarios = ["decode-tickers", "decode-books"]
+    rows, _ = compare(["cpu"], scenarios, ways)
+    measured = {(row["scenario"], row["peer"]) for row in rows}
+    assert measured == {(name, way) for name in scenarios for way in ways}
+
+
 def test_what_wheels_are_optimised_for():
     done = run("../train.py", "--share", "50")
     assert (done.returncode, done.stderr) == (0, "")

@@ -16,7 +16,7 @@ import where
 from feed import SPEED
 from report import tables, verdicts
 from results import machine, save, with_tails
-from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, shorten
+from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, WAYS, shorten
 from server import running
 
 if TYPE_CHECKING:
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from server import Server
 
 LOOPS = ("asyncio", "uvloop")
+PEERS = (*EVERYONE, *RIVALS, POLLING, *ADAPTERS, *WAYS)
 MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
 
 
@@ -42,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
         "scenario": tuple(SCENARIOS),
         "measure": MEASURES,
         "loop": LOOPS,
-        "peer": (*EVERYONE, *RIVALS, POLLING, *ADAPTERS),
+        "peer": PEERS,
     }.items():
         parser.add_argument(
             f"--{name}",
@@ -70,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
 def wanted(options: argparse.Namespace, measure: str) -> list[Wanted]:
     """Return who does what for a measure."""
     scenarios = getattr(options, "scenario", SCENARIOS)
-    peers = getattr(options, "peer", (*EVERYONE, *RIVALS, POLLING, *ADAPTERS))
+    peers = getattr(options, "peer", PEERS)
     return [
         (name, loop, tuple(peer for peer in scenario.peers if peer in peers))
         for name, scenario in SCENARIOS.items()

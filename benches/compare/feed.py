@@ -17,7 +17,7 @@ SPEED = 10
 """How much faster than a real feed it is sent: 200 messages a second, of which 50 come at once."""
 BOOKS = 0.05
 """The share of large messages."""
-LEVELS = 43
+LEVELS = 44
 PRICES = {"BTC-USD": 67_012.3, "ETH-USD": 3_480.25, "SOL-USD": 151.87, "XRP-USD": 0.5231}
 
 
@@ -35,6 +35,7 @@ def ticker(symbol: str, price: float, rng: random.Random) -> dict[str, Any]:
         "ask_size": round(rng.expovariate(0.5), 6),
         "last": round(price + rng.choice((spread, -spread)), 4),
         "volume": round(rng.uniform(1_000, 100_000), 4),
+        "vwap": round(price * rng.uniform(0.99, 1.01), 4),
         "low": round(price * rng.uniform(0.95, 1), 4),
         "high": round(price * rng.uniform(1, 1.05), 4),
     }
@@ -76,6 +77,16 @@ def messages() -> tuple[str, ...]:
         encode(make(*symbol_and_price, rng))
         for make, symbol_and_price in zip(makes, moving(rng), strict=False)
     )
+
+
+def tickers() -> tuple[str, ...]:
+    """Return the small messages."""
+    return tuple(message for message in messages() if '"bids"' not in message)
+
+
+def books() -> tuple[str, ...]:
+    """Return the large messages."""
+    return tuple(message for message in messages() if '"bids"' in message)
 
 
 def order(count: int) -> bytes:

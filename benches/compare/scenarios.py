@@ -21,6 +21,8 @@ ACTIONS = {
     "burst": ("burst", "message"),
     "feed": ("feed", "message, or seconds per million messages"),
     "feed_deflated": ("feed-deflated", "message, or seconds per million messages"),
+    "decode_tickers": ("tickers", "message"),
+    "decode_books": ("books", "message"),
     "send": ("sink", "message"),
     "hold": ("echo", "connection"),
 }
@@ -34,6 +36,8 @@ EVERYONE = (*PYTHON, "native")
 RIVALS = ("websocket-rs",) if find_spec("websocket_rs") else ()
 POLLING = "wsclient, polling"
 ADAPTERS = ("wsclient.aiohttp", "wsclient.websockets")
+
+WAYS = ("not decoded", "json", "orjson", "msgspec", "msgspec, all fields", "msgspec, three fields")
 
 
 @dataclass(frozen=True)
@@ -190,6 +194,12 @@ SCENARIOS = {
         (*(peer for peer in WEBSOCKETS if peer != "picows"), *ADAPTERS),
         {"cpu": 200},
         tls=True,
+    ),
+    "decode-tickers": Scenario(
+        "Receiving and decoding 256 bytes of JSON", "decode_tickers", "", WAYS, {"cpu": 5000}
+    ),
+    "decode-books": Scenario(
+        "Receiving and decoding 2 KiB of JSON", "decode_books", "", WAYS, {"cpu": 2000}
     ),
     "receive-1m": Scenario("1 MiB received", "receive", MEBIBYTE, PYTHON, {"cpu": 40}),
     "send-1m": Scenario("1 MiB sent", "send", MEBIBYTE, PYTHON, {"cpu": 40}),

@@ -44,7 +44,7 @@ class Server:
         return f"ws://127.0.0.1:{self.port}/{path}"
 
 
-def feed_frames(*, deflated: bool) -> bytes:
+def frames(messages: tuple[str, ...], *, deflated: bool = False) -> bytes:
     """Encode what the server sends.
 
     Each message is compressed with what the ones before it have left in the window, but the first:
@@ -52,7 +52,7 @@ def feed_frames(*, deflated: bool) -> bytes:
     """
     compressor = zlib.compressobj(wbits=-15)
     parts = []
-    for message in feed.messages():
+    for message in messages:
         data = message.encode()
         if deflated:
             flushed = compressor.compress(data) + compressor.flush(zlib.Z_SYNC_FLUSH)
@@ -63,8 +63,13 @@ def feed_frames(*, deflated: bool) -> bytes:
 
 def write_feeds(folder: Path) -> None:
     """Write the files that the server reads."""
-    for name, deflated in (("feed", False), ("feed-deflated", True)):
-        (folder / f"{name}.frames").write_bytes(feed_frames(deflated=deflated))
+    for name, encoded in {
+        "feed": frames(feed.messages()),
+        "feed-deflated": frames(feed.messages(), deflated=True),
+        "tickers": frames(feed.tickers()),
+        "books": frames(feed.books()),
+    }.items():
+        (folder / f"{name}.frames").write_bytes(encoded)
 
 
 @contextlib.contextmanager

@@ -13,6 +13,8 @@ method of the action's name, which takes a count and returns when all of it is d
   messages. The count is a multiple of that, or less.
 - ``feed``: ask for market data with a ping (`feed.order`); take it one message at a time, as `str`.
 - ``feed_deflated``: the same compressed. Only where a client has that.
+- ``decode_tickers``, ``decode_books``: ask for messages that come without pause, and decode each.
+  What differs between these peers is how (`with_decoding`).
 - ``send``: send the payload, heeding backpressure; then wait until the server has all of it.
 
 Where the server must be told something beforehand, there is a method ``prepare_`` with that name.
@@ -30,6 +32,8 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, TypeAlias
+
+from scenarios import WAYS
 
 if TYPE_CHECKING:
     from contextlib import AbstractAsyncContextManager
@@ -54,6 +58,7 @@ MODULES = {
     "aiohttp": "with_aiohttp",
     "websockets": "with_websockets",
     "websocket-rs": "with_websocket_rs",
+    **dict.fromkeys(WAYS, "with_decoding"),
     "bare": "with_nothing",
     "native": "with_native",
 }
@@ -72,4 +77,4 @@ def aiohttp_options(action: str) -> dict[str, Any]:
 def connecting(peer: str, ssl: SSLContext | None) -> AbstractAsyncContextManager[Connect]:
     """Import a peer; give what opens its connections."""
     module = import_module(f"{__name__}.{MODULES[peer]}")
-    return module.connecting(ssl)
+    return module.connecting(peer) if peer in WAYS else module.connecting(ssl)

@@ -1,4 +1,5 @@
-//! A feed of market data at its own pace: single messages, and now and then a burst.
+//! A feed of market data: at its own pace, with single messages and now and then a burst, or without
+//! pause.
 
 use std::fs;
 use std::io::Cursor;
@@ -20,11 +21,15 @@ const A_SECOND: usize = 200;
 const BURST: usize = 50;
 
 /// Frames as they are sent, one after the other and then from the beginning.
-pub struct Feed(Vec<Vec<u8>>);
+pub struct Feed {
+    frames: Vec<Vec<u8>>,
+    /// How much faster than a real feed it is; without, it does not wait.
+    speed: Option<u32>,
+}
 
 impl Feed {
     /// Read what `feed.py` has written.
-    pub fn read(path: &Path) -> Result<Self> {
+    pub fn read(path: &Path, speed: Option<u32>) -> Result<Self> {
         let mut bytes = &fs::read(path)?[..];
         let mut frames = Vec::new();
         while !bytes.is_empty() {
@@ -34,29 +39,31 @@ impl Feed {
             frames.push(frame.to_vec());
             bytes = rest;
         }
-        Ok(Self(frames))
+        Ok(Self { frames, speed })
     }
 
-    /// Send as many messages as a ping with `feed COUNT` asks for, `speed` times as fast.
+    /// Send as many messages as a ping with `feed COUNT` asks for.
     ///
     /// A ping, because whatever was negotiated, control frames are not compressed.
     pub async fn send(
         &self,
         mut ws: WebSocketStream<impl AsyncRead + AsyncWrite + Unpin>,
-        speed: u32,
     ) -> Result<()> {
-        let mut frames = self.0.iter().cycle();
-        let events = u32::try_from(A_SECOND - BURST + 1)? * speed;
+        let mut frames = self.frames.iter().cycle();
+        let events = u32::try_from(A_SECOND - BURST + 1)?;
+        let interval = self.speed.map(|speed| Duration::from_secs(1) / (events * speed));
         while let Some(message) = ws.next().await {
             let Message::Ping(order) = message? else { continue };
             let Some(count) = order.strip_prefix(b"feed ") else { continue };
             let count: usize = str::from_utf8(count)?.parse()?;
             ws.flush().await?; // the pong
-            let mut pace = ticks(Duration::from_secs(1) / events);
+            let mut pace = interval.map(ticks);
             let out = ws.get_mut();
             for (number, frame) in (0..count).zip(&mut frames) {
                 let position = number % A_SECOND;
-                if position == 0 || position >= BURST {
+                if let Some(pace) = &mut pace
+                    && (position == 0 || position >= BURST)
+                {
                     out.flush().await?;
                     pace.recv().await.ok_or("time stands still")?;
                 }

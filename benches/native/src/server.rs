@@ -6,8 +6,8 @@
 //! - `/burst` does the same, and writes the answers to all that it has read as one.
 //! - `/push` keeps the first message; each text message after it is a number, and so many copies of
 //!   the first are sent without pause.
-//! - `/feed` and `/feed-deflated` send market data, the latter as frames that were compressed before
-//!   (see `feed`).
+//! - `/feed` and `/feed-deflated` send market data, the latter as frames that were compressed before;
+//!   `/tickers` and `/books` send the small and the large messages of it without pause (see `feed`).
 //! - `/sink` reads and discards binary messages and sends text messages back, so that a client can
 //!   find out when everything before has arrived.
 
@@ -41,14 +41,15 @@ const PUSHED_AT_ONCE: usize = 64 * 1024;
 /// Small, as tungstenite clears it before each read, but large enough for large messages.
 const READ_BUFFER: usize = 32 * 1024;
 
-/// Records of TLS that are written without a flush between them go to the kernel together.
+/// What is written without a flush between goes to the kernel together, records of TLS as well.
 const WRITE_BUFFER: usize = 64 * 1024;
 
 /// What all connections share.
 struct Services {
     feed: Feed,
     deflated: Feed,
-    speed: u32,
+    tickers: Feed,
+    books: Feed,
 }
 
 /// Print a port that speaks plain TCP and one that speaks TLS, both of the loopback interface, and
@@ -57,9 +58,10 @@ struct Services {
 /// `folder` has the certificate, its key, and the frames of the feeds.
 pub async fn serve(folder: &Path, speed: u32) -> Result<()> {
     let services = Rc::new(Services {
-        feed: Feed::read(&folder.join("feed.frames"))?,
-        deflated: Feed::read(&folder.join("feed-deflated.frames"))?,
-        speed,
+        feed: Feed::read(&folder.join("feed.frames"), Some(speed))?,
+        deflated: Feed::read(&folder.join("feed-deflated.frames"), Some(speed))?,
+        tickers: Feed::read(&folder.join("tickers.frames"), None)?,
+        books: Feed::read(&folder.join("books.frames"), None)?,
     });
     let certificate = fs::read(folder.join("certificate.pem"))?;
     let chain =
@@ -80,6 +82,7 @@ pub async fn serve(folder: &Path, speed: u32) -> Result<()> {
                         let (stream, _) = accepted?;
                         stream.set_nodelay(true)?;
                         let services = services.clone();
+                        let stream = BufWriter::with_capacity(WRITE_BUFFER, stream);
                         spawn_local(async move { services.answer(stream).await.ok() });
                     }
                     accepted = tls.accept() => {
@@ -121,10 +124,12 @@ impl Services {
             "/echo" => echo(ws).await,
             "/burst" => burst(ws).await,
             "/push" => push(ws).await,
-            "/feed" => self.feed.send(ws, self.speed).await,
-            "/feed-deflated" => self.deflated.send(ws, self.speed).await,
+            "/feed" => self.feed.send(ws).await,
+            "/feed-deflated" => self.deflated.send(ws).await,
+            "/tickers" => self.tickers.send(ws).await,
+            "/books" => self.books.send(ws).await,
             "/sink" => discard(ws).await,
-            _ => Err("the path is /echo, /burst, /push, /feed, /feed-deflated or /sink".into()),
+            _ => Err("the path names no service".into()),
         }
     }
 }
