@@ -12,11 +12,11 @@ import wsclient
 
 
 class Quote(msgspec.Struct):
-    """What is wanted of a message."""
+    """What is wanted of a message; messages of other kinds have none of it."""
 
-    symbol: str
-    bid: float
-    ask: float
+    symbol: str = ""
+    bid: float = 0.0
+    ask: float = 0.0
 
 
 decoder = msgspec.json.Decoder(Quote)
@@ -29,7 +29,8 @@ async def main(url: str) -> None:
         async for msg in ws:
             if msg.type is wsclient.WSMsgType.TEXT:
                 quote = decoder.decode(msg.data)
-                print(f"{quote.symbol} {quote.ask - quote.bid:.2f}", flush=True)
+                if quote.symbol:
+                    print(f"{quote.symbol} {quote.ask - quote.bid:.2f}", flush=True)
 
 
 asyncio.run(main(sys.argv[1]))

@@ -106,6 +106,7 @@ async def test_quotes(run):
 
     async def handler(ws):
         assert json.loads(await ws.expect()) == {"subscribe": ["BTC", "ETH"]}
+        await ws.send({"event": "subscribed", "channels": [["book", 1]]})
         for symbol, bid, ask in quotes:
             levels = [[bid - level, 1.5] for level in range(50)]
             await ws.send(

@@ -75,8 +75,13 @@ def bar(x: float, y: float, width: float, kind: str) -> str:
     return f'<rect {where} rx="2" class="{kind}"/>'
 
 
-def plot(rows: list[Row]) -> str:
-    """Draw the rows of one scenario and measure: for each peer, a bar for each event loop."""
+def plot(rows: list[Row], python: str) -> str:
+    """Draw the rows of one scenario and measure: for each peer, a bar for each event loop.
+
+    Args:
+        rows: What was measured.
+        python: On which Python.
+    """
     scenario = SCENARIOS[rows[0].scenario]
     loops = list(dict.fromkeys(row.loop for row in rows))
     peers = list(dict.fromkeys(row.peer for row in rows))
@@ -84,7 +89,7 @@ def plot(rows: list[Row]) -> str:
     left = MARGIN + LABELS
     right = LETTER * (max(len(figure(value)) for value in values.values()) + 1)
     scale = (WIDTH - left - right) / max(values.values())
-    unit = f"{UNITS[rows[0].measure]} per {scenario.unit}"
+    unit = f"{UNITS[rows[0].measure]} per {scenario.unit}, {python}"
     parts, y = [], MARGIN + 14
     for content, classes in ((scenario.title, "bold"), (unit, "")):
         for line in wrap(content, (WIDTH - 2 * MARGIN) // LETTER):

@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 class Wanted(msgspec.Struct):
     """What a bot may want of a message."""
 
-    symbol: str
-    bid: float
-    ask: float
+    symbol: str = ""
+    bid: float = 0.0
+    ask: float = 0.0
 
 
-class Ticker(Wanted):
+class Ticker(Wanted, kw_only=True):
     """All that is in a small message."""
 
     channel: str
@@ -41,7 +41,7 @@ class Ticker(Wanted):
     high: float
 
 
-class Book(Ticker):
+class Book(Ticker, kw_only=True):
     """All that is in a large message."""
 
     bids: list[tuple[float, float]]
