@@ -26,8 +26,8 @@ if TYPE_CHECKING:
     from scenarios import Wanted
     from server import Server
 
-LOOPS = ("asyncio", "uvloop")
 PEERS = (*EVERYONE, *RIVALS, POLLING, *ADAPTERS, *WAYS)
+LOOPS = ("asyncio", "uvloop")
 MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
 
 
