@@ -38,6 +38,7 @@ def compare(tmp_path):
     return measured
 
 
+@pytest.mark.slow
 def test_clients_are_measured_by_the_clock(compare):
     peers = ["wsclient", "aiohttp", "websockets", "bare", "native"]
     scenarios = ["echo", "echo-tls", "push", "push-batches", "send-1m", "tail", "open"]
@@ -94,11 +95,13 @@ def test_ways_to_decode(compare):
     assert measured == {(name, way) for name in scenarios for way in ways}
 
 
+@pytest.mark.slow
 def test_what_wheels_are_optimised_for():
     done = run("../train.py", "--share", "50")
     assert (done.returncode, done.stderr) == (0, "")
 
 
+@pytest.mark.slow
 @needs_valgrind
 def test_counts_come_out_the_same(compare):
     rows, _ = compare(["instructions"], ["echo"], ["wsclient"], "--repeats", "2")
