@@ -2,13 +2,17 @@
 
 import asyncio
 import json
+import signal
+import socket
 import subprocess
 import time
 from pathlib import Path
 
 import pytest
 from tests.cli.conftest import SIGNALS, end_of
+from tests.conftest import CLOSE, TEXT, accept, frame
 
+from wsclient import framing
 from wsclient.testing import Script, serve
 
 FULL = Path("/dev/full")
@@ -93,6 +97,17 @@ def test_signals_close_the_connection(start, number):
         process = start("listen", server.url)
         assert process.stdout.readline() == b"begin\n"
         assert end_of(process, number) == (SIGNALS[number], "", "")
+
+
+def test_a_second_signal_does_not_wait_for_the_server(start):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        process = start("listen", f"ws://127.0.0.1:{listening.getsockname()[1]}/")
+        with listening.accept()[0] as sock:
+            sock.sendall(accept(sock.recv(10_000)) + frame(TEXT, b"begin"))
+            assert process.stdout.readline() == b"begin\n"
+            process.send_signal(signal.SIGINT)
+            assert framing.parse_frame(sock.recv(100))[0].opcode == CLOSE
+            assert end_of(process, signal.SIGINT) == (130, "", "")
 
 
 def test_nobody_reads_any_more(start):

@@ -19,13 +19,16 @@ from .loops import loop_factory
 from .terminal import note
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Coroutine, Sequence
+    from collections.abc import Callable, Coroutine, Generator, Sequence
 
 __all__ = ["COMMANDS", "main"]
 
 COMMANDS = (connect, listen, bench, echo, record, replay)
 """Each has `add`, which registers its parser with what runs it as `run`: a function that takes the
 parsed options and returns the exit status, or a coroutine function that does."""
+
+_SIGNALS: dict[int, Exit] = {signal.SIGINT: Exit.INTERRUPTED, signal.SIGTERM: Exit.TERMINATED}
+_PATIENT = 2
 
 
 def main(argv: Sequence[str] | None = None) -> int:
@@ -75,25 +78,48 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _run(main: Coroutine[Any, Any, int], make_loop: Callable[[], asyncio.AbstractEventLoop]) -> int:
-    """Run a coroutine. Signals end it by cancelling it, so that it closes what it has opened."""
-    terminated = False
-
     async def run() -> int:
         task = asyncio.ensure_future(main)
+        with _cancelled_by_signals(task) as came:
+            try:
+                return await task
+            except asyncio.CancelledError:
+                if not came:
+                    raise
+                return _SIGNALS[came[-1]]
 
-        def terminate() -> None:
-            nonlocal terminated
-            terminated = True
-            task.cancel()
+    with asyncio.Runner(loop_factory=make_loop) as runner:
+        return runner.run(run())
 
-        with contextlib.suppress(NotImplementedError):  # on Windows
-            asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, terminate)
-        return await task
 
+@contextlib.contextmanager
+def _cancelled_by_signals(task: asyncio.Future[int]) -> Generator[list[int]]:
+    """Let signals cancel a task: the first has it close what it has opened, the second not wait.
+
+    `KeyboardInterrupt`, which could come between any two lines, is for the third, when the event
+    loop does not get to it, as where nobody reads standard output.
+
+    Args:
+        task: What runs.
+
+    Yields:
+        The signals that have come.
+    """
+    loop = asyncio.get_running_loop()
+    came: list[int] = []
+
+    def on_signal(number: int, _: object) -> None:
+        came.append(number)
+        if len(came) > _PATIENT:
+            raise KeyboardInterrupt
+        loop.call_soon_threadsafe(task.cancel)
+
+    before: dict[int, Any] = {}
+    with contextlib.suppress(ValueError):  # not the main thread
+        for number in _SIGNALS:
+            before[number] = signal.signal(number, on_signal)
     try:
-        with asyncio.Runner(loop_factory=make_loop) as runner:
-            return runner.run(run())
-    except asyncio.CancelledError:
-        if not terminated:
-            raise
-        return Exit.TERMINATED
+        yield came
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
