@@ -84,6 +84,7 @@ GATES = {
         Gate("push", "instructions", 0.6, "picows"),
         Gate("push-batches", "instructions", 0.3, "picows", base="push"),
         Gate("push-typed", "instructions", 1.05, OURS, base="push"),
+        Gate("push-batches-typed", "instructions", 0.8, OURS, base="push-batches"),
     ],
     "4": [
         Gate("receive-1m", "cpu", 1.0, "picows", why=COPYING),

@@ -18,6 +18,7 @@ ACTIONS = {
     "receive": ("push", "message"),
     "receive_batches": ("push", "message"),
     "receive_typed": ("push", "message"),
+    "receive_typed_batches": ("push", "message"),
     "burst": ("burst", "message"),
     "feed": ("feed", "message, or seconds per million messages"),
     "feed_deflated": ("feed-deflated", "message, or seconds per million messages"),
@@ -144,6 +145,13 @@ SCENARIOS = {
     "push-typed": Scenario(
         "256 bytes pushed without pause, taken as bytes",
         "receive_typed",
+        BINARY,
+        ("wsclient",),
+        {"instructions": 10_000, "cpu": 30_000},
+    ),
+    "push-batches-typed": Scenario(
+        "256 bytes pushed without pause, taken as bytes in batches",
+        "receive_typed_batches",
         BINARY,
         ("wsclient",),
         {"instructions": 10_000, "cpu": 30_000},

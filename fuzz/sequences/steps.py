@@ -43,7 +43,7 @@ class Steps:
     """
 
     WEIGHTS: ClassVar = {
-        "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 3,
+        "receive": 30, "receive_many": 6, "receive_nowait": 4, "iterate": 6, "typed": 6,
         "wait_for": 6, "in_a_task": 6, "by_hand": 3, "thrown": 2, "send": 20, "send_many": 8,
         "cork": 6, "send_json": 2, "send_wrong": 1, "send_fragments": 6, "round_trip": 3,
         "ping": 3, "pong": 1, "pause": 4, "look": 6, "sleep": 8, "turn": 8, "later": 4,
@@ -139,7 +139,8 @@ class Steps:
 
     async def typed(self) -> None:
         """`receive_str` and the like, which take what they do not return."""
-        name = self.rng.choice(["receive_str", "receive_bytes", "receive_json"])
+        batches = ("receive_many_str", "receive_many_bytes")
+        name = self.rng.choice(["receive_str", "receive_bytes", "receive_json", *batches])
         method = getattr(self.ws, name)
         if name == "receive_json":
             awaitable = method(loads=lambda text: text, timeout=0.05)
@@ -151,7 +152,8 @@ class Steps:
             # It may have been the end, or an error; at most a message.
             self.account.spared += 1
             return
-        self.account.take_data(data)
+        for each in data if name in batches else [data]:
+            self.account.take_data(each)
 
     async def wait_for(self) -> None:
         """Receive within a bound that is not the connection's."""

@@ -21,6 +21,7 @@ from .streaming import MessageStream
 from .suggestions import METHODS, Elsewhere
 from .types import MsgType
 from .unclosed import Made, warn_unclosed
+from .via_receive import THROUGH_RECEIVE
 
 if TYPE_CHECKING:
     from collections.abc import AsyncIterable, Callable, Iterable
@@ -75,6 +76,7 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
     _made = Made("an unknown place")
     _id = 0
     _timeout_error: type[Exception] = ServerTimeoutError
+    _type_error: type[Exception] = WSMessageTypeError
 
     def __init__(
         self,
@@ -99,7 +101,7 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
         super().__init_subclass__(**kwargs)
         if cls.receive is WebSocketBase.receive:
             return
-        for name, through_receive in _THROUGH_RECEIVE.items():
+        for name, through_receive in THROUGH_RECEIVE.items():
             if getattr(cls, name) is getattr(WebSocketBase, name):
                 setattr(cls, name, through_receive)
 
@@ -156,10 +158,11 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
             self._connection, lambda begins: self._receive_part(begins, timeout), self._mistaken
         )
 
-    def _mistaken(self, msg: Message, expected: str) -> WSMessageTypeError:
-        article = "an" if msg.tp is MsgType.error else "a"
-        received = f"received {article} {msg.tp.name} message"
-        match msg.tp:
+    def _mistaken(self, msg: Message, expected: str) -> Exception:
+        # As a tuple, and compared by `==`: it may be a message of aiohttp's.
+        kind, data, extra = msg
+        received = f"received {'an' if kind == MsgType.error else 'a'} {kind.name.lower()} message"
+        match kind:
             case MsgType.closed:
                 received = f"connection closed with {self._ending()}"
             case MsgType.closing:
@@ -167,19 +170,16 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
             case MsgType.error:
                 received += f": connection closed with {self._ending()}"
             case MsgType.close:
-                received += f" with {_code_and_reason(msg.data, msg.extra)}"
+                received += f" with {_code_and_reason(data, extra)}"
             case _:
                 pass
-        error = WSMessageTypeError(f"{received}, expected {expected}")
-        error.__cause__ = self._cause(msg)
+        error = self._type_error(f"{received}, expected {expected}")
+        known = kind == MsgType.error and isinstance(data, BaseException)
+        error.__cause__ = data if known else self.exception()
         return error
 
     def _ending(self) -> str:
         return _code_and_reason(self.close_code, self.close_reason or str(self.exception() or ""))
-
-    def _cause(self, msg: Message) -> BaseException | None:
-        cause = msg.data if msg.tp is MsgType.error else None
-        return cause if isinstance(cause, BaseException) else self.exception()
 
     def send_json(
         self,
@@ -363,50 +363,3 @@ def introduce(ws: ClientWebSocketResponse, number: int, made: Made) -> None:
 async def _none_or(future: asyncio.Future[None] | None) -> None:
     if future is not None:
         await future
-
-
-async def _next_through_receive(ws: ClientWebSocketResponse) -> Message:
-    msg = await ws.receive()
-    if msg[0] in {MsgType.close, MsgType.closing, MsgType.closed}:
-        raise StopAsyncIteration
-    return msg
-
-
-async def _str_through_receive(ws: ClientWebSocketResponse, *, timeout: float | None = None) -> str:
-    text: str = await _data_through_receive(ws, MsgType.text, timeout)
-    return text
-
-
-async def _bytes_through_receive(
-    ws: ClientWebSocketResponse, *, timeout: float | None = None
-) -> bytes:
-    data: bytes = await _data_through_receive(ws, MsgType.binary, timeout)
-    return data
-
-
-async def _json_through_receive(
-    ws: ClientWebSocketResponse,
-    *,
-    loads: Callable[[Any], Any] | None = None,
-    timeout: float | None = None,
-) -> Any:
-    text = await _data_through_receive(ws, MsgType.text, timeout)
-    return json.loads(text) if loads is None else loads(text)
-
-
-async def _data_through_receive(
-    ws: ClientWebSocketResponse, wanted: MsgType, timeout: float | None
-) -> Any:
-    msg = await ws.receive(timeout)
-    if msg.tp is not wanted:
-        raise ws._mistaken(msg, f"a {wanted.name} message")  # noqa: SLF001  # pyright: ignore[reportPrivateUsage] - same module
-    return msg.data
-
-
-_THROUGH_RECEIVE: dict[str, Callable[..., Any]] = {
-    "__anext__": _next_through_receive,
-    "receive_str": _str_through_receive,
-    "receive_bytes": _bytes_through_receive,
-    "receive_json": _json_through_receive,
-}
-"""What stands in subclasses that override `receive`, unless they override these as well."""

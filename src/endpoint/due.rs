@@ -50,6 +50,13 @@ impl Due {
         Self(self.0 & !other.0)
     }
 
+    /// Whether some of `other` is in it.
+    #[must_use]
+    #[inline]
+    pub const fn has_any(self, other: Self) -> bool {
+        self.0 & other.0 != 0
+    }
+
     /// Whether all of `other` is in it.
     #[must_use]
     #[inline]

@@ -109,6 +109,11 @@ impl Flow {
         (mem::replace(&mut self.told, wanted) != wanted).then_some(wanted)
     }
 
+    /// The transport could not be told.
+    pub fn untold(&mut self) {
+        self.told = !self.told;
+    }
+
     /// Keep `input` until the inbox has room.
     ///
     /// # Errors
@@ -154,5 +159,11 @@ mod tests {
         assert!(flow.turn(Turn::Pause));
         assert!(!flow.turn(Turn::Resume));
         assert_eq!(flow.tell(), None);
+        assert!(flow.turn(Turn::Pause));
+        for _ in 0..2 {
+            assert_eq!(flow.tell(), Some(true));
+            flow.untold();
+        }
+        assert!(!flow.turn(Turn::Resume));
     }
 }

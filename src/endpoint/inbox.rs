@@ -97,6 +97,22 @@ impl<M> Inbox<M> {
         }
     }
 
+    /// Take the next message if it is of this kind.
+    #[inline]
+    pub fn pop_of(&mut self, kind: Kind) -> Option<Item<M>> {
+        if self.next_kind() == Some(kind) { self.pop() } else { None }
+    }
+
+    /// What the next message is.
+    #[inline]
+    pub fn next_kind(&self) -> Option<Kind> {
+        let next = match &self.policy {
+            None => self.items.first().map(|(item, _)| item),
+            Some(policy) => policy.next(),
+        };
+        next.map(|item| item.kind)
+    }
+
     /// The next message without a policy, and the size of its payload in bytes.
     pub fn first(&self) -> Option<(&Item<M>, usize)> {
         self.items.first()

@@ -135,11 +135,22 @@ impl<M> Queue<M> {
     /// Take the next message.
     #[cold]
     pub fn pop(&mut self) -> Option<Item<M>> {
-        let first = self.first_number();
-        match self.kept.front() {
-            Some((before, _)) if *before <= first => self.kept.pop_front().map(|(_, item)| item),
-            _ => self.items.pop(),
+        if self.next_kept().is_some() {
+            return self.kept.pop_front().map(|(_, item)| item);
         }
+        self.items.pop()
+    }
+
+    /// The next message.
+    #[cold]
+    pub fn next(&self) -> Option<&Item<M>> {
+        self.next_kept().or_else(|| self.items.first().map(|(item, _)| item))
+    }
+
+    /// The same, if it is one that is never dropped.
+    fn next_kept(&self) -> Option<&Item<M>> {
+        let first = self.first_number();
+        self.kept.front().filter(|(before, _)| *before <= first).map(|(_, item)| item)
     }
 
     /// Let a message that was popped be the first again.

@@ -4,7 +4,7 @@ use super::Endpoint;
 use super::due::Due;
 use super::ending::Phase;
 use super::flow::Turn;
-use super::item::{Item, Make};
+use super::item::{Item, Kind, Make};
 use super::waiting::{NoMemory, Sized};
 
 impl<M> Endpoint<M> {
@@ -42,15 +42,24 @@ impl<M> Endpoint<M> {
     }
 
     /// The same, for a batch that goes on until there is none: an error in it is not the end before the
-    /// batch is answered.
+    /// batch is answered. With `only`, one of another kind ends it, too, and stays.
     #[expect(clippy::inline_always, reason = "one of its callers has every message")]
     #[inline(always)]
-    pub fn take_queued(&mut self) -> Option<Item<M>> {
-        let item = self.inbox.pop();
-        if item.is_none() && !self.flow.held.is_empty() {
+    pub fn take_queued(&mut self, only: Option<Kind>) -> Option<Item<M>> {
+        let item = match only {
+            None => self.inbox.pop(),
+            Some(kind) => self.inbox.pop_of(kind),
+        };
+        if item.is_none() && !self.flow.held.is_empty() && self.inbox.is_low() {
             self.owe_thing(Due::PARSE);
         }
         item
+    }
+
+    /// Whether [`take_queued`](Self::take_queued) would give one.
+    #[must_use]
+    pub fn has_queued(&self, only: Option<Kind>) -> bool {
+        only.map_or_else(|| self.inbox.is_ready(), |kind| self.inbox.next_kind() == Some(kind))
     }
 
     /// The message that is next to be taken, and the size of its payload in bytes; not where a policy has
@@ -158,5 +167,12 @@ impl<M> Endpoint<M> {
         let paused = if due { self.flow.tell() } else { None };
         self.counts.pauses += u64::from(paused == Some(true));
         paused
+    }
+
+    /// The transport does not know what [`take_reading`](Self::take_reading) has said last.
+    #[cold]
+    pub fn reading_untold(&mut self) {
+        self.flow.untold();
+        self.owe_thing(Due::READING);
     }
 }

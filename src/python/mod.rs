@@ -8,6 +8,7 @@ mod cpython;
 mod event_loop;
 mod framing;
 mod http;
+mod receives;
 mod sends;
 mod shortcuts;
 mod socket;

@@ -134,6 +134,8 @@ async def of_text(ws: ClientWebSocketResponse) -> None:
     assert_type(ws, ClientWebSocketResponse[str])
     assert_type(await ws.receive(), WSMessage)
     assert_type(await ws.receive_str(), str)
+    assert_type(await ws.receive_many_str(), list[str])
+    assert_type(await ws.receive_many_bytes(timeout=1), list[bytes])
     async for msg in ws:
         if msg.type is WSMsgType.TEXT:
             assert_type(msg.data, str)
@@ -146,6 +148,7 @@ async def of_bytes() -> None:
         assert_type(ws, ClientWebSocketResponse[bytes])
         assert_type(await ws.receive(), WSMessage[bytes])
         assert_type(await ws.receive_str(), bytes)
+        assert_type(await ws.receive_many_str(), list[bytes])
         assert_type(await ws.receive_many(), list[WSMessage[bytes]])
         assert_type(ws.receive_nowait(), WSMessage[bytes] | None)
         async for msg in ws:

@@ -18,7 +18,7 @@ PYTHON_LAYERS = (
     {"types", "arguments", "suggestions", "stats", "unclosed", "handshake", "network"},
     {"distribution", "installed"},
     {"_core", "network.tls", "handshake.redaction"},
-    {"exceptions", "framing", "message", "queue", "streaming"},
+    {"exceptions", "framing", "message", "queue", "streaming", "via_receive"},
     {"handshake.headers", "handshake.cookies", "handshake.urls"},
     {"handshake.auth", "handshake.extensions"},
     {"handshake.redirects", "handshake.upgrade"},

@@ -36,6 +36,7 @@ RECEIVES = {
     "receive_many": lambda ws: ws.receive_many(),
     "receive_str": lambda ws: ws.receive_str(),
     "receive_json": lambda ws: ws.receive_json(loads=str),
+    "receive_many_str": lambda ws: ws.receive_many_str(),
     "anext": anext,
 }
 
@@ -168,7 +169,7 @@ async def test_arguments_are_checked_when_they_are_given(scripted):
         await asyncio.to_thread(check)
 
 
-@pytest.mark.parametrize("name", [*SENDS, "receive", "receive_many"])
+@pytest.mark.parametrize("name", [*SENDS, "receive", "receive_many", "receive_many_str"])
 async def test_not_awaited_it_warns(scripted, name):
     call = SENDS[name][0] if name in SENDS else RECEIVES[name]
     method = NAMES.get(name, name)
@@ -230,7 +231,7 @@ async def test_a_second_reader_is_refused(scripted, threadsafe):
     async with linked(scripted) as (ws, wire):
         task = asyncio.create_task(ws.receive())
         await asyncio.sleep(0)
-        for name in ("receive", "receive_many"):
+        for name in ("receive", "receive_many", "receive_many_str"):
             with pytest.raises(RuntimeError, match="already waiting"):
                 await threadsafe(RECEIVES[name], ws)
         await wire.send(frame(TEXT, b"a"))

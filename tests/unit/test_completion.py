@@ -61,6 +61,25 @@ async def test_none_is_returned_in_a_bare_one(scripted):
         assert [(await wire.receive()).payload for _ in range(5)] == [b"a", b"b", b"c", b"d", b"e"]
 
 
+async def test_what_a_batch_is_returned_in(scripted):
+    class Kept:
+        pass
+
+    async with linked(scripted) as (ws, wire):
+        for receive in (ws.receive_many, ws.receive_many_str):
+            await texts(wire, "a", "b")
+            completion = returned_by(receive())
+            assert len(completion.value) == 2
+            assert completion.args == (completion.value,)
+            kept = Kept()
+            kept.completion = completion
+            completion.value.append(kept)
+            gone = weakref.ref(kept)
+            del completion, kept
+            gc.collect()
+            assert gone() is None
+
+
 async def test_kept_ones_keep_their_values(scripted):
     async with linked(scripted) as (ws, wire):
         await texts(wire, *"0123456789")

@@ -333,6 +333,30 @@ async def test_receive_many(scripted):
         assert [msg.data for msg in await ws.receive_many()] == ["b", "c"]
 
 
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="an await completes in an exception there")
+@pytest.mark.parametrize("name", ["receive_many", "receive_many_str"])
+async def test_of_a_batch_what_there_is_no_memory_for_waits(name):
+    memory = pytest.importorskip("_testcapi")
+    texts = [str(number) for number in range(3000)]
+    partly = 0
+    for place in (*range(30), 1500):
+        ws = WebSocketBase(Protocol(asyncio.get_running_loop(), resume_reading=print))
+        ws._connection.feed(b"".join(frame(TEXT, text.encode()) for text in texts))
+        receive, batch = getattr(ws, name)(), []
+        memory.set_nomemory(place)
+        try:  # noqa: SIM105 - nothing that takes memory
+            batch = await receive
+        except MemoryError:
+            pass
+        memory.remove_mem_hooks()
+        partly += 0 < len(batch) < len(texts)
+        received = [getattr(each, "data", each) for each in batch]
+        while (msg := ws.receive_nowait()) is not None:
+            received.append(msg.data)
+        assert received == texts
+    assert partly > 0 or name == "receive_many_str"
+
+
 async def test_it_has_the_face_of_a_coroutine(scripted):
     async with linked(scripted) as (ws, wire):
         receive = ws.receive()

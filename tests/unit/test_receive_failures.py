@@ -60,7 +60,7 @@ def failing(error, *, afterwards=False):
     return fail
 
 
-@pytest.mark.parametrize("name", ["receive", "receive_many", "receive_str", "receive_bytes"])
+@pytest.mark.parametrize("name", ["receive", "receive_many", "receive_str", "receive_many_bytes"])
 async def test_nan_is_refused_by_name(scripted, name):
     async with linked(scripted) as (ws, wire):
         with pytest.raises(ValueError, match=REFUSED):
@@ -123,6 +123,34 @@ async def test_what_it_waits_with_cannot_be_made(scripted, place, error):
         # The timer that was made after all does no harm.
         await asyncio.sleep(0.002)
         await still_works(ws, wire)
+
+
+class Interrupt(KeyboardInterrupt):
+    """One that is the test's own."""
+
+
+@pytest.mark.parametrize("name", ["receive", "receive_many", "receive_many_str"])
+async def test_an_interrupt_when_reading_is_to_go_on(scripted, name):
+    """Nothing that was taken is lost, and reading goes on when somebody receives again."""
+    async with linked(scripted) as (ws, wire):
+        numbers = [str(number) for number in range(20_000)]
+        frames = [frame(TEXT, number.encode()) for number in numbers]
+        sent = asyncio.create_task(wire.send(*frames))
+        while not ws._connection.reading_paused:  # noqa: ASYNC110 - it has no event
+            await asyncio.sleep(0)
+        received = []
+        with once("add_reader", failing(Interrupt)), pytest.raises(Interrupt):
+            while True:
+                if name == "receive_many_str":
+                    received += await ws.receive_many_str()
+                elif name == "receive_many":
+                    received += [msg.data for msg in await ws.receive_many()]
+                else:
+                    received.append((await ws.receive()).data)
+        while len(received) < len(numbers):
+            received.append(await ws.receive_str())
+        assert received == numbers
+        await sent
 
 
 @pytest.mark.parametrize("place", ["timer", "future"])

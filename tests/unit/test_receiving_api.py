@@ -86,9 +86,10 @@ async def test_receive_timeout(sends, way):
         assert ws.exception() is None
 
 
-@pytest.mark.parametrize(
-    "name", ["receive_many", "receive_str", "receive_bytes", "receive_json", "__anext__"]
-)
+TYPED = ["receive_str", "receive_bytes", "receive_json", "receive_many_str", "receive_many_bytes"]
+
+
+@pytest.mark.parametrize("name", ["receive_many", *TYPED, "__anext__"])
 async def test_every_receiving_method_obeys_the_timeout(sends, name):
     async with ws_connect(await sends(), receive_timeout=0.01) as ws:
         with pytest.raises(TimeoutError):
@@ -162,10 +163,10 @@ async def test_receive_json(ends):
             await ws.receive_json()
 
 
-@pytest.mark.parametrize("method", ["receive_str", "receive_bytes", "receive_json"])
+@pytest.mark.parametrize("method", TYPED)
 async def test_the_end_instead_of_data(scripted, method):
     """What a bot's log says of it: code, reason and cause."""
-    kind = "binary" if method == "receive_bytes" else "text"
+    kind = "binary" if method.endswith("bytes") else "text"
 
     async def too_large(wire):
         await wire.send(frame(TEXT, b"too large"))
@@ -290,7 +291,7 @@ async def test_receive_many_waits_for_the_first(scripted):
         assert await waiting == [(MsgType.text, "a", ""), (MsgType.binary, b"b", "")]
 
 
-@pytest.mark.parametrize("name", ["receive", "receive_many", "receive_str", "__anext__"])
+@pytest.mark.parametrize("name", ["receive", "receive_many", *TYPED, "__anext__"])
 async def test_one_reader_at_a_time(sends, name):
     async with ws_connect(await sends()) as ws:
         reader = asyncio.create_task(ws.receive())

@@ -48,6 +48,8 @@ async def test_no_setting_of_an_earlier_receive_is_left(scripted):
         for _ in range(3):
             await deliver(wire, A)
             assert [msg.data for msg in await ws.receive_many(timeout=0.001)] == ["a"]
+            await deliver(wire, A)
+            assert await ws.receive_many_str(timeout=0.001) == ["a"]
             task = asyncio.create_task(ws.receive())
             await asyncio.sleep(0.005)
             await wire.send(B)

@@ -299,7 +299,9 @@ LEAVE = [leave_by_break, leave_by_closing, leave_by_cancellation, leave_by_timeo
 
 
 @pytest.mark.parametrize("leave", LEAVE)
-@pytest.mark.parametrize("receive", ["receive", "receive_many", "async for", "stream"])
+@pytest.mark.parametrize(
+    "receive", ["receive", "receive_many", "receive_many_str", "async for", "stream"]
+)
 async def test_the_rest_of_a_message_that_was_left_is_nobodys(scripted, leave, receive):
     async def next_data(ws):
         match receive:
@@ -307,6 +309,8 @@ async def test_the_rest_of_a_message_that_was_left_is_nobodys(scripted, leave, r
                 return (await ws.receive()).data
             case "receive_many":
                 return "".join(msg.data for msg in await ws.receive_many())
+            case "receive_many_str":
+                return "".join(await ws.receive_many_str())
             case "stream":
                 return "".join(await pieces_of(ws.receive_streaming()))
         async for msg in ws:
@@ -399,7 +403,8 @@ async def test_one_task_receives_at_a_time(scripted):
         stream = ws.receive_streaming()
         reading = asyncio.create_task(pieces_of(stream))
         await asyncio.sleep(0)
-        for other in (ws.receive, ws.receive_many, ws.receive_streaming().__anext__):
+        others = (ws.receive, ws.receive_many, ws.receive_many_str)
+        for other in (*others, ws.receive_streaming().__anext__):
             with pytest.raises(RuntimeError, match=text):
                 await other()
         with pytest.raises(RuntimeError, match=text):

@@ -24,7 +24,9 @@ def cut_short(waiting, feed, *frames):
 
 
 @pytest.mark.parametrize("before", [1, 2, 3])
-@pytest.mark.parametrize("receive", ["receive", "receive_many", "receive_str", "async for"])
+@pytest.mark.parametrize(
+    "receive", ["receive", "receive_many", "receive_str", "receive_many_str", "async for"]
+)
 async def test_the_message_comes_whole(scripted, receive, before):
     async with linked(scripted) as (ws, _):
         frames, feed = [FIRST, SECOND, LAST, frame(BINARY, b"next")], ws._connection.feed
@@ -33,6 +35,8 @@ async def test_the_message_comes_whole(scripted, receive, before):
             feed(each)
         if receive == "receive_str":
             assert await ws.receive_str() == "\u20acabc"
+        elif receive == "receive_many_str":
+            assert await ws.receive_many_str() == ["\u20acabc"]
         elif receive == "receive_many":
             first, second = await ws.receive_many()
             assert (first.data, second.data) == ("\u20acabc", b"next")

@@ -1,4 +1,4 @@
-"""`receive_str`, `receive_bytes` and `receive_json`: what `receive` promises holds for them."""
+"""`receive_str` and its like: what `receive` promises holds for them."""
 
 import asyncio
 import gc
@@ -17,6 +17,8 @@ KINDS = {
     "receive_str": (frame(TEXT, b"1"), "1"),
     "receive_bytes": (frame(BINARY, b"1"), b"1"),
     "receive_json": (frame(TEXT, b"1"), 1),
+    "receive_many_str": (frame(TEXT, b"1"), ["1"]),
+    "receive_many_bytes": (frame(BINARY, b"1"), [b"1"]),
 }
 """A message that each takes, and what it returns."""
 
@@ -90,7 +92,7 @@ async def test_a_cancellation_loses_nothing(scripted, name):
 
 async def test_what_is_of_another_kind_is_taken(scripted, name):
     message, result = KINDS[name]
-    other = frame(TEXT, b"2") if name == "receive_bytes" else frame(BINARY, b"2")
+    other = frame(TEXT, b"2") if name.endswith("bytes") else frame(BINARY, b"2")
     async with linked(scripted) as (ws, wire):
         await deliver(wire, other, message)
         with pytest.raises(WSMessageTypeError):
@@ -278,7 +280,12 @@ class Grandchild(Through):
 @pytest.mark.parametrize("kind", [Through, Grandchild])
 async def test_it_goes_through_an_overridden_receive(scripted, kind):
     async with linked(scripted, ws_response_class=kind) as (ws, wire):
-        await deliver(wire, frame(TEXT, b"1"), frame(BINARY, b"1"), *3 * [frame(TEXT, b"1")])
+        text, binary = frame(TEXT, b"1"), frame(BINARY, b"1")
+        await deliver(wire, text, text, binary, text, binary, *3 * [text])
+        # What that makes of one may be of another kind.
+        assert await ws.receive_many_str() == ["10"]
+        assert await ws.receive_many_str(timeout=30) == ["10"]
+        assert await ws.receive_many_bytes() == [b"10"]
         assert await ws.receive_str() == "10"
         assert await ws.receive_bytes() == b"10"
         assert await ws.receive_json() == 10
@@ -306,6 +313,6 @@ async def test_a_subclass_may_override_it_beside_receive(scripted):
 
 async def test_positional_arguments_are_refused(echo):
     async with ws_connect(echo) as ws:
-        for receive in (ws.receive_str, ws.receive_bytes, ws.receive_json):
+        for name in KINDS:
             with pytest.raises(TypeError):
-                receive(1)
+                getattr(ws, name)(1)

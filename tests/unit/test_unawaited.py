@@ -26,6 +26,8 @@ CALLS = {
     "receive_str": lambda ws: ws.receive_str(),
     "receive_bytes": lambda ws: ws.receive_bytes(timeout=1),
     "receive_json": lambda ws: ws.receive_json(loads=len),
+    "receive_many_str": lambda ws: ws.receive_many_str(),
+    "receive_many_bytes": lambda ws: ws.receive_many_bytes(timeout=1),
     "__anext__": anext,
 }
 

@@ -9,6 +9,7 @@ method of the action's name, which takes a count and returns when all of it is d
 - ``receive``: the server pushes copies of the payload; take them one at a time.
 - ``receive_batches``: the same, all that is there at a time. Only where a client has that.
 - ``receive_typed``: the same one at a time, but the data alone. Only where a client has that.
+- ``receive_typed_batches``: the data of all that is there at a time. Only where a client has that.
 - ``burst``: send the payload a hundred times, as the client does that best; then take as many
   messages. The count is a multiple of that, or less.
 - ``feed``: ask for market data with a ping (`feed.order`); take it one message at a time, as `str`.

@@ -71,6 +71,7 @@ class Awaiting:
 
     prepare_receive_batches = prepare_receive
     prepare_receive_typed = prepare_receive
+    prepare_receive_typed_batches = prepare_receive
 
     async def receive(self, count: int) -> None:
         """Have `count` messages pushed; take them one at a time."""

@@ -24,7 +24,9 @@ class Connection(Awaiting):
         send = ws.send_str if isinstance(payload, str) else ws.send_bytes
         super().__init__(send, ws.send_str, ws.receive, ws.close, payload, ping=ws.ping)
         self._receive_many = ws.receive_many
-        self._receive_typed = ws.receive_str if isinstance(payload, str) else ws.receive_bytes
+        text = isinstance(payload, str)
+        self._receive_typed = ws.receive_str if text else ws.receive_bytes
+        self._receive_many_typed = ws.receive_many_str if text else ws.receive_many_bytes
         self._send_many = ws.send_many
 
     async def burst(self, count: int) -> None:
@@ -62,6 +64,18 @@ class Connection(Awaiting):
         for _ in range(count):
             data = await receive_typed()
         self._check(data)
+
+    async def receive_typed_batches(self, count: int) -> None:
+        """Have `count` messages pushed; take the data of all that are there at a time."""
+        receive_many_typed = self._receive_many_typed
+        await self._command(str(count))
+        batch = []
+        while count > 0:
+            batch = await receive_many_typed()
+            for data in batch:
+                data  # noqa: B018  # what is received is looked at
+            count -= len(batch)
+        self._check(batch[-1])
 
 
 @asynccontextmanager

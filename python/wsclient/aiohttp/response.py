@@ -75,6 +75,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):
     """
 
     _timeout_error = aiohttp.ServerTimeoutError
+    # aiohttp 3.10 has no class for it.
+    _type_error = getattr(aiohttp, "WSMessageTypeError", TypeError)
 
     def __new__(
         cls,
@@ -287,6 +289,8 @@ class _Open(ClientWebSocketResponse):
     __slots__ = ()
 
     receive = _Core.receive
+    receive_many_str = _Core.receive_many_str
+    receive_many_bytes = _Core.receive_many_bytes
     __anext__ = _Core.__anext__
     send_str = _Core.send_str
     send_bytes = _Core.send_bytes

@@ -140,7 +140,12 @@ class PlainTransport(Watcher, asyncio.Transport):
         """Read on."""
         if self._paused and not self.is_closing():
             self._paused = False
-            self._read_on()
+            try:
+                self._read_on()
+            except BaseException:
+                # Interrupted.
+                self._paused = True
+                raise
 
     def _read_ready(self) -> None:
         if self.is_closing():

@@ -41,12 +41,31 @@ pub fn float(py: Python<'_>, value: f64) -> PyResult<Bound<'_, PyAny>> {
     unsafe { Bound::from_owned_ptr_or_err(py, ffi::PyFloat_FromDouble(value)) }
 }
 
-/// An empty `list`.
-pub fn list(py: Python<'_>) -> PyResult<Bound<'_, PyList>> {
-    // SAFETY: as in `int`.
+/// A list of what `values` gives, up to the first error, which comes with it.
+///
+/// # Errors
+/// There is no memory for it; none of the values has been asked for.
+pub fn list_of<'py, E>(
+    py: Python<'py>,
+    values: &mut impl ExactSizeIterator<Item = Result<Py<PyAny>, E>>,
+) -> PyResult<(Bound<'py, PyList>, Option<E>)> {
+    let length = values.len().cast_signed();
+    // SAFETY: as in `int`. It has room for as many items as it is made with; whoever looks at it
+    // meanwhile sees those that are there.
     unsafe {
-        let object = ffi::PyList_New(0);
-        Bound::from_owned_ptr_or_err(py, object).map(|list| list.cast_into_unchecked())
+        let list = Bound::from_owned_ptr_or_err(py, ffi::PyList_New(length))?;
+        let fields = list.as_ptr().cast::<ffi::PyVarObject>();
+        (*fields).ob_size = 0;
+        let list = list.cast_into_unchecked();
+        for index in 0..length {
+            match values.next() {
+                Some(Ok(value)) => ffi::PyList_SET_ITEM(list.as_ptr(), index, value.into_ptr()),
+                Some(Err(error)) => return Ok((list, Some(error))),
+                None => break,
+            }
+            (*fields).ob_size = index + 1;
+        }
+        Ok((list, None))
     }
 }
 

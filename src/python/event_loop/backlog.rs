@@ -153,9 +153,14 @@ impl Backlog {
 
     /// Nothing of this will be sent any more; likewise.
     pub fn lose(&mut self) -> impl Sized + use<> {
+        (mem::take(&mut self.piece), self.lose_waiting())
+    }
+
+    /// Nothing that waits will be; likewise.
+    pub fn lose_waiting(&mut self) -> impl Sized + use<> {
         self.lost = self.lost.or(self.calls.front().map(|(call, _)| *call));
         self.calls.clear();
-        (mem::take(&mut self.piece), mem::take(&mut self.waiting))
+        mem::take(&mut self.waiting)
     }
 
     /// Whether messages of this call were lost.

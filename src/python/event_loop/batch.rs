@@ -28,37 +28,44 @@ pub fn send_many(slf: &Bound<'_, Protocol>, mut messages: Vec<Outgoing>) -> PyRe
     }
     let waits = slf.borrow_mut().transport.backlog.wait(&mut messages);
     let call = waits.map_err(|_| memory::exhausted(py))?;
-    if let Err(error) = go_on(slf, false) {
+    let written = go_on(slf, false);
+    if !matches!(written, Ok(true)) {
         take_back(slf, call);
-        return Err(error);
+        return Err(written.err().unwrap_or_else(|| failure::not_open(slf, MESSAGES)));
     }
     let me = slf.borrow();
     Ok(me.transport.backlog.last().filter(|last| *last >= call).map(|_| call))
 }
 
-/// Write what waits, while the transport has room for it; or all of it.
+/// Write what waits, while the transport has room for it; or all of it. Returns whether the connection is
+/// open for it.
 ///
 /// What a call writes may come here again: then that goes on, behind what is being written.
-fn go_on(slf: &Bound<'_, Protocol>, at_once: bool) -> PyResult<()> {
+fn go_on(slf: &Bound<'_, Protocol>, at_once: bool) -> PyResult<bool> {
     loop {
         {
             let me = slf.borrow();
             let room = at_once || !me.endpoint.is_writing_paused();
             if !room || !me.transport.backlog.is_waiting() {
-                return Ok(());
+                return Ok(true);
             }
         }
-        write_piece(slf)?;
+        if !write_piece(slf)? {
+            return Ok(false);
+        }
     }
 }
 
-/// Write as many messages as go into a piece, or one that does not.
-fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<()> {
+/// Write as many messages as go into a piece, or one that does not. Returns whether that was possible.
+fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let py = slf.py();
     if slf.borrow().transport.backlog.corks > 0 {
         output::arrange(slf)?;
     }
     let socket = output::free_socket(slf)?;
+    if !slf.borrow().endpoint.is_open() {
+        return Ok(false);
+    }
     // From here on no Python code runs before the piece is written, but what is sent is dropped later.
     let mut sent = VecDeque::new();
     let (built, is_large, stays) = {
@@ -89,24 +96,34 @@ fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     if is_large {
         let message = &sent[0];
         let payload = message.payload(py)?;
-        return send::send_free(slf, socket, message.opcode(), payload, message.compress());
+        return send::send_free(slf, socket, message.opcode(), payload, message.compress())
+            .map(|()| true);
     }
     let written = if stays { Ok(()) } else { output::write_gathered(slf, socket) };
     drop(sent);
     written?;
-    built.map_err(|(opcode, refusal)| send::refused(slf, opcode, refusal))
+    built.map(|()| true).map_err(|(opcode, refusal)| send::refused(slf, opcode, refusal))
 }
 
 /// The transport has room again.
 pub fn resume(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let written = go_on(slf, false);
-    output::tell_connection(slf, written)
+    go_on_or_lose(slf, false)
 }
 
 /// This side is going to close: what was sent before goes before.
 pub fn push(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let written = go_on(slf, true);
-    output::tell_connection(slf, written)
+    go_on_or_lose(slf, true)
+}
+
+/// The same for whoever did not send it. What there is no connection for any more is dropped; what was
+/// written before that still leaves.
+fn go_on_or_lose(slf: &Bound<'_, Protocol>, at_once: bool) -> PyResult<()> {
+    let written = go_on(slf, at_once);
+    if let Ok(false) = written {
+        let lost = slf.borrow_mut().transport.backlog.lose_waiting();
+        drop(lost);
+    }
+    output::tell_connection(slf, written.map(drop))
 }
 
 /// What waits of a call's messages is not to be sent.

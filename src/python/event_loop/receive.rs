@@ -177,8 +177,8 @@ impl Receive {
             settle(protocol)?;
             return Self::step(slf);
         }
-        if connection.endpoint.due().has(Due::ABORT) {
-            // It failed before.
+        if connection.endpoint.due().has_any(Due::ABORT.and(Due::READING)) {
+            // It failed before, or was interrupted.
             drop((me, connection));
             settle(protocol)?;
             return Self::step(slf);
@@ -328,6 +328,8 @@ impl Awaitable for Receive {
             Wanted::Text => "receive_str",
             Wanted::Binary => "receive_bytes",
             Wanted::Json => "receive_json",
+            Wanted::Texts => "receive_many_str",
+            Wanted::Binaries => "receive_many_bytes",
             Wanted::All => "receive_many",
             Wanted::Data => "recv",
             Wanted::Part | Wanted::NextPart => "_receive_part",

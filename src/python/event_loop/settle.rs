@@ -59,10 +59,11 @@ fn carry_out(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     if let Some(pause) = pause
         && let Err(error) = transport::pause_reading(slf, pause)
     {
-        // What has been taken is the reader's all the same.
         if !error.is_instance_of::<PyException>(slf.py()) {
+            slf.borrow_mut().endpoint.reading_untold();
             return Err(error);
         }
+        // What has been taken is the reader's all the same.
         failure::by_transport(slf, error);
     }
     if take(Due::ABORT) {

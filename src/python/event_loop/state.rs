@@ -12,7 +12,7 @@ use pyo3::{PyTraverseError, PyVisit};
 use super::backlog::Backlog;
 use super::make::{Maker, Making};
 use super::thread::Home;
-use crate::endpoint::{Endpoint, Phase, Settings};
+use crate::endpoint::{Endpoint, Kind, Phase, Settings};
 use crate::python::socket::Socket;
 use crate::python::values::dialect::Dialect;
 use crate::python::values::message::Content;
@@ -72,6 +72,10 @@ pub enum Wanted {
     Binary,
     /// What the text of the next message says in JSON.
     Json,
+    /// The texts of all messages up to one of another kind; the next is to be one of text.
+    Texts,
+    /// The bytes of all up to one of another kind; the next is to be a binary one.
+    Binaries,
     /// All messages that are there, at least one.
     All,
     /// The first part of the next message, or what comes instead.
@@ -87,10 +91,20 @@ impl Wanted {
         matches!(self, Self::Data | Self::NextData)
     }
 
-    /// Whether it is the data of a message of one kind alone.
+    /// Whether it is the data of messages of one kind alone.
     #[inline]
     pub fn is_typed(self) -> bool {
-        matches!(self, Self::Text | Self::Binary | Self::Json)
+        matches!(self, Self::Text | Self::Binary | Self::Json | Self::Texts | Self::Binaries)
+    }
+
+    /// Whether it is that of as many as there are.
+    pub fn is_batch(self) -> bool {
+        matches!(self, Self::Texts | Self::Binaries)
+    }
+
+    /// Which kind, if it is of one alone.
+    pub fn kind(self) -> Kind {
+        if matches!(self, Self::Binary | Self::Binaries) { Kind::Binary } else { Kind::Text }
     }
 
     /// Whether it is a part of a message.

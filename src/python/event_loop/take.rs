@@ -2,7 +2,7 @@
 
 use pyo3::exceptions::{PyRuntimeError, PyStopAsyncIteration};
 use pyo3::prelude::*;
-use pyo3::types::PyList;
+use pyo3::types::PyListMethods;
 
 use super::failure;
 use super::settle::settle;
@@ -62,12 +62,22 @@ pub fn take_next(
 #[expect(clippy::inline_always, reason = "its callers have every message")]
 #[inline(always)]
 pub fn make(protocol: &Bound<'_, Protocol>, item: Item, dialect: bool) -> PyResult<Py<PyAny>> {
-    let made = if dialect || item.kind == Kind::Error {
+    made(protocol, item, dialect).map_err(|unmade| put_back(protocol, unmade))
+}
+
+/// The message of an item, which comes back if there is no memory for that.
+#[expect(clippy::inline_always, reason = "its callers have every message")]
+#[inline(always)]
+fn made(
+    protocol: &Bound<'_, Protocol>,
+    item: Item,
+    dialect: bool,
+) -> Result<Py<PyAny>, (PyErr, Item)> {
+    if dialect || item.kind == Kind::Error {
         make_other(protocol, item)
     } else {
         item.into_message(protocol.py())
-    };
-    made.map_err(|unmade| put_back(protocol, unmade))
+    }
 }
 
 /// The same for an error, or for users of another library. Not inlined, so that other messages do not pay
@@ -109,36 +119,58 @@ pub fn taken() -> PyErr {
 /// Take all messages that are there, at least one.
 #[inline(never)]
 fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
-    let messages = memory::list(protocol.py())?;
+    let mut items = take_queued(protocol, None)?;
+    if items.is_empty() {
+        // It has room for one.
+        items.extend(take_item(protocol)?);
+    }
+    hand_out(protocol, items, |item| made(protocol, item, dialect))
+}
+
+/// Take messages that are there, with `only` up to the first that is not of this kind.
+pub fn take_queued(protocol: &Bound<'_, Protocol>, only: Option<Kind>) -> PyResult<Vec<Item>> {
+    let mut items = Vec::new();
     loop {
-        let Some(item) = protocol.borrow_mut().endpoint.take_queued() else {
-            // What waited for room comes in.
-            if let Err(error) = settle(protocol) {
-                return Err(put_all_back(protocol, &messages, error));
+        let taken = {
+            let endpoint = &mut protocol.borrow_mut().endpoint;
+            loop {
+                if items.try_reserve(1).is_err() {
+                    break Err(memory::exhausted(protocol.py()));
+                }
+                match endpoint.take_queued(only) {
+                    Some(item) => items.push(item),
+                    None => break Ok(()),
+                }
             }
-            if protocol.borrow().endpoint.is_ready() {
-                continue;
-            }
-            break;
         };
-        let message = match make(protocol, item, dialect) {
-            // Bound: a reference that is not asks, when it is dropped, whether it may be.
-            Ok(message) => message.into_bound(protocol.py()),
-            // Without memory for more, these are all.
-            Err(_) if !messages.is_empty() => break,
-            Err(error) => return Err(error),
-        };
-        if let Err(error) = messages.append(&message) {
-            let error = put_message_back(protocol, &message, error);
-            return Err(put_all_back(protocol, &messages, error));
+        // What waited for room comes in.
+        let settled = taken.and_then(|()| settle(protocol));
+        if let Err(error) = settled {
+            return Err(put_all_back(protocol, items, error));
+        }
+        if !protocol.borrow().endpoint.has_queued(only) {
+            return Ok(items);
         }
     }
-    if messages.is_empty()
-        && let Some(message) = take_one(protocol)?
-    {
-        messages.append(message)?;
+}
+
+/// A list of what `each` makes of the items; what there is no memory for waits again.
+pub fn hand_out(
+    protocol: &Bound<'_, Protocol>,
+    items: Vec<Item>,
+    each: impl FnMut(Item) -> Result<Py<PyAny>, (PyErr, Item)>,
+) -> PyResult<Py<PyAny>> {
+    let mut items = items.into_iter();
+    match memory::list_of(protocol.py(), &mut items.by_ref().map(each)) {
+        Ok((list, None)) => Ok(list.into_any().unbind()),
+        Ok((list, Some((error, unmade)))) => {
+            let error = put_all_back(protocol, items, error);
+            let error = put_back(protocol, (error, unmade));
+            // Those before it are all, if there are any.
+            if list.is_empty() { Err(error) } else { Ok(list.into_any().unbind()) }
+        }
+        Err(error) => Err(put_all_back(protocol, items, error)),
     }
-    Ok(messages.into_any().unbind())
 }
 
 /// Take the data of the next part of a message, or of a whole one, or the message that comes instead.
@@ -160,14 +192,17 @@ fn take_part(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny
 
 /// Take the next message, if there is one.
 pub fn take_one(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
+    take_item(protocol)?.map(|item| make(protocol, item, true)).transpose()
+}
+
+fn take_item(protocol: &Bound<'_, Protocol>) -> PyResult<Option<Item>> {
     let item = protocol.borrow_mut().endpoint.take();
     let item = match item {
         None => closed(protocol)?,
         some => some,
     };
     match (settle(protocol), item) {
-        (Ok(()), Some(item)) => make(protocol, item, true).map(Some),
-        (Ok(()), None) => Ok(None),
+        (Ok(()), item) => Ok(item),
         (Err(error), Some(item)) => Err(put_back(protocol, (error, item))),
         (Err(error), None) => Err(error),
     }
@@ -198,34 +233,13 @@ fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyE
     settled.err().unwrap_or(error)
 }
 
-#[cold]
-fn put_message_back(
-    protocol: &Bound<'_, Protocol>,
-    message: &Bound<'_, PyAny>,
-    error: PyErr,
-) -> PyErr {
-    let dialect = protocol.borrow().dialect(protocol.py());
-    let item = match dialect {
-        Some(dialect) => dialect.get().item_of(message),
-        None => Item::of_message(message),
-    };
-    match item {
-        Ok(item) => put_back(protocol, (error, item)),
-        Err(other) => other,
-    }
-}
-
+/// The same of several.
 #[cold]
 fn put_all_back(
     protocol: &Bound<'_, Protocol>,
-    messages: &Bound<'_, PyList>,
-    mut error: PyErr,
+    items: impl IntoIterator<Item = Item, IntoIter: DoubleEndedIterator>,
+    error: PyErr,
 ) -> PyErr {
-    for index in (0..messages.len()).rev() {
-        match messages.get_item(index) {
-            Ok(message) => error = put_message_back(protocol, &message, error),
-            Err(other) => return other,
-        }
-    }
-    error
+    let items = items.into_iter().rev();
+    items.fold(error, |error, item| put_back(protocol, (error, item)))
 }

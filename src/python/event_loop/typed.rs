@@ -1,15 +1,15 @@
-//! The data of a message of a certain kind, without a `Message`: `receive_str()` and its like.
+//! The data of messages of a certain kind, without a `Message`: `receive_str()` and its like.
 
 use pyo3::prelude::*;
 
 use super::state::{Protocol, Receive, Wanted};
-use super::take::{make, take_next, taken};
+use super::take::{hand_out, make, take_next, take_queued, taken};
 use crate::endpoint::Kind;
 use crate::python::cpython::slots::Poll;
 use crate::python::cpython::{call, memory, names};
 use crate::python::values::message::json_loads;
 
-/// Take the data that `receive` wants, which is done; the message is to be of this kind.
+/// Take the data that `receive` wants, which is done; the next message is to be of its kind.
 ///
 /// `dialect` is whether the connection has one, `owner` the WebSocket. Not inlined, so that other receives do
 /// not pay for it.
@@ -21,7 +21,14 @@ pub fn take(
     dialect: bool,
     owner: Option<Bound<'_, PyAny>>,
 ) -> PyResult<Poll> {
-    let kind = if wanted == Wanted::Binary { Kind::Binary } else { Kind::Text };
+    let kind = wanted.kind();
+    if wanted.is_batch() {
+        let items = take_queued(protocol, Some(kind))?;
+        if !items.is_empty() {
+            return hand_out(protocol, items, |item| Ok(item.content.data)).map(Poll::Ready);
+        }
+        // What comes first is of another kind.
+    }
     let taken = take_next(protocol, wanted, |item| {
         if item.kind == kind {
             return Ok(item.content.data);

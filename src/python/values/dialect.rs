@@ -121,17 +121,6 @@ impl Dialect {
         make(fields(none, item.clone_ref(py))).map_err(|error| (error, item))
     }
 
-    /// What a message of this kind was made of.
-    #[cold]
-    pub fn item_of(&self, message: &Bound<'_, PyAny>) -> PyResult<Item> {
-        let fields = message.cast::<PyTuple>()?;
-        let member = fields.get_item(0)?;
-        let index = self.members.iter().position(|own| own.is(&member));
-        let index = index.ok_or_else(|| PyTypeError::new_err("a message of no known type"))?;
-        let (data, extra) = (fields.get_item(1)?.unbind(), fields.get_item(2)?.unbind());
-        Ok(Item::new(Kind::ALL[index], data, Some(extra)))
-    }
-
     /// Something was sent on a connection that is not open.
     pub fn reset(&self, py: Python<'_>, text: &str) -> PyErr {
         memory::error(self.reset.bind(py), text)

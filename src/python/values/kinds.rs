@@ -43,16 +43,6 @@ pub fn member(py: Python<'_>, kind: Kind) -> PyResult<Py<PyAny>> {
     Ok(members[kind as usize].clone_ref(py))
 }
 
-/// Which kind a member of `wsclient.MsgType` stands for.
-pub fn of(member: &Bound<'_, PyAny>) -> PyResult<Option<Kind>> {
-    for kind in Kind::ALL {
-        if self::member(member.py(), kind)?.is(member) {
-            return Ok(Some(kind));
-        }
-    }
-    Ok(None)
-}
-
 /// The `extra` of messages that have none.
 #[inline]
 pub fn no_extra(py: Python<'_>) -> PyResult<Py<PyAny>> {

@@ -1,7 +1,6 @@
 //! `Message`: what `receive()` returns.
 
 use pyo3::basic::CompareOp;
-use pyo3::exceptions::PyTypeError;
 use pyo3::intern;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -94,15 +93,6 @@ impl Item {
             Ok(Py::new(py, fields)?.into_any())
         };
         make().map_err(|error| (error, self))
-    }
-
-    /// What a `Message` was made of.
-    #[cold]
-    pub(crate) fn of_message(message: &Bound<'_, PyAny>) -> PyResult<Self> {
-        let (py, fields) = (message.py(), message.cast::<Message>()?.get());
-        let kind = kinds::of(fields.tp.bind(py))?;
-        let kind = kind.ok_or_else(|| PyTypeError::new_err("a message of no known type"))?;
-        Ok(Self::new(kind, fields.data.clone_ref(py), Some(fields.extra.clone_ref(py))))
     }
 }
 

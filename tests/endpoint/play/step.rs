@@ -120,6 +120,8 @@ pub enum Step {
         count: usize,
     },
     TakeAll,
+    /// The user takes texts up to what is none.
+    TakeTexts,
     PutBack {
         late: bool,
         count: usize,
@@ -223,7 +225,8 @@ impl Step {
                 anew: first.is_multiple_of(8),
                 again: flag,
             },
-            35 | 36 => Self::TakeAll,
+            35 => Self::TakeAll,
+            36 => Self::TakeTexts,
             37 => Self::PutBack { late: flag, count: 1 + usize::from(second % 3) },
             38 => Self::Wait,
             39..=41 => Self::Send { size: size(first, second), text: flag },

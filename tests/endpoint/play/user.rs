@@ -13,7 +13,10 @@ use super::world::World;
 
 impl World {
     pub fn user_step(&mut self, step: &Step) {
-        if matches!(step, Step::Take { .. } | Step::TakeAll | Step::PutBack { .. }) {
+        if matches!(
+            step,
+            Step::Take { .. } | Step::TakeAll | Step::TakeTexts | Step::PutBack { .. }
+        ) {
             // Only one waits at a time.
             self.waits = false;
         }
@@ -26,8 +29,9 @@ impl World {
                 }
             }
             // aiohttp has no batches, and its order is not theirs.
-            Step::TakeAll if self.setting.shows_close => drop(self.receive()),
-            Step::TakeAll => self.take_all(),
+            Step::TakeAll | Step::TakeTexts if self.setting.shows_close => drop(self.receive()),
+            Step::TakeAll => self.take_all(None),
+            Step::TakeTexts => self.take_all(Some(Kind::Text)),
             Step::PutBack { late, count } => self.put_back(late, count),
             Step::Stream { count, anew, again } => {
                 self.waits = false;
@@ -218,8 +222,9 @@ impl World {
         }
     }
 
-    /// As `receive_many` does, which takes what comes in meanwhile, too.
-    fn take_all(&mut self) {
+    /// As `receive_many` does, which takes what comes in meanwhile, too; with `only` as
+    /// `receive_many_str` does.
+    fn take_all(&mut self, only: Option<Kind>) {
         self.leave_parts();
         if !self.endpoint.has_message() {
             self.receive();
@@ -228,7 +233,7 @@ impl World {
         let mut count = 0;
         while count < 100_000 {
             let took = self.call(|world| {
-                let item = world.endpoint.take_queued();
+                let item = world.endpoint.take_queued(only);
                 if item.is_some() {
                     world.expect(item.as_ref());
                 }
@@ -236,14 +241,23 @@ impl World {
             });
             count += 1;
             if !took {
-                assert_eq!(self.model.waiting.len(), 0);
+                assert!(!self.is_next(only));
                 self.settle();
-                if self.model.waiting.is_empty() {
+                assert_eq!(self.endpoint.has_queued(only), self.is_next(only));
+                if !self.is_next(only) {
                     break;
                 }
             }
         }
+        if only.is_some() && count == 1 && self.endpoint.has_message() {
+            self.take_one();
+        }
         self.settle();
+    }
+
+    /// Whether a message waits, of this kind if there is one.
+    fn is_next(&self, only: Option<Kind>) -> bool {
+        self.model.waiting.front().is_some_and(|item| only.is_none_or(|kind| item.kind == kind))
     }
 
     /// Take messages that cannot be handed out after all.
