@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from server import Server
 
 LOOPS = ("asyncio", "uvloop")
-MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
+MEASURES = ("instructions", "where", "misses", "allocations", "cpu", "latency", "memory")
 
 
 def arguments() -> argparse.ArgumentParser:

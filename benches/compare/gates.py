@@ -61,7 +61,10 @@ GATES = {
         Gate("echo", "instructions", 0.4, "aiohttp"),
         Gate("echo", "instructions", 0.2, "websockets"),
     ],
-    "2": [Gate("echo-tls", "cpu", 1.0, "picows")],
+    "2": [
+        Gate("echo-tls", "cpu", 1.0, "picows"),
+        Gate("echo-tls", "instructions", 1.0, "picows"),
+    ],
     "3": [
         Gate("push", "instructions", 0.6, "picows"),
         Gate("push-batches", "instructions", 0.3, "picows", base="push"),
