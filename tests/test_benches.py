@@ -54,8 +54,8 @@ def test_clients_are_measured_by_the_clock(compare):
         *((name, "cpu", peer) for name in ("feed", "feed-deflated")
           for peer in ("wsclient", "aiohttp", "websockets")),
         *(("tail", measure, peer) for measure in ("p50", "p99", "p99/p50") for peer in peers),
-        *(("tail-tls", measure, peer)
-          for measure in ("p50", "p99", "p99/p50") for peer in ("wsclient", "aiohttp", "websockets")),
+        *(("tail-tls", measure, peer) for measure in ("p50", "p99", "p99/p50")
+          for peer in ("wsclient", "aiohttp", "websockets")),
     }  # fmt: skip
     assert all(sample > 0 for row in rows for sample in row["samples"])
     assert "Echo of 256 bytes over TLS, uvloop" in printed
