@@ -9,6 +9,7 @@ import argparse
 import asyncio
 import base64
 import hashlib
+import ssl
 import zlib
 from typing import TYPE_CHECKING
 
@@ -64,7 +65,23 @@ def frame(payload: bytes | str, *, deflate: bool) -> bytes:
     return framing.encode_frame(opcode, data, rsv=4, mask=False)
 
 
-async def exchange(payload: bytes | str, count: int, *, deflate: bool) -> None:
+def anonymous(protocol: int) -> ssl.SSLContext:
+    """Return a context for TLS in which nobody has a certificate.
+
+    Raises:
+        ssl.SSLError: OpenSSL was built without that.
+    """
+    context = ssl.SSLContext(protocol)
+    context.check_hostname = False
+    context.verify_mode = ssl.CERT_NONE
+    context.maximum_version = ssl.TLSVersion.TLSv1_2
+    context.set_ciphers("aNULL:@SECLEVEL=0")
+    return context
+
+
+async def exchange(
+    payload: bytes | str, count: int, *, deflate: bool = False, tls: bool = False
+) -> None:
     """Send and receive a payload in turn, then have it pushed, one at a time and in batches."""
     one = frame(payload, deflate=deflate)
     close = framing.encode_frame(8, framing.encode_close(1000), mask=False)
@@ -81,11 +98,15 @@ async def exchange(payload: bytes | str, count: int, *, deflate: bool) -> None:
         await skip_frame(reader)
         writer.close()
 
-    server = await asyncio.start_server(serve, "127.0.0.1", 0)
-    url = f"ws://127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    ours, theirs = None, True
+    if tls:
+        ours, theirs = anonymous(ssl.PROTOCOL_TLS_SERVER), anonymous(ssl.PROTOCOL_TLS_CLIENT)
+    server = await asyncio.start_server(serve, "127.0.0.1", 0, ssl=ours)
+    address = f"127.0.0.1:{server.sockets[0].getsockname()[1]}/"
+    url = f"wss://{address}" if tls else f"ws://{address}"
     async with (
         server,
-        wsclient.ws_connect(url, compress=15 if deflate else 0, max_msg_size=0) as ws,
+        wsclient.ws_connect(url, ssl=theirs, compress=15 if deflate else 0, max_msg_size=0) as ws,
     ):
         send = ws.send_bytes if isinstance(payload, bytes) else ws.send_str
         for _ in range(count):
@@ -102,6 +123,7 @@ async def train(share: int) -> None:
     for payload, count in PAYLOADS:
         for deflate in (False, True):
             await exchange(payload, count // share, deflate=deflate)
+        await exchange(payload, count // share, tls=True)
 
 
 def main() -> None:

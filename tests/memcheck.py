@@ -17,7 +17,7 @@ SIDE_BY_SIDE = HERE / "adapter/test_side_by_side.py::test_both_do_the_same"
 # transports, the wake-up below Python's calls.
 TESTS = (
     *("messages", "text", "large_messages", "sending", "busy_poll", "wakeup", "receive", "leaks"),
-    *("queue_keys", "unawaited", "cork"),
+    *("queue_keys", "unawaited", "cork", "fast_calls"),
     # The exceptions that awaits return by are made by hand from then on.
     *(["completion"] if sys.version_info >= (3, 12) else []),
 )

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
 PEERS = (*EVERYONE, *RIVALS, POLLING, *ADAPTERS, *WAYS)
 LOOPS = ("asyncio", "uvloop")
-MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
+MEASURES = ("instructions", "where", "misses", "allocations", "cpu", "latency", "memory")
 
 
 def arguments() -> argparse.ArgumentParser:

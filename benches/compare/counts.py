@@ -1,4 +1,4 @@
-"""Instructions and allocations, counted by valgrind.
+"""Instructions, misses of the instruction cache and allocations, counted by valgrind.
 
 Where a time depends on what else the machine does, a count does not. A peer does a scenario twice,
 for a few and for many times; the difference is free of what starting costs. What a system call does
@@ -51,6 +51,14 @@ class Tool:
 TOOLS = {
     "instructions": Tool(
         ("--tool=callgrind", "--callgrind-out-file=/dev/null"), r"Collected : ([\d,]+)"
+    ),
+    "misses": Tool(
+        # The caches are always the same, whatever the processor has.
+        (
+            *("--tool=cachegrind", "--cachegrind-out-file=/dev/null", "--cache-sim=yes"),
+            *("--I1=32768,8,64", "--D1=32768,8,64", "--LL=8388608,16,64"),
+        ),
+        r"I1 +misses: +([\d,]+)",
     ),
     "allocations": Tool(
         ("--leak-check=no", "--undef-value-errors=no"),

@@ -74,6 +74,7 @@ class Row:
 UNITS = {
     "instructions": "user-space instructions",
     "where": "wsclient's user-space instructions by where they are spent",
+    "misses": "misses of an instruction cache of 32 KiB",
     "allocations": "allocations of memory",
     "cpu": "microseconds of CPU time",
     "p50": "microseconds, median",

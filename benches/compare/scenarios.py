@@ -103,14 +103,14 @@ SCENARIOS = {
         "echo",
         BINARY,
         (*EVERYONE, *ADAPTERS),
-        {"instructions": 1000, "where": 1000, "allocations": 1000, "cpu": 500},
+        {"instructions": 1000, "where": 1000, "misses": 500, "allocations": 1000, "cpu": 500},
     ),
     "echo-tls": Scenario(
         "Echo of 256 bytes over TLS",
         "echo",
         BINARY,
         (*PYTHON, *ADAPTERS),
-        {"instructions": 500, "cpu": 300},
+        {"instructions": 500, "where": 500, "misses": 500, "cpu": 300},
         tls=True,
     ),
     "echo-ascii": Scenario(
@@ -217,6 +217,14 @@ SCENARIOS = {
         BINARY,
         (*EVERYONE, POLLING),
         {"latency": 1000},
+    ),
+    "tail-tls": Scenario(
+        "Time that an echo of 256 bytes takes over TLS",
+        "timed_echo",
+        BINARY,
+        (*WEBSOCKETS, POLLING),
+        {"latency": 1000},
+        tls=True,
     ),
     "open": Scenario(
         "Opening a connection",

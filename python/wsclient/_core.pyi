@@ -11,6 +11,7 @@ from typing_extensions import TypeVar, disjoint_base
 from .types import MsgType
 
 __all__ = [
+    "Alert",
     "Buffer",
     "ConnectionBase",
     "Cork",
@@ -24,6 +25,7 @@ __all__ = [
     "Receive",
     "Sending",
     "Sent",
+    "Tables",
     "Totals",
     "Utf8Validator",
     "WebSocketBase",
@@ -174,6 +176,18 @@ class Protocol:
     ) -> None: ...
     def bound_messages(self, high: int, low: int) -> None: ...
     def use_socket(self, socket: TransportSocket) -> None: ...
+    def write_by_table(self, tables: Tables) -> None: ...
+    def read_by_table(self, link: object, tables: Tables) -> bool: ...
+    @staticmethod
+    def tables(
+        transport: builtins.type[Any], protocol: builtins.type[Any], declared: bytes
+    ) -> Tables | None: ...
+    def ask_socket(
+        self,
+        socket: TransportSocket,
+        read: Callable[[], object] | None,
+        unsent: Callable[[], int],
+    ) -> None: ...
     def poll_busily(self, seconds: float) -> None: ...
     def feed(self, data: bytes) -> None: ...
     def get_buffer(self, sizehint: int, /) -> memoryview: ...
@@ -307,6 +321,14 @@ class Journal:
     def give_up(self, messages: int, size: int) -> None: ...
     @property
     def lost(self) -> tuple[int, int]: ...
+
+@final
+class Tables: ...
+
+@final
+class Alert:
+    def __new__(cls) -> Self: ...
+    def raise_(self) -> None: ...
 
 @final
 class Totals:

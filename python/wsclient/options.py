@@ -116,8 +116,7 @@ class ConnectOptions(_Options[_WS], Generic[_WS], total=False):
         busy_poll: Seconds for which `receive` asks the socket again and again before it suspends,
             for a bot with a processor core of its own: the message is there without the kernel's
             and the event loop's waking anybody. Meanwhile no other task of the loop runs, so that
-            each waits for up to this long, which is 1 at most. Not with TLS. 0, the default, does
-            not ask.
+            each waits for up to this long, which is 1 at most. 0, the default, does not ask.
         origin: Value of ``Origin``; none is sent by default.
         headers: Further header fields; a call's are added to the session's, and win over them.
         params: Query parameters to add to the URL.

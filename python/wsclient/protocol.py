@@ -9,7 +9,8 @@ import time
 from typing import TYPE_CHECKING
 
 from ._core import Protocol as CoreProtocol
-from .network.fast_tls import resume_reading
+from .network.fast_calls import serve
+from .network.fast_tls import let_ask, resume_reading
 from .network.transport import plain_socket
 from .stats import Stats
 
@@ -79,19 +80,21 @@ def make_protocol(loop: asyncio.AbstractEventLoop, options: Options) -> WebSocke
     return connection
 
 
-def hand_over(opened: Opened, connection: WebSocketProtocol) -> None:
+def hand_over(opened: Opened, connection: WebSocketProtocol, *, polls: bool) -> None:
     """Let a connection serve the transport that it was opened for.
 
     Args:
         opened: Whose transport does not read yet.
         connection: Its next protocol.
+        polls: Whether it has `busy_poll`.
     """
     connection.slot = opened.slot
-    opened.transport.set_protocol(connection)
-    connection.connection_made(opened.transport)
+    serve(opened.transport, connection)
     socket = plain_socket(opened.transport)
     if socket is not None:
         connection.use_socket(socket)
+    elif polls:
+        let_ask(opened.transport, connection)
     connection.feed(opened.trailing)
 
 

@@ -21,15 +21,15 @@ from .handshake.redirects import same_origin
 from .handshake.urls import parse_url, read_url
 from .network.connector import check_connector
 from .network.connector_arguments import check_loop
+from .network.sockets import has_readers
 from .network.tcp import TCPConnector
-from .network.transport import plain_socket
 from .opening import open_websocket
 from .options import DEFAULTS, check_url, takes_options
 from .protocol import hand_over, log_life, make_protocol
 from .retry import HOOKS, backoff, check_hooks, process_exception, reconnecting
 from .stats import Stats
 from .tracing import Steps
-from .types import WSCloseCode, is_secure
+from .types import WSCloseCode
 from .unclosed import Made, warn_unclosed
 from .websocket import ClientWebSocketResponse, introduce, numbers
 
@@ -57,8 +57,6 @@ __all__ = ["ClientSession"]
 
 # Those that `ClientSession` has beside the options.
 _PARAMETERS = ("base_url", "connector", "connector_owner", "cookies", "cookie_jar", "loop")
-
-_NO_BUSY_POLL = "busy_poll works on plain connections only, not with TLS"
 
 CLOSE_TIMEOUT = 10.0
 """Seconds that a session waits for WebSockets that would wait without end."""
@@ -271,8 +269,8 @@ class ClientSession:
         connection = make_protocol(loop, options)
         connection.count_in(self._totals)
         target = self._absolute(url)
-        if options.busy_poll and is_secure(target):
-            raise ValueError(_NO_BUSY_POLL)
+        if options.busy_poll and not has_readers(loop):
+            raise ValueError("busy_poll needs an event loop that has add_reader")
         number = next(numbers)
         opened = await open_websocket(
             target.extend_query(options.params),
@@ -292,8 +290,6 @@ class ClientSession:
         )
         try:
             self._check_open()
-            if options.busy_poll:
-                _check_plain(opened.transport)
             if opened.agreement is not None:
                 connection.use_deflate(**opened.agreement._asdict())
             ws = cast("type[_WS]", options.ws_response_class)(
@@ -311,7 +307,7 @@ class ClientSession:
         try:
             if options.record is not None:
                 options.record.begin(connection, opened.response.url, opened.subprotocol)
-            hand_over(opened, connection)
+            hand_over(opened, connection, polls=options.busy_poll > 0)
             self._opened(connection)
             log_life(connection, number, opened.response.url)
         except BaseException:  # an interrupt, of the key function of a queue for one
@@ -416,9 +412,3 @@ async def _close(ws: ClientWebSocketResponse, bound: float | None) -> None:
         # Being cancelled, close() has dropped the connection.
         if not deadline.expired():
             raise
-
-
-def _check_plain(transport: asyncio.Transport) -> None:
-    # A redirect may have led to TLS.
-    if plain_socket(transport) is None:
-        raise ValueError(_NO_BUSY_POLL)

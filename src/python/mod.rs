@@ -29,6 +29,8 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     let py = module.py();
     // First: the classes below are made once for the process, and would belong to that interpreter.
     interpreter::refuse_subinterpreter()?;
+    module.add_class::<cpython::cython::Tables>()?;
+    module.add_class::<values::alert::Alert>()?;
     module.add_class::<values::totals::Totals>()?;
     module.add_class::<values::dialect::Dialect>()?;
     module.add_class::<values::journal::Journal>()?;

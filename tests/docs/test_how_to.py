@@ -53,6 +53,15 @@ async def test_a_token(section):
         assert await first_message(server.url, "secret") == "Bearer secret"
 
 
+async def test_polling(section):
+    async def handler(ws):
+        await ws.send("ask")
+        assert await ws.recv() == "ASK"
+
+    async with serve(handler) as server:
+        await section("Poll instead of sleeping")["answer_at_once"](server.url, str.upper)
+
+
 async def test_netrc(section, tmp_path, monkeypatch):
     async def handler(ws):
         await ws.send(ws.request.headers["Authorization"])

@@ -8,15 +8,17 @@ from __future__ import annotations
 import asyncio
 import logging
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypedDict
+from types import MethodType
+from typing import TYPE_CHECKING, Any, Protocol, TypedDict
 
-from wsclient._core import forks
+from wsclient._core import Alert, forks
 
 from .sockets import Watcher
 from .tls import needs_ssl_module, say_as_ssl
 
 if TYPE_CHECKING:
     import socket
+    from asyncio.trsock import TransportSocket
     from collections.abc import Callable
     from ssl import SSLContext
     from typing import Unpack
@@ -27,7 +29,28 @@ try:
 except ImportError:
     _aiofastnet = None
 
-__all__ = ["create_connection", "put_tls_on", "resume_reading", "serves_tls", "suits"]
+__all__ = [
+    "Polling",
+    "create_connection",
+    "let_ask",
+    "put_tls_on",
+    "resume_reading",
+    "serves_tls",
+    "suits",
+]
+
+
+class Polling(Protocol):
+    """What can poll a socket: the core's protocol."""
+
+    def ask_socket(
+        self,
+        socket: TransportSocket,
+        read: Callable[[], object] | None,
+        unsent: Callable[[], int],
+    ) -> None:
+        """See there."""
+
 
 _is_there = _aiofastnet is not None
 # Where it does not find OpenSSL's library it (1.2) goes by way of `ssl`, and then fails to resume
@@ -51,12 +74,15 @@ class _Loop(Watcher):
       also the loop's exception handler, and that with the class instead of an exception, over
       which `logging` stumbles.
     - It is to go on reading where uvloop lets go of its reader; see `Watcher`.
+    - It says by `is_closing` that it has begun to close, which nobody can ask after each frame for
+      nothing. But then it has something to be done by the loop, as it has at hardly any other time.
     """
 
     def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
         self._loop = loop
         self._reader = None
         self._reads: tuple[int, Callable[[], object]] | None = None
+        self.alert = Alert()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
@@ -70,9 +96,17 @@ class _Loop(Watcher):
         if not isinstance(context.get("exception"), type):
             self._loop.call_exception_handler(context)
 
+    def call_soon(self, *args: Any, **options: Any) -> asyncio.Handle:
+        self.alert.raise_()
+        return self._loop.call_soon(*args, **options)
+
+    def call_later(self, *args: Any, **options: Any) -> asyncio.TimerHandle:
+        self.alert.raise_()
+        return self._loop.call_later(*args, **options)
+
     def add_reader(self, descriptor: int, callback: Callable[[], object]) -> None:
         self._reads = descriptor, callback
-        self._watch(descriptor, partial(callback))
+        self._watch(descriptor, _another(callback))
 
     def remove_reader(self, descriptor: int) -> bool:
         self._reads = None
@@ -83,10 +117,18 @@ class _Loop(Watcher):
             return
         descriptor, callback = self._reads
         try:
-            self._watch(descriptor, partial(callback))
+            self._watch(descriptor, _another(callback))
         except (OSError, RuntimeError) as error:
             transport: Any = getattr(callback, "__self__", None)
             transport._force_close(error)  # noqa: SLF001 - what it does when it cannot read
+
+
+def _another(callback: Callable[[], object]) -> Callable[[], object]:
+    """Return an object that does the same and that nobody else holds."""
+    if isinstance(callback, MethodType):
+        # Quicker to call.
+        return MethodType(callback.__func__, callback.__self__)
+    return partial(callback)
 
 
 class _PatientLoop(_Loop):
@@ -138,7 +180,16 @@ async def create_connection(
     made: tuple[asyncio.Transport, asyncio.Protocol] = await _aiofastnet.create_connection(
         shielded, protocol_factory, sock=sock, ssl=ssl, server_hostname=server_hostname, **limits
     )
+    transport: Any = made[0]
+    if _reader(transport) is not None:
+        transport._wsclient_alert = shielded.alert  # noqa: SLF001 - a name of this package
     return made
+
+
+def _reader(transport: Any) -> Callable[[], object] | None:
+    """Return what a transport gives to the loop's `add_reader`, if it meets the socket itself."""
+    ours = _is_there and isinstance(transport, _aiofastnet.Transport)
+    return getattr(transport, "_read_ready", None) if ours else None
 
 
 def suits(context: SSLContext) -> bool:
@@ -222,3 +273,17 @@ def resume_reading(transport: asyncio.Transport) -> None:
     decrypt = getattr(transport, "_retry_ssl_read", None)
     if decrypt is not None:
         decrypt()
+
+
+def let_ask(transport: asyncio.Transport, connection: Polling) -> None:
+    """Let a connection poll the socket of a transport with TLS.
+
+    Args:
+        transport: What a connector returned.
+        connection: Its protocol.
+    """
+    ours: Any = transport
+    read = _reader(ours)
+    # What is encrypted already counts, too.
+    unsent = ours.get_write_buffer_size if read is None else ours.get_local_write_buffer_size
+    connection.ask_socket(transport.get_extra_info("socket"), read, unsent)

@@ -7,6 +7,7 @@ import os
 import socket
 from typing import TYPE_CHECKING, cast
 
+from .fast_calls import serve
 from .plain_transport import PlainTransport
 from .transport import plain_socket
 
@@ -62,8 +63,7 @@ def take_over(transport: asyncio.Transport, connection: CoreProtocol) -> asyncio
     """
     sock = own_socket(transport)
     if sock is None:
-        transport.set_protocol(cast("asyncio.BaseProtocol", connection))
-        connection.connection_made(transport)
+        serve(transport, connection)
         return transport
     transport.set_protocol(asyncio.Protocol())
     transport.abort()

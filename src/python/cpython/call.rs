@@ -32,7 +32,7 @@ impl Drop for Park {
 
 /// Run `call`, which calls a function of C that may unwind, and is nothing but that call.
 #[inline]
-fn guarded<T>(call: impl FnOnce() -> T) -> T {
+pub fn guarded<T>(call: impl FnOnce() -> T) -> T {
     #[cfg(not(Py_3_14))]
     let park = Park;
     let result = call();

@@ -4,6 +4,7 @@
 pub mod call;
 pub mod completion;
 pub mod context;
+pub mod cython;
 pub mod entry;
 pub mod fastcall;
 mod flags;

@@ -22,8 +22,8 @@ macro_rules! names {
 
 names! {
     __await__ _concurrent _end _expire _expired _leave _mistaken _recv_as _send_as _write_behind
-    _write_gathered abort break_off call_exception_handler call_later call_soon call_soon_threadsafe
-    cancel cancelled close closed create_future done exception get_debug get_extra_info
-    get_write_buffer_size is_closing message os pause_reading protocol set_exception set_result
-    strerror tobytes write
+    _write_gathered _wsclient_alert abort break_off call_exception_handler call_later call_soon
+    call_soon_threadsafe cancel cancelled close closed create_future done exception get_debug
+    get_extra_info get_write_buffer_size is_closing message os pause_reading protocol set_exception
+    set_result strerror tobytes write write_nocheck
 }

@@ -25,6 +25,7 @@ mod make;
 mod output;
 mod piece;
 pub mod pings;
+mod polled;
 mod pongs;
 mod prepare;
 pub mod protocol;

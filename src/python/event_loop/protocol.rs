@@ -5,8 +5,10 @@ use std::mem;
 use pyo3::exceptions::{PyRuntimeError, PyValueError};
 use pyo3::intern;
 use pyo3::prelude::*;
+use pyo3::types::{PyBytes, PyType};
 
 use super::make::Maker;
+use super::polled::Polled;
 use super::prepare::prepare;
 use super::reads::Reads;
 use super::settle::settle;
@@ -18,6 +20,7 @@ use crate::connection::UNLIMITED;
 use crate::deflate::{Deflater, Inflater};
 use crate::endpoint::{Compression, Fate, Settings};
 use crate::python::cpython::call;
+use crate::python::cpython::cython::Tables;
 use crate::python::socket::{Socket, scratch};
 use crate::python::values::dialect::Dialect;
 use crate::python::values::journal::{Journal, Record};
@@ -178,7 +181,63 @@ impl Protocol {
         Ok(())
     }
 
-    /// Let `receive()` ask the socket again and again before it suspends; see `use_socket`.
+    /// Let the transport be written to by functions of C, if it has them; see `cpython/cython.rs`.
+    fn write_by_table(slf: &Bound<'_, Self>, tables: &Tables) -> PyResult<()> {
+        transport::write_by_table(slf, tables)
+    }
+
+    /// Let a transport read for this by functions of C.
+    ///
+    /// Args:
+    ///     link: What is to be the transport's protocol, of a class that is derived from aiofastnet's
+    ///         and whose only slot holds this.
+    ///     tables: What is known of that.
+    ///
+    /// Returns:
+    ///     Whether that can be.
+    fn read_by_table(slf: &Bound<'_, Self>, link: &Bound<'_, PyAny>, tables: &Tables) -> bool {
+        tables.link(link, slf)
+    }
+
+    /// Which functions of C aiofastnet's classes have, by which transports are written to and read;
+    /// `None` if that is not known.
+    ///
+    /// Args:
+    ///     transport: `aiofastnet.Transport`.
+    ///     protocol: `aiofastnet.Protocol`.
+    ///     declared: What is in the `transport.pxd` beside them.
+    #[staticmethod]
+    fn tables(
+        transport: &Bound<'_, PyType>,
+        protocol: &Bound<'_, PyType>,
+        declared: &Bound<'_, PyBytes>,
+    ) -> PyResult<Option<Tables>> {
+        Tables::of::<Self>(transport, protocol, declared)
+    }
+
+    /// Let the socket be asked by `receive()` that cannot be used past the transport; see
+    /// `event_loop/busy.rs`.
+    ///
+    /// Args:
+    ///     socket: The transport's, not blocking.
+    ///     read: Lets the transport read when there is something, as the event loop would; `None` if
+    ///         only that can.
+    ///     unsent: Says how many bytes the transport has still to send.
+    fn ask_socket(
+        &mut self,
+        socket: &Bound<'_, PyAny>,
+        read: Option<Py<PyAny>>,
+        unsent: Py<PyAny>,
+    ) -> PyResult<()> {
+        let descriptor = call::method(socket, intern!(socket.py(), "fileno"), [])?;
+        let holder = socket.clone().unbind();
+        self.transport.polled = Socket::of(descriptor.extract()?)
+            .map(|socket| Polled::new(socket, holder, read, unsent));
+        Ok(())
+    }
+
+    /// Let `receive()` ask the socket again and again before it suspends; see `use_socket` and
+    /// `ask_socket`.
     ///
     /// Args:
     ///     seconds: For how long, before the event loop gets a turn.
@@ -198,14 +257,14 @@ impl Protocol {
 
     /// A buffer to read into (`asyncio.BufferedProtocol.get_buffer`).
     #[pyo3(signature = (sizehint, /))]
-    fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyAny>> {
+    pub fn get_buffer(slf: &Bound<'_, Self>, sizehint: isize) -> PyResult<Py<PyAny>> {
         let _ = sizehint;
         scratch::view(slf.py()).map(Py::into_any)
     }
 
     /// Parse what was read (`asyncio.BufferedProtocol.buffer_updated`).
     #[pyo3(signature = (nbytes, /))]
-    fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
+    pub fn buffer_updated(slf: &Bound<'_, Self>, nbytes: usize) -> PyResult<()> {
         reading::buffer_updated(slf, nbytes)
     }
 

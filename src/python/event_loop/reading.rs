@@ -13,6 +13,7 @@ use super::settle::settle;
 use super::state::Protocol;
 use super::transport;
 use crate::endpoint::{Fate, Phase};
+use crate::python::cpython::cython::Reader;
 use crate::python::cpython::names;
 use crate::python::socket::{Socket, read, scratch};
 use crate::python::values::errors;
@@ -29,12 +30,27 @@ pub fn feed(slf: &Bound<'_, Protocol>, data: &[u8]) -> PyResult<()> {
     settle(slf)
 }
 
+impl Reader for Protocol {
+    #[inline]
+    fn place(py: Python<'_>) -> PyResult<(*mut u8, usize)> {
+        scratch::place(py)
+    }
+
+    #[inline]
+    fn updated(slf: &Bound<'_, Self>, length: usize) -> PyResult<()> {
+        buffer_updated(slf, length)
+    }
+}
+
 /// The transport has read to the thread's buffer.
 pub fn buffer_updated(slf: &Bound<'_, Protocol>, length: usize) -> PyResult<()> {
     let py = slf.py();
     scratch::with(py, |buffer| {
         let mut me = slf.borrow_mut();
         me.maker.reads.note(py);
+        if let Some(polled) = &mut me.transport.polled {
+            polled.handed_over(length >= buffer.len());
+        }
         let (endpoint, mut making) = me.at_work(py);
         endpoint.read(&buffer[..length.min(buffer.len())], &mut making);
     })?;

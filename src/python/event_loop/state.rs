@@ -3,7 +3,6 @@
 use std::collections::VecDeque;
 use std::mem;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use pyo3::prelude::*;
 use pyo3::types::{PyDict, PyIterator};
@@ -11,9 +10,12 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::backlog::Backlog;
 use super::make::{Maker, Making};
+use super::polled::{Busy, Polled};
 use super::thread::Home;
 use crate::endpoint::{Endpoint, Kind, Phase, Settings};
+use crate::python::cpython::cython::Writer;
 use crate::python::socket::Socket;
+use crate::python::values::alert::Alert;
 use crate::python::values::dialect::Dialect;
 use crate::python::values::message::Content;
 use crate::python::values::totals::Totals;
@@ -188,10 +190,14 @@ pub struct Transport {
     pub object: Option<Py<PyAny>>,
     /// What lets a transport read again: their own `resume_reading` is not always enough.
     pub resume_reading: Option<Py<PyAny>>,
-    /// The transport's bound `write`, `None` when it is gone.
-    pub write: Option<Py<PyAny>>,
+    /// `None` when it is gone.
+    pub write: Option<Writer>,
     /// The bound `is_closing` of the transport that meets the socket, likewise.
     pub is_closing: Option<Py<PyAny>>,
+    /// Raised when the answer may have changed; `None` where that is not told.
+    pub alert: Option<Py<Alert>>,
+    /// What `busy_poll` asks where the socket cannot be used past the transport.
+    pub polled: Option<Polled>,
     /// The socket of a transport that can be passed by.
     pub socket: Option<Socket>,
     /// What has that socket, as long as `socket` is used. Not shown to the garbage collector, which
@@ -243,14 +249,18 @@ impl Transport {
     /// The transport is gone; what it was is to be dropped when the connection is not borrowed.
     pub fn end(&mut self) -> impl Sized + use<> {
         self.socket = None;
-        (self.holder.take(), self.write.take(), self.is_closing.take(), self.backlog.lose())
+        (
+            (self.holder.take(), self.write.take(), self.is_closing.take(), self.alert.take()),
+            (self.polled.take(), self.backlog.lose()),
+        )
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.object)?;
         visit.call(&self.resume_reading)?;
-        visit.call(&self.write)?;
+        self.write.as_ref().map_or(Ok(()), |write| write.traverse(visit))?;
         visit.call(&self.is_closing)?;
+        self.polled.as_ref().map_or(Ok(()), |polled| polled.traverse(visit))?;
         visit.call(&self.timer)?;
         self.backlog.traverse(visit)?;
         let waiters = self.senders.iter().chain(&self.turns).chain(&self.closers);
@@ -273,43 +283,6 @@ impl Keys {
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
         visit.call(&self.function)?;
         visit.call(&self.latest)
-    }
-}
-
-/// The event loop cannot wait longer, nor can Ctrl-C.
-const LONGEST: Duration = Duration::from_secs(1);
-
-/// The time that a connection may poll for.
-#[derive(Default)]
-pub struct Busy {
-    /// For this long in a row, before the event loop gets its turn.
-    limit: Duration,
-    /// When it began, if the event loop has not had a turn since.
-    since: Option<Instant>,
-}
-
-impl Busy {
-    /// Set how many seconds it polls; `None` if they are no such number, or too many.
-    pub fn set_limit(&mut self, seconds: f64) -> Option<()> {
-        self.limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| *limit <= LONGEST)?;
-        Some(())
-    }
-
-    /// Whether it polls at all.
-    #[inline]
-    pub fn is_on(&self) -> bool {
-        !self.limit.is_zero()
-    }
-
-    /// The event loop gets its turn.
-    #[inline]
-    pub fn give_way(&mut self) {
-        self.since = None;
-    }
-
-    /// When it is to give way, at the latest.
-    pub fn deadline(&mut self, now: Instant) -> Instant {
-        *self.since.get_or_insert(now) + self.limit
     }
 }
 

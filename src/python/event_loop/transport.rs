@@ -7,6 +7,7 @@ use pyo3::types::{PyBytes, PyString};
 
 use super::failure;
 use super::state::{Protocol, Transport};
+use crate::python::cpython::cython::{Tables, Writer};
 use crate::python::cpython::{call, future, memory, names};
 
 /// The transport that meets the socket: asyncio's own with TLS does not say when that one closes.
@@ -17,13 +18,37 @@ fn lowest<'py>(transport: &Bound<'py, PyAny>) -> Bound<'py, PyAny> {
 
 /// Take over an open transport, whose reading is paused.
 pub fn connect(slf: &Bound<'_, Protocol>, transport: &Bound<'_, PyAny>) -> PyResult<()> {
-    let write = transport.getattr(names::write(slf.py()))?.unbind();
-    let is_closing = lowest(transport).getattr(names::is_closing(slf.py()))?.unbind();
+    let py = slf.py();
+    // aiofastnet's for callers that keep to their thread, and give it what can be written.
+    let write = match transport.getattr_opt(names::write_nocheck(py))? {
+        Some(write) => write,
+        None => transport.getattr(names::write(py))?,
+    };
+    let is_closing = lowest(transport).getattr(names::is_closing(py))?;
+    let alert = transport.getattr_opt(names::_wsclient_alert(py))?;
     let mut me = slf.borrow_mut();
-    me.transport.write = Some(write);
-    me.transport.is_closing = Some(is_closing);
+    me.transport.write = Some(Writer::by_method(write));
+    me.transport.is_closing = Some(is_closing.unbind());
+    me.transport.alert = alert.and_then(|alert| alert.cast_into().ok()).map(Bound::unbind);
     me.transport.object = Some(transport.clone().unbind());
     me.endpoint.begin_paused();
+    Ok(())
+}
+
+/// Write to the transport by its table, if that is known; see `cpython/cython.rs`.
+///
+/// # Errors
+/// As for looking at attributes.
+pub fn write_by_table(slf: &Bound<'_, Protocol>, tables: &Tables) -> PyResult<()> {
+    let py = slf.py();
+    let transport = slf.borrow().transport.object.as_ref().map(|object| object.clone_ref(py));
+    let Some(transport) = transport else {
+        return Ok(());
+    };
+    if let Some(writer) = Writer::by_table(transport.bind(py), tables)? {
+        let earlier = slf.borrow_mut().transport.write.replace(writer);
+        drop(earlier);
+    }
     Ok(())
 }
 
@@ -45,6 +70,9 @@ pub fn pause_reading(slf: &Bound<'_, Protocol>, pause: bool) -> PyResult<()> {
     let (resume, transport) = {
         let me = &mut *slf.borrow_mut();
         me.maker.reads.note(py);
+        if let Some(polled) = &mut me.transport.polled {
+            polled.withholds = true;
+        }
         let resume = me.transport.resume_reading.as_ref().map(|resume| resume.clone_ref(py));
         (resume, me.transport.object.as_ref().map(|transport| transport.clone_ref(py)))
     };
@@ -78,12 +106,12 @@ pub fn write(slf: &Bound<'_, Protocol>, frames: &Bound<'_, PyBytes>) -> PyResult
             behind.extend_from_slice(frames);
             return Ok(());
         }
-        let write = write.clone_ref(py).into_bound(py);
+        let write = write.clone_ref(py);
         transport.behind = Some(Vec::new());
         transport.given();
         write
     };
-    let result = call::function(&write, [frames]).map(drop);
+    let result = write.write(frames);
     write_behind(slf, result)
 }
 
@@ -114,11 +142,10 @@ pub fn write_behind(slf: &Bound<'_, Protocol>, before: PyResult<()>) -> PyResult
             transport.behind = None;
             return before;
         }
-        (write.clone_ref(py).into_bound(py), mem::take(behind))
+        (write.clone_ref(py), mem::take(behind))
     };
     // All at once: each call may lead to more.
-    let mut result =
-        memory::bytes(py, &frames).and_then(|frames| call::function(&write, [&frames])).map(drop);
+    let mut result = memory::bytes(py, &frames).and_then(|frames| write.write(&frames));
     let more = slf.borrow().transport.behind.as_ref().is_some_and(|behind| !behind.is_empty());
     if result.is_ok() && more {
         let event_loop = slf.borrow().event_loop(py);
@@ -135,7 +162,14 @@ pub fn write_behind(slf: &Bound<'_, Protocol>, before: PyResult<()>) -> PyResult
 }
 
 /// Whether the transport has found that it cannot write any more.
+#[inline]
 pub fn is_severed(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
+    let quiet = slf.borrow().transport.alert.as_ref().is_some_and(|alert| !alert.get().take());
+    if quiet { Ok(false) } else { is_closing(slf) }
+}
+
+/// Whether the transport that meets the socket is closing.
+pub fn is_closing(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     let py = slf.py();
     let ask = slf.borrow().transport.is_closing.as_ref().map(|ask| ask.clone_ref(py));
     ask.map_or(Ok(false), |ask| call::builtin(ask.bind(py), None)?.is_truthy())

@@ -33,18 +33,25 @@ impl Scratch {
 
     /// That of this thread. Making it may let Python code run, so nothing may be borrowed.
     fn of_thread<T>(py: Python<'_>, using: impl FnOnce(&Self) -> T) -> PyResult<T> {
-        if SCRATCH.with_borrow(Option::is_none) {
-            let new = Self::new(py)?;
-            SCRATCH.set(Some(new));
-        }
-        let scratch = SCRATCH.with_borrow(|slot| slot.as_ref().map(using));
-        scratch.ok_or_else(|| PyRuntimeError::new_err("this thread has no read buffer"))
+        SCRATCH.with(|slot| {
+            if slot.borrow().is_none() {
+                let new = Self::new(py)?;
+                slot.replace(Some(new));
+            }
+            let scratch = slot.borrow().as_ref().map(using);
+            scratch.ok_or_else(|| PyRuntimeError::new_err("this thread has no read buffer"))
+        })
     }
 }
 
 /// The buffer for a transport to read into.
 pub fn view(py: Python<'_>) -> PyResult<Py<PyMemoryView>> {
     Scratch::of_thread(py, |scratch| scratch.view.clone_ref(py))
+}
+
+/// The same for one that writes to memory; nothing resizes the buffer.
+pub fn place(py: Python<'_>) -> PyResult<(*mut u8, usize)> {
+    Scratch::of_thread(py, |scratch| (scratch.bytes.bind(py).data(), SIZE))
 }
 
 /// Lend the buffer to `use_buffer`, which must not call into Python code: for parsing what a

@@ -1,5 +1,6 @@
 //! What is handed to Python: messages, exceptions, numbers; and what is taken from there.
 
+pub mod alert;
 pub mod dialect;
 pub mod errors;
 pub mod journal;
