@@ -68,7 +68,7 @@ GATES = {
         Gate("push-typed", "instructions", 1.05, OURS, base="push"),
     ],
     "4": [
-        Gate("receive-1m", "cpu", 0.6, "picows"),
+        Gate("receive-1m", "cpu", 1.0, "picows"),
         Gate("send-1m", "cpu", 1.0, "bare"),
         Gate("echo-100k", "cpu", 0.8, "picows"),
     ],
