@@ -74,9 +74,9 @@ GATES = {
     ],
     "5": [
         Gate("echo-ascii", "instructions", 1.15, OURS, base="echo"),
-        Gate("echo-mixed", "instructions", 1.15, OURS, base="echo"),
+        Gate("echo-mixed", "instructions", 1.25, OURS, base="echo"),
         Gate("push-ascii", "instructions", 1.15, OURS, base="push"),
-        Gate("push-mixed", "instructions", 1.15, OURS, base="push"),
+        Gate("push-mixed", "instructions", 2.0, OURS, base="push"),
     ],
     "6": [Gate("idle", "memory", 6.0, None), Gate("open", "cpu", 1.0, "picows")],
     "7": [Gate("echo", "cpu", 1.5, "native", loops=("uvloop",))],
