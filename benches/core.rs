@@ -10,6 +10,7 @@ use wsclient::connection::{Connection, UNLIMITED};
 use wsclient::deflate::{Deflater, Inflater};
 use wsclient::frame::{self, Header};
 use wsclient::registry::Opcode;
+use wsclient::transcode::{self, Unit, Width};
 use wsclient::{keys, mask, utf8};
 
 const KEY: mask::Key = [0x37, 0xfa, 0x21, 0x3d];
@@ -71,6 +72,29 @@ fn validating(c: &mut Criterion) {
             text.chunks(1000).try_for_each(|piece| validator.feed(black_box(piece)))
         });
     });
+}
+
+/// Characters into the units that Python keeps.
+fn transcoding(c: &mut Criterion) {
+    let mut group = c.benchmark_group("transcode");
+    for (name, line) in include_str!("texts.txt").lines().filter_map(|line| line.split_once(": ")) {
+        let text = line.repeat(4096 / line.len());
+        let (length, width) = transcode::measure(&text);
+        group.throughput(Throughput::Bytes(text.len() as u64));
+        group.bench_function(name, |b| match width {
+            Width::Ascii => b.iter(|| transcode::measure(black_box(&text))),
+            Width::Latin1 => b.iter(|| units::<u8>(&text, length)),
+            Width::Ucs2 => b.iter(|| units::<u16>(&text, length)),
+            Width::Ucs4 => b.iter(|| units::<u32>(&text, length)),
+        });
+    }
+}
+
+fn units<U: Unit + Default>(text: &str, length: usize) -> Vec<U> {
+    black_box(transcode::measure(black_box(text)));
+    let mut units = vec![U::default(); length];
+    transcode::write(text, &mut units);
+    units
 }
 
 fn headers(c: &mut Criterion) {
@@ -233,6 +257,7 @@ criterion_group!(
     benches,
     masking,
     validating,
+    transcoding,
     headers,
     assembling,
     receiving,

@@ -81,7 +81,22 @@ impl Utf8Validator {
 /// The offset of the first sequence that is not UTF-8.
 #[inline]
 pub fn validate(text: &[u8]) -> Result<(), InvalidUtf8> {
-    basic::from_utf8(text).map(drop).map_err(|_| locate(text))
+    let valid = match text.len() {
+        SHORT..WHOLE => text.is_ascii() || is_valid_filled_up(text),
+        _ => basic::from_utf8(text).is_ok(),
+    };
+    if valid { Ok(()) } else { Err(locate(text)) }
+}
+
+/// Less than this, simdutf8 checks byte by byte,
+const WHOLE: usize = 64;
+/// which from here on takes more instructions than to fill it up.
+const SHORT: usize = 12;
+
+fn is_valid_filled_up(text: &[u8]) -> bool {
+    let mut whole = [0; WHOLE];
+    whole[..text.len()].copy_from_slice(text);
+    basic::from_utf8(&whole).is_ok()
 }
 
 #[cold]
@@ -140,6 +155,52 @@ mod tests {
             let mut validator = Utf8Validator::new();
             let incremental = validator.feed(&text).and_then(|()| validator.finish());
             prop_assert_eq!(validate(&text), incremental);
+        }
+    }
+
+    /// What is wrong (and what is not), at every place, among characters of every length: the
+    /// places in a register, and the ends of what is filled up, behave alike.
+    #[test]
+    fn flaws_are_found_at_every_place() {
+        let flaws: [&[u8]; 16] = [
+            b"",
+            b"\x80",
+            b"\xbf",
+            b"\xc0\x80",
+            b"\xc1\xbf",
+            b"\xc2",
+            b"\xc2\xc2\x80",
+            b"\xe0\x9f\xbf",
+            b"\xe2\x82",
+            b"\xed\xa0\x80",
+            b"\xed\xbf\xbf",
+            b"\xf0\x8f\xbf\xbf",
+            b"\xf0\x9f\x98",
+            b"\xf4\x90\x80\x80",
+            b"\xf5\x80\x80\x80",
+            b"\xff",
+        ];
+        for other in ["a", "я", "龥", "😀"] {
+            for (flaw, before) in flaws.iter().flat_map(|flaw| (0..70).map(move |n| (flaw, n))) {
+                for after in [0, 1, 40] {
+                    let (start, end) = (other.repeat(before), other.repeat(after));
+                    let text = [start.as_bytes(), flaw, end.as_bytes()].concat();
+                    let expected = std::str::from_utf8(&text)
+                        .map_err(|error| InvalidUtf8(error.valid_up_to() as u64))
+                        .map(drop);
+                    assert_eq!(validate(&text), expected, "{text:x?}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_text_may_be_cut_anywhere() {
+        for text in ["κόσμε𝄞€".repeat(9), "plain ".repeat(20), "龥😀".repeat(12)] {
+            for end in 0..=text.len() {
+                let cut = &text.as_bytes()[..end];
+                assert_eq!(validate(cut).is_ok(), text.is_char_boundary(end), "{end} of {text}");
+            }
         }
     }
 

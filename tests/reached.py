@@ -7,6 +7,7 @@ is not reached.
 """
 
 import os
+import platform
 import re
 import subprocess
 import sys
@@ -30,7 +31,11 @@ ELSEWHERE = re.compile(
 UNREACHED = {
     "exhausted",  # in a process of its own, by tests/faults/test_memory.py
     "shutting_down",  # likewise, by tests/unit/test_messages.py
+    "write_older",  # as this processor has AVX2; `cargo test` runs what they do under valgrind
+    "write_ssse3",
 }
+# Not compiled here; `make test-arm` runs them.
+FOR_OTHER_PROCESSORS = {"x86_64.rs" if platform.machine() in ("aarch64", "arm64") else "neon.rs"}
 
 
 def build(target: Path) -> Path:
@@ -94,6 +99,8 @@ def main() -> None:
         lines = counts(Path(sys.argv[1]), extension, folder)
     reached, missed = 0, []
     for source in sorted((ROOT / "src").rglob("*.rs")):
+        if source.name in FOR_OTHER_PROCESSORS:
+            continue
         for number, function in unsafe_places(source):
             if was_run(lines.get(source, {}), number):
                 reached += 1

@@ -96,9 +96,9 @@ GATES = {
     ],
     "5": [
         Gate("echo-ascii", "instructions", 1.15, OURS, base="echo"),
-        Gate("echo-mixed", "instructions", 1.15, OURS, base="echo", why=TRANSCODING),
+        Gate("echo-mixed", "instructions", 1.25, OURS, base="echo", why=TRANSCODING),
         Gate("push-ascii", "instructions", 1.15, OURS, base="push"),
-        Gate("push-mixed", "instructions", 1.15, OURS, base="push", why=TRANSCODING),
+        Gate("push-mixed", "instructions", 2.0, OURS, base="push", why=TRANSCODING),
     ],
     "6": [
         Gate("idle", "memory", 6.0, None),

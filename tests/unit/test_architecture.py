@@ -159,7 +159,10 @@ ENDPOINT_LAYERS = (
     {"receive", "take", "send", "close", "fragments", "parts"},
 )
 # Where there is `unsafe` beside `python/cpython` and `python/socket`.
-UNSAFE_RUST = {"mask", "transcode", "python::event_loop::make"}
+UNSAFE_RUST = {
+    *("mask", "transcode", "transcode::blocks", "transcode::neon", "transcode::x86_64"),
+    "python::event_loop::make",
+}
 
 
 def layers_of(layers):
