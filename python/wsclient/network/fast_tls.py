@@ -82,7 +82,7 @@ class _Loop(Watcher):
         self._loop = loop
         self._reader = None
         self._reads: tuple[int, Callable[[], object]] | None = None
-        self.alert = Alert()
+        self.alert: Alert = Alert()
 
     def __getattr__(self, name: str) -> Any:
         return getattr(self._loop, name)
