@@ -109,9 +109,10 @@ impl Flow {
         (mem::replace(&mut self.told, wanted) != wanted).then_some(wanted)
     }
 
-    /// The transport could not be told.
-    pub fn untold(&mut self) {
+    /// The transport could not be told; returns whether it was of a pause.
+    pub fn untold(&mut self) -> bool {
         self.told = !self.told;
+        !self.told
     }
 
     /// Keep `input` until the inbox has room.
@@ -162,7 +163,7 @@ mod tests {
         assert!(flow.turn(Turn::Pause));
         for _ in 0..2 {
             assert_eq!(flow.tell(), Some(true));
-            flow.untold();
+            assert!(flow.untold());
         }
         assert!(!flow.turn(Turn::Resume));
     }

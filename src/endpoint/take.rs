@@ -172,7 +172,7 @@ impl<M> Endpoint<M> {
     /// The transport does not know what [`take_reading`](Self::take_reading) has said last.
     #[cold]
     pub fn reading_untold(&mut self) {
-        self.flow.untold();
+        self.counts.pauses -= u64::from(self.flow.untold());
         self.owe_thing(Due::READING);
     }
 }

@@ -68,6 +68,40 @@ fn a_full_inbox_pauses_reading_until_it_is_low() {
 }
 
 #[test]
+fn a_transport_that_could_not_be_told_is_told_again() {
+    let mut endpoint = full();
+    for _ in 0..2 {
+        assert_eq!((endpoint.take_reading(), endpoint.row()[12]), (Some(true), 1));
+        endpoint.reading_untold();
+        assert_eq!(endpoint.row()[12], 0);
+    }
+    endpoint.take();
+    parse(&mut endpoint);
+    // It has never paused.
+    assert_eq!((endpoint.take_reading(), endpoint.due().has(Due::READING)), (None, false));
+}
+
+#[test]
+fn a_batch_of_one_kind_ends_before_another() {
+    let mut endpoint = open();
+    endpoint.bound_messages(3, 0);
+    endpoint.read(b"\x81\x01a\x81\x01b\x82\x00\x82\x00", &mut Bytes::default());
+    for _ in 0..2 {
+        assert!(endpoint.has_queued(Some(Kind::Text)) && !endpoint.has_queued(Some(Kind::Binary)));
+        assert!(endpoint.take_queued(Some(Kind::Text)).is_some());
+    }
+    // Bytes are held back, but there is no room for them yet.
+    assert!(endpoint.take_queued(Some(Kind::Text)).is_none());
+    assert!(endpoint.has_queued(None) && !endpoint.due().has(Due::PARSE));
+    assert!(endpoint.take_queued(Some(Kind::Binary)).is_some());
+    assert!(endpoint.take_queued(Some(Kind::Text)).is_none());
+    assert!(endpoint.due().has(Due::PARSE), "now there is");
+    parse(&mut endpoint);
+    assert_eq!(kinds(&mut endpoint), [Kind::Binary]);
+    assert!(endpoint.take_queued(Some(Kind::Binary)).is_none() && !endpoint.has_queued(None));
+}
+
+#[test]
 fn so_many_messages_pause_reading_until_so_many_are_left() {
     for (high, low) in [(1, 0), (4, 1), (4, 3)] {
         let mut endpoint = open();

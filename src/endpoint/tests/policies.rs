@@ -44,6 +44,18 @@ fn what_is_no_data_is_kept_in_its_place() {
 }
 
 #[test]
+fn a_batch_of_one_kind_ends_before_what_is_kept() {
+    let mut endpoint = newest(2, false);
+    endpoint.read(b"\x81\x01a\x81\x01b\x89\x01?\x81\x01c", &mut Bytes::default());
+    let text = Some(Kind::Text);
+    assert_eq!(endpoint.take_queued(text).map(|item| item.content), Some(b"b".to_vec()));
+    assert!(endpoint.take_queued(text).is_none() && !endpoint.has_queued(text));
+    assert_eq!(endpoint.take().map(|item| item.kind), Some(Kind::Ping));
+    assert_eq!(endpoint.take_queued(text).map(|item| item.content), Some(b"c".to_vec()));
+    assert!(!endpoint.has_queued(text) && !endpoint.has_queued(None));
+}
+
+#[test]
 fn too_many_pings_pause_reading() {
     let mut endpoint = newest(1, false);
     endpoint.read(&b"\x89\x00".repeat(1027), &mut Bytes::default());
