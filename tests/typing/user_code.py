@@ -228,6 +228,27 @@ async def receiving(ws: ClientWebSocketResponse) -> None:
     ws.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
 
 
+def seq(msg: Message) -> int:
+    return int(msg.json()["seq"])
+
+
+async def racing() -> None:
+    async def subscribe(ws: ClientWebSocketResponse) -> None:
+        await ws.send_str("subscribe")
+
+    async for feed in wsclient.race(["ws://one/", URL("ws://two/")], key=seq, on_connect=subscribe):
+        assert_type(feed, wsclient.Race)
+        async for msg in feed:
+            assert_type(msg, WSMessage)
+        assert_type(await feed.receive_many(), list[WSMessage])
+        assert_type(feed.sides[0].lateness_mean, float | None)
+    async for in_bytes in wsclient.race(["ws://one/"], key=seq, decode_text=False):
+        assert_type(in_bytes, wsclient.Race[bytes])
+    wsclient.race([wsclient.reconnect("ws://one/"), "ws://two/"], key=lambda msg: msg.json())
+    wsclient.race(["ws://one/"])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    wsclient.race([1], key=seq)  # type: ignore[list-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
 def messages(msg: Message) -> str:
     assert_type(msg.tp, Any)
     assert_type(msg.data, Any)

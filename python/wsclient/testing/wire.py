@@ -146,6 +146,9 @@ class Wire:
         if self._held or self.over:
             return
         for data in self.protocol.data_to_send():
+            # uvloop raises where a write has failed before.
+            if self._writer.is_closing():
+                return
             if data:
                 self._writer.write(data)
             else:
@@ -181,7 +184,8 @@ class Wire:
         size = 1 if slow else max(len(data), 1)
         try:
             for start in range(0, len(data), size):
-                self._writer.write(data[start : start + size])
+                if not self._writer.is_closing():
+                    self._writer.write(data[start : start + size])
                 await self._writer.drain()
                 self.progress += 1
                 if slow:
