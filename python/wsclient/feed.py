@@ -8,14 +8,18 @@ from typing import TYPE_CHECKING, Any, Generic
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
-    from typing import Self
+    from typing import Literal, Self, TypeAlias
 
     from typing_extensions import TypeVar
 
-    from .message import WSMessage
+    from .message import Message
+    from .types import MsgType
     from .websocket import ClientWebSocketResponse
 
     _Text_co = TypeVar("_Text_co", bound=str | bytes, default=str, covariant=True)
+    _Data: TypeAlias = (
+        Message[Literal[MsgType.TEXT], _Text_co, Any] | Message[Literal[MsgType.BINARY], bytes, Any]
+    )
 else:
     from typing import TypeVar
 
@@ -158,13 +162,13 @@ class Race(Generic[_Text_co]):
     def __aiter__(self) -> Self:
         return self
 
-    async def __anext__(self) -> WSMessage[_Text_co]:
+    async def __anext__(self) -> _Data[_Text_co]:
         if not self._inbox.messages and not await self._inbox.wait():
             raise StopAsyncIteration
-        msg: WSMessage[_Text_co] = self._inbox.take()
+        msg: _Data[_Text_co] = self._inbox.take()
         return msg
 
-    async def receive_many(self) -> list[WSMessage[_Text_co]]:
+    async def receive_many(self) -> list[_Data[_Text_co]]:
         """Wait for a message, and return it with all that have come since.
 
         Returns:
