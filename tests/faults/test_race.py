@@ -29,7 +29,7 @@ def number(msg):
 
 
 async def until(true):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         while not true():  # noqa: ASYNC110 - counts have no event
             await asyncio.sleep(0)
 
@@ -59,7 +59,7 @@ class Sides:
         return feed
 
     async def open(self, count=1):
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             for _ in range(count):
                 await self.opened.get()
 
@@ -88,12 +88,12 @@ async def sides(request):
 
 
 async def take(feed, count):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [number(await anext(feed)) for _ in range(count)]
 
 
 async def rest(feed):
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         return [number(msg) async for msg in feed]
 
 
@@ -142,7 +142,7 @@ async def test_the_outage_of_both_ends_the_stretch(sides):
         proxy.strike("reset")
     assert await rest(feed) == [1, 2]
     assert await rest(feed) == []
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         feed = await anext(sides.feeds)
     await sides.open(2)
     # A snapshot that begins with what had been seen is whole.
@@ -263,8 +263,30 @@ async def test_a_side_may_fall_back_as_far_as_is_remembered(sides):
     assert feed.sides[1].too_late == 0
 
 
+async def test_a_side_that_keeps_up_is_never_too_late(sides):
+    feed = await sides.both(window=10)
+    for start in range(0, 40, 10):
+        await sides.send(0, *range(start, start + 10))
+        assert await take(feed, 10) == list(range(start, start + 10))
+        await sides.send(1, *range(start, start + 10))
+        await until(lambda: feed.sides[1].duplicates == start + 10)  # noqa: B023
+    await sides.send(1, 40)
+    assert await take(feed, 1) == [40]
+
+
+async def test_what_only_one_has_that_is_ahead(sides):
+    feed = await sides.both(window=10)
+    await sides.send(0, 1)
+    assert await take(feed, 1) == [1]
+    await sides.send(1, 100, 20)
+    await until(lambda: feed.sides[1].ws.stats.messages_received == 2)
+    await sides.send(0, *range(2, 21))
+    assert sorted(await take(feed, 20)) == [*range(2, 21), 100]
+    assert [(side.connections, side.too_late) for side in feed.sides] == [(1, 0)] * 2
+
+
 async def test_a_slow_reader_stops_both_sides(sides):
-    feed = await sides.both()
+    feed = await sides.both(key=lambda msg: msg.data[: msg.data.index(",")])
     sent, size, total = [0, 0], 200_000, 200
 
     async def flood(side):
@@ -338,13 +360,26 @@ async def test_leaving_a_stretch_connects_anew(sides):
     assert await take(feed, 1) == [1]
     await sides.send(0, 2)
     await until(lambda: feed.sides[0].firsts == 2)
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(60):
         later = await anext(sides.feeds)
     await sides.open(2)
     assert [side.connections for side in later.sides] == [2, 2]
     await sides.send(0, 1)
     assert await take(later, 1) == [1]
     assert await rest(feed) == [2]
+
+
+async def test_what_waits_for_the_reader_ends_with_the_stretch(sides):
+    feed = await sides.both()
+    await sides.send(0, *range(64))
+    await until(lambda: feed.sides[0].firsts == 64)
+    await sides.send(0, *range(64, 100))
+    await until(lambda: feed.sides[0].ws.stats.messages_received == 100)
+    async with asyncio.timeout(60):
+        later = await anext(sides.feeds)
+    await sides.open(2)
+    await sides.send(0, 500)
+    assert await take(later, 1) == [500]
 
 
 @pytest.mark.parametrize("how", ["break", "raise", "cancel"])
