@@ -36,9 +36,16 @@ demo: $(VENV)/.extension ## Run the documented example against a local server fo
 AT_ONCE = --dist=worksteal --numprocesses=$(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
 
 .PHONY: test
-test: $(VENV)/.extra-test ## Run all tests: the Rust core without Python, then the package
+test: $(VENV)/.extra-test ## Run the tests: the Rust core without Python, then the package
 	cargo test
-	$(BIN)/python -m pytest $(AT_ONCE)
+	$(BIN)/python -m pytest $(AT_ONCE) -m 'not slow'
+
+.PHONY: test-slow
+test-slow: $(VENV)/.extra-test ## Run the tests that `make test` leaves out, as they take longer than all others
+	$(BIN)/python -m pytest $(AT_ONCE) -m slow
+
+.PHONY: test-all
+test-all: test test-slow ## Run all tests
 
 AIOHTTP := 3.10
 

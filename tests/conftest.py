@@ -22,8 +22,10 @@ def pytest_asyncio_loop_factories(config, item):
     return {"asyncio": asyncio.new_event_loop, "uvloop": uvloop.new_event_loop}
 
 
-def pytest_terminal_summary(terminalreporter):
-    """Say what some tests were skipped for."""
+def pytest_terminal_summary(terminalreporter, config):
+    """Say which tests did not run, and what runs them."""
+    if config.option.markexpr == "not slow":
+        terminalreporter.write_line("Slow tests were left out: make test-slow runs them.")
     lines = Path(__file__).with_name("programs.txt").read_text().splitlines()
     programs = dict(line.split() for line in lines)
     path = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])

@@ -100,6 +100,24 @@ async def test_market_data(run):
     assert states == ["connecting", "open", "closed", "waiting", "connecting", "open"]
 
 
+async def test_quotes(run):
+    pytest.importorskip("msgspec", reason="msgspec is not installed")
+    quotes = [("BTC", 67_012.25, 67_012.75), ("ETH", 3480.25, 3481.0)]
+
+    async def handler(ws):
+        assert json.loads(await ws.expect()) == {"subscribe": ["BTC", "ETH"]}
+        await ws.send({"event": "subscribed", "channels": [["book", 1]]})
+        for symbol, bid, ask in quotes:
+            levels = [[bid - level, 1.5] for level in range(50)]
+            await ws.send(
+                {"channel": "book", "symbol": symbol, "bid": bid, "ask": ask, "bids": levels}
+            )
+
+    async with serve(handler) as server:
+        lines = await (await run("quotes.py", server.url)).rest()
+    assert lines == ["BTC 0.50", "ETH 0.75"]
+
+
 STATES = {"connecting", "open", "closed", "waiting"}
 
 

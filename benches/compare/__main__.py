@@ -13,9 +13,10 @@ import clocks
 import counts
 import native
 import where
+from feed import SPEED
 from report import tables, verdicts
 from results import machine, save, with_tails
-from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, shorten
+from scenarios import ADAPTERS, EVERYONE, POLLING, RIVALS, SCENARIOS, WAYS, shorten
 from server import running
 
 if TYPE_CHECKING:
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
     from scenarios import Wanted
     from server import Server
 
+PEERS = (*EVERYONE, *RIVALS, POLLING, *ADAPTERS, *WAYS)
 LOOPS = ("asyncio", "uvloop")
 MEASURES = ("instructions", "where", "allocations", "cpu", "latency", "memory")
 
@@ -41,7 +43,7 @@ def arguments() -> argparse.ArgumentParser:
         "scenario": tuple(SCENARIOS),
         "measure": MEASURES,
         "loop": LOOPS,
-        "peer": (*EVERYONE, *RIVALS, POLLING, *ADAPTERS),
+        "peer": PEERS,
     }.items():
         parser.add_argument(
             f"--{name}",
@@ -55,6 +57,9 @@ def arguments() -> argparse.ArgumentParser:
     parser.add_argument("--turns", type=int, default=25, help="samples of each time")
     parser.add_argument("--repeats", type=int, default=1, help="samples of each count")
     parser.add_argument(
+        "--speed", type=int, default=SPEED, help="how much faster than real feeds theirs are"
+    )
+    parser.add_argument(
         "--quick", action="store_true", help="show that it works; the figures mean little"
     )
     parser.add_argument(
@@ -66,7 +71,7 @@ def arguments() -> argparse.ArgumentParser:
 def wanted(options: argparse.Namespace, measure: str) -> list[Wanted]:
     """Return who does what for a measure."""
     scenarios = getattr(options, "scenario", SCENARIOS)
-    peers = getattr(options, "peer", (*EVERYONE, *RIVALS, POLLING, *ADAPTERS))
+    peers = getattr(options, "peer", PEERS)
     return [
         (name, loop, tuple(peer for peer in scenario.peers if peer in peers))
         for name, scenario in SCENARIOS.items()
@@ -104,7 +109,7 @@ def main() -> None:
     native.build()
     print("\n".join(f"{name:10} {fact}" for name, fact in machine().items()), end="\n\n")
     rows: list[Row] = []
-    with running(cores[0]) as server:
+    with running(cores[0], options.speed) as server:
         for part in measure_all(options, server, cores[-1]):
             found = with_tails(part)
             print(tables(found), flush=True)

@@ -17,7 +17,10 @@ from statistics import median, quantiles
 
 from wsclient import __version__
 
-PACKAGES = ("picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop")
+PACKAGES = (
+    *("picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop"),
+    *("msgspec", "orjson"),
+)
 
 
 def margin(samples: list[float]) -> float:

@@ -19,6 +19,10 @@ ACTIONS = {
     "receive_batches": ("push", "message"),
     "receive_typed": ("push", "message"),
     "burst": ("burst", "message"),
+    "feed": ("feed", "message, or seconds per million messages"),
+    "feed_deflated": ("feed-deflated", "message, or seconds per million messages"),
+    "decode_tickers": ("tickers", "message"),
+    "decode_books": ("books", "message"),
     "send": ("sink", "message"),
     "hold": ("echo", "connection"),
 }
@@ -33,6 +37,8 @@ RIVALS = ("websocket-rs",) if find_spec("websocket_rs") else ()
 POLLING = "wsclient, polling"
 ADAPTERS = ("wsclient.aiohttp", "wsclient.websockets")
 
+WAYS = ("not decoded", "json", "orjson", "msgspec", "msgspec, all fields", "msgspec, three fields")
+
 
 @dataclass(frozen=True)
 class Scenario:
@@ -41,7 +47,7 @@ class Scenario:
     Attributes:
         title: What it is, for people.
         action: A key of `ACTIONS`.
-        payload: What is sent, or pushed.
+        payload: What is sent, or pushed; the feeds have their own.
         peers: Who takes part.
         measures: What is measured, and how often it is done each time for that.
         tls: Whether the connection is encrypted.
@@ -170,6 +176,30 @@ SCENARIOS = {
         (*PYTHON, *RIVALS, ADAPTERS[0]),
         {"instructions": 5000, "cpu": 5000},
         tls=True,
+    ),
+    "feed": Scenario(
+        "A feed of market data over TLS",
+        "feed",
+        "",
+        (*WEBSOCKETS, *RIVALS, *ADAPTERS),
+        {"cpu": 200},
+        tls=True,
+    ),
+    # picows' callbacks get what is compressed as it is, and websocket-rs can have it only without
+    # context takeover, which servers of feeds do not give up.
+    "feed-deflated": Scenario(
+        "A compressed feed of market data over TLS",
+        "feed_deflated",
+        "",
+        (*(peer for peer in WEBSOCKETS if peer != "picows"), *ADAPTERS),
+        {"cpu": 200},
+        tls=True,
+    ),
+    "decode-tickers": Scenario(
+        "Receiving and decoding 256 bytes of JSON", "decode_tickers", "", WAYS, {"cpu": 5000}
+    ),
+    "decode-books": Scenario(
+        "Receiving and decoding 2 KiB of JSON", "decode_books", "", WAYS, {"cpu": 2000}
     ),
     "receive-1m": Scenario("1 MiB received", "receive", MEBIBYTE, PYTHON, {"cpu": 40}),
     "send-1m": Scenario("1 MiB sent", "send", MEBIBYTE, PYTHON, {"cpu": 40}),

@@ -56,6 +56,7 @@ from .network.tls import Fingerprint
 from .network.unix import UnixConnector
 from .options import ConnectOptions
 from .queue import Conflate, DropOldest
+from .recording.recorder import Recorder
 from .retry import ReconnectEvent, backoff, process_exception
 from .session import ClientSession
 from .stats import Stats
@@ -118,6 +119,7 @@ __all__ = [
     "Race",
     "RaceSide",
     "ReconnectEvent",
+    "Recorder",
     "ResolveResult",
     "ServerConnectionError",
     "ServerDisconnectedError",

@@ -24,6 +24,7 @@ from .heartbeat import read_heartbeat
 from .network.proxy import parse_proxy, proxy_from_environment
 from .network.tls import check_ssl
 from .queue import Conflate, DropOldest
+from .recording.recorder import Recorder
 from .suggestions import refuse_unexpected
 from .types import ClientWSTimeout
 from .websocket import ClientWebSocketResponse
@@ -90,6 +91,7 @@ class _Options(TypedDict, Generic[_WS], total=False):
     max_queue: int | tuple[int, int] | None
     receive_time: bool
     trace: Callable[[ConnectStep], object] | None
+    record: Recorder | None
 
 
 class ConnectOptions(_Options[_WS], Generic[_WS], total=False):
@@ -156,6 +158,8 @@ class ConnectOptions(_Options[_WS], Generic[_WS], total=False):
             which its last byte was read from the socket; off by default.
         trace: Called with a `ConnectStep` at the start and the end of each step of opening. What it
             raises is told to the event loop's exception handler, and changes nothing.
+        record: A `Recorder`, which writes to a file what is received and sent; None, the default,
+            records nothing.
         decode_text: Text messages as `str`, which is the default; if False, as `bytes` that are
             known to be UTF-8.
     """
@@ -208,6 +212,7 @@ class Options:
     max_queue: tuple[int, int] | None = None
     receive_time: bool = False
     trace: Callable[[ConnectStep], object] | None = None
+    record: Recorder | None = None
     decode_text: bool = True
 
     def proxy_for(self, url: URL, *, network: bool = True) -> Proxy | None:
@@ -376,6 +381,7 @@ _READERS: dict[str, Callable[[str, Any], Any]] = {
     "trace": _or_none(
         lambda name, value: read_callable(name, value, "a function that takes a ConnectStep")
     ),
+    "record": _or_none(lambda name, value: read_type(name, value, Recorder, "Recorder or None")),
 }
 
 

@@ -34,10 +34,12 @@ class WebSocketProtocol(  # pyright: ignore[reportIncompatibleMethodOverride]
 
     Attributes:
         slot: The connection's place in its connector, given back when it is lost.
+        recorder: What records it, if anything does.
     """
 
-    __slots__ = ("slot",)
+    __slots__ = ("recorder", "slot")
 
+    recorder: object
     slot: Slot | None
 
     def connection_lost(self, exc: Exception | None) -> None:

@@ -309,6 +309,8 @@ class ClientSession:
             raise
         introduce(ws, number, made)
         try:
+            if options.record is not None:
+                options.record.begin(connection, opened.response.url, opened.subprotocol)
             hand_over(opened, connection)
             self._opened(connection)
             log_life(connection, number, opened.response.url)

@@ -3,6 +3,7 @@
 use std::time::Instant;
 
 use crate::close::CloseFrame;
+use crate::registry::Opcode;
 
 /// What a message is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -122,4 +123,25 @@ pub trait Make {
 
     /// The time, asked for only if it is needed.
     fn now(&mut self) -> Instant;
+
+    /// A message, a ping or a pong has arrived; told, as what follows, for whoever records it. Of a
+    /// message that [`begin`](Make::begin) has a place for, [`finish`](Make::finish) tells.
+    fn arrived(&mut self, opcode: Opcode, payload: &[u8]) {
+        let _ = (opcode, payload);
+    }
+
+    /// A part of a message has arrived. The whole may follow, if nobody wants the parts after all.
+    fn part_arrived(&mut self, opcode: Opcode, payload: &[u8], last: bool) {
+        let _ = (opcode, payload, last);
+    }
+
+    /// The peer's close frame has arrived.
+    fn close_arrived(&mut self, frame: &CloseFrame) {
+        let _ = frame;
+    }
+
+    /// A ping with this payload is answered.
+    fn answers(&mut self, payload: &[u8]) {
+        let _ = payload;
+    }
 }

@@ -149,6 +149,7 @@ impl<M> Endpoint<M> {
                 self.discard();
             }
         } else if self.streaming.discards {
+            make.part_arrived(part.opcode, &part.payload, part.last);
             self.counts.received_part(part.payload.len(), part.last);
             self.streaming.discards = !part.last;
             // The next may be wanted already.
@@ -163,6 +164,7 @@ impl<M> Endpoint<M> {
     fn push_part<K: Make<Content = M>>(&mut self, part: &Part, make: &mut K) {
         let Part { opcode, payload, last } = part;
         self.streaming.opcode = *opcode;
+        make.part_arrived(*opcode, payload, *last);
         let content = match opcode {
             Opcode::Text => make.text(payload),
             _ => make.bytes(Kind::Binary, payload),

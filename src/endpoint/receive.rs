@@ -164,6 +164,7 @@ impl<M> Endpoint<M> {
                 if self.ending.discards {
                     return self.discard();
                 }
+                make.arrived(Opcode::Text, &payload);
                 let content = make.text(&payload);
                 self.push_data(Kind::Text, content, payload.len(), make);
             }
@@ -171,6 +172,7 @@ impl<M> Endpoint<M> {
                 if self.ending.discards {
                     return self.discard();
                 }
+                make.arrived(Opcode::Binary, &payload);
                 let content = make.bytes(Kind::Binary, &payload);
                 self.push_data(Kind::Binary, content, payload.len(), make);
             }
@@ -181,7 +183,10 @@ impl<M> Endpoint<M> {
     #[inline(never)] // What is in it would take the registers of what every message needs.
     fn handle_rare<K: Make<Content = M>>(&mut self, event: Event<'_>, make: &mut K) {
         match event {
-            Event::Close(frame) => self.peer_closed(frame, make),
+            Event::Close(frame) => {
+                make.close_arrived(&frame);
+                self.peer_closed(frame, make);
+            }
             Event::Part(part) => self.part(&part, make),
             // §5.5.2 asks for pongs up to the peer's close frame. After this side's own they would meet a
             // peer that has answered it and left: its system resets the connection for that, and what
@@ -190,9 +195,16 @@ impl<M> Endpoint<M> {
             // Its rest does not come any more.
             Event::Large(_) if self.ending.phase == Phase::Gone => {}
             Event::Large(size) => self.gathering = make.begin(size).then_some(size),
-            Event::Ping(payload) if self.settings.autoping => self.answer_ping(&payload, make),
-            Event::Ping(payload) => self.push_bytes(Kind::Ping, &payload, make),
+            Event::Ping(payload) => {
+                make.arrived(Opcode::Ping, &payload);
+                if self.settings.autoping {
+                    self.answer_ping(&payload, make);
+                } else {
+                    self.push_bytes(Kind::Ping, &payload, make);
+                }
+            }
             Event::Pong(payload) => {
+                make.arrived(Opcode::Pong, &payload);
                 if self.pings.answered(&payload, || make.now()) {
                     self.owe_thing(Due::PONGS);
                 }
@@ -276,6 +288,7 @@ impl<M> Endpoint<M> {
             Ok(key) => {
                 let header = Header::new(Opcode::Pong, payload.len(), Some(key));
                 frame::append_frame(&header, payload, &mut self.owed);
+                make.answers(payload);
                 self.counts.sent(true, 0);
                 self.owe_thing(Due::WRITE);
             }

@@ -30,6 +30,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     interpreter::refuse_subinterpreter()?;
     module.add_class::<values::totals::Totals>()?;
     module.add_class::<values::dialect::Dialect>()?;
+    module.add_class::<values::journal::Journal>()?;
     module.add_class::<framing::Frame>()?;
     module.add_class::<framing::MessageParser>()?;
     module.add_class::<framing::Utf8Validator>()?;

@@ -62,6 +62,7 @@ async def test_a_client_of_redis(shown, redis):
             await first(4, shown["checked"](shown["from_redis"](client, "BTC")))
 
 
+@pytest.mark.slow
 def test_what_it_costs():
     command = [sys.executable, ROOT / "benches/brokers.py", "--count", "300", "--paced", "100"]
     done = subprocess.run(command, check=False, capture_output=True, text=True, timeout=200)

@@ -12,6 +12,8 @@ from tests.brokers.conftest import until_printed
 
 from wsclient.testing import FaultProxy, serve
 
+pytestmark = pytest.mark.slow
+
 
 @contextlib.asynccontextmanager
 async def connected(broker):

@@ -9,6 +9,7 @@ from tests.brokers.conftest import go_on, pause, until_printed
 
 from wsclient.testing import serve
 
+pytestmark = pytest.mark.slow
 FEEDS = ["BTC", "ETH", "SOL", "XRP"]
 LEASE = "0.5"
 

@@ -7,6 +7,8 @@ import pytest
 
 from . import autobahn
 
+pytestmark = pytest.mark.slow
+
 CASES = 301
 # Of 18: the smallest messages, larger ones, and some in fragments.
 PARTS = (1, 6, 11)

@@ -1,4 +1,4 @@
-"""README's figures are those measured, and its links lead somewhere, on PyPI as well."""
+"""README's program is the example, and its links lead somewhere, on PyPI as well."""
 
 import re
 import tomllib
@@ -10,20 +10,6 @@ README = (ROOT / "README.md").read_text(encoding="utf-8")
 URLS = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["urls"]
 SOURCES = f"{URLS['Repository']}/blob/main/"
 LINKS = re.findall(r"\]\((\S+?)\)", README)
-MEASURED = (("echo", "cpu"), ("push", "cpu"), ("idle", "memory"))
-
-
-def test_the_figures_are_those_measured(monkeypatch):
-    monkeypatch.syspath_prepend(ROOT / "benches" / "compare")
-    from report import figure
-    from results import load
-
-    _, rows = load(ROOT / "benches" / "results.json")
-    values = {(row.scenario, row.measure, row.peer, row.loop): row.value for row in rows}
-    peers = re.search(r"(?m)^\| \| (wsclient.*) \|$", README)[1].split(" | ")
-    for scenario, measure in MEASURED:
-        shown = [figure(values[scenario, measure, peer, "asyncio"]) for peer in peers]
-        assert f" | {' | '.join(shown)} |\n" in README
 
 
 def test_the_program_is_the_example():

@@ -11,6 +11,7 @@ MODULES = [
     "wsclient",
     "wsclient.aiohttp",
     "wsclient.framing",
+    "wsclient.recording",
     "wsclient.testing",
     "wsclient.websockets",
 ]

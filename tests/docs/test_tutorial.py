@@ -11,6 +11,8 @@ import sys
 import pytest
 from tests.docs.pages import blocks
 
+pytestmark = pytest.mark.slow
+
 PAGE = "tutorial.md"
 PORT = "8765"
 

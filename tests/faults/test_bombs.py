@@ -19,7 +19,10 @@ RSV1 = 4
 DEFLATE = {"extensions": "permessage-deflate"}
 HOARD = Path(__file__).with_name("hoard.py")
 
-pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc")
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.skipif(sys.platform != "linux", reason="memory is read from /proc"),
+]
 
 
 def compressed(*parts):

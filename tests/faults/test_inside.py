@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 
 async def play(program, *arguments):
     process = await asyncio.create_subprocess_exec(

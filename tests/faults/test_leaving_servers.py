@@ -22,6 +22,8 @@ from wsclient import (
 
 from .resetting import Greeting, adapted, connect, lost, rest, tls
 
+pytestmark = pytest.mark.slow
+
 __all__ = ["connect", "tls"]
 
 RESETS = (ClientConnectionResetError, aiohttp.ClientConnectionResetError)

@@ -16,6 +16,8 @@ from websockets.asyncio.server import serve
 from wsclient import ClientConnectionError, ClientConnectorError, MsgType, ws_connect
 from wsclient.testing import FAULTS, HARMLESS, FaultProxy
 
+pytestmark = pytest.mark.slow
+
 PHASES = ("connect", "handshake", "idle", "mid-frame", "mid-message", "closing")
 
 FINE = "all arrives, closed 1000"

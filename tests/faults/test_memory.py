@@ -11,7 +11,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 NO_MEMORY = "MemoryError('no memory for what the server has sent')"
 
-pytestmark = pytest.mark.parametrize("loop", ["asyncio", "uvloop"])
+pytestmark = [pytest.mark.slow, pytest.mark.parametrize("loop", ["asyncio", "uvloop"])]
 linux = pytest.mark.skipif(sys.platform != "linux", reason="address space is limited by Linux")
 
 

@@ -13,6 +13,7 @@ import socket
 import ssl
 import types
 from collections.abc import AsyncIterator, Generator
+from pathlib import Path
 from typing import Any, assert_type
 
 import aiohttp.abc
@@ -35,6 +36,7 @@ from wsclient import (
     framing,
     ws_connect,
 )
+from wsclient.recording import Entry, Recording
 
 
 class Logged(ClientWebSocketResponse):
@@ -326,3 +328,16 @@ def own_transport(data: bytes) -> None:
     assert_type(framing.MessageParser(max_size=0).feed(data), list[tuple[int, bytes]])
     assert_type(framing.Utf8Validator().feed(data), bool)
     framing.encode_frame(1, "text")  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+
+
+async def recorded() -> None:
+    async with wsclient.Recorder("market.jsonl.zst", sent=False) as recorder:
+        assert_type(recorder.error, Exception | None)
+        async for ws in wsclient.reconnect("ws://localhost/", record=recorder):
+            assert_type(ws, ClientWebSocketResponse)
+    with wsclient.Recorder(Path("market.jsonl")) as recorder:
+        assert_type(recorder, wsclient.Recorder)
+    for entry in Recording.read("market.jsonl"):
+        assert_type(entry, Entry)
+        assert_type(entry.data, str | bytes | None)
+    wsclient.ws_connect("ws://localhost/", record="file")  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue, reportArgumentType]

@@ -30,6 +30,10 @@ PYTHON_LAYERS = (
     {"network.connector"},
     {"network.tcp", "network.unix"},
     {"fragments", "heartbeat", "tracing"},
+    {"recording.entries", "recording.packing"},
+    {"recording.files"},
+    {"recording.recorder", "recording.recording"},
+    {"recording"},
     {"opening", "websocket"},
     {"feed"},
     {"arbitration", "context_manager", "options", "retry"},
@@ -49,13 +53,24 @@ PYTHON_LAYERS = (
     {"websockets.installing"},
     {"websockets"},
     {"__init__"},
-    {"demo", "demo.__main__", "demo.server"},
     {"testing.certificates", "testing.expectations", "testing.streams", "testing.threads"},
     {"testing.proxy", "testing.wire"},
     {"testing.connection"},
     {"testing.script"},
     {"testing.server"},
+    {"testing.replay"},
     {"testing"},
+    {"cli", "cli.measure", "cli.server", "cli.stdin", "cli.terminal"},
+    {"cli.exits", "cli.pretty", "cli.progress"},
+    {"cli.arguments", "cli.loops", "cli.messages", "cli.output"},
+    {"cli.connections", "cli.consoles", "cli.prompt"},
+    {"cli.talk"},
+    {"cli.bench", "cli.connect", "cli.echo", "cli.listen"},
+    {"cli.record"},
+    {"cli.replay"},
+    {"cli.main"},
+    {"__main__"},
+    {"demo", "demo.__main__", "demo.server"},
 )
 # What each folder has from elsewhere at run time: the handshake nothing of the network, neither of
 # them anything of a WebSocket that is open.
@@ -70,6 +85,7 @@ ROOMS = {
         "installed",
         "network",
         "protocol",
+        "recording",
         "unclosed",
         "websocket",
     },
@@ -80,10 +96,14 @@ ROOMS = {
         "installed",
         "network",
         "protocol",
+        "recording",
         "streaming",
     },
-    "demo": {"__init__", "framing", "types"},
-    "testing": {"distribution"},
+    "cli": {"__init__", "distribution", "framing", "testing", "types"},
+    "__main__": {"cli"},
+    "demo": {"__init__", "cli", "types"},
+    "recording": {"_core", "arguments", "distribution", "handshake"},
+    "testing": {"distribution", "recording"},
 }
 # No I/O, so that a test needs no event loop and no socket.
 PURE_PYTHON = {
@@ -114,6 +134,7 @@ RUST_FLOORS = (
     {"error", "keys"},
     {"frame", "deflate"},
     {"close", "assembler"},
+    {"journal"},
     {"connection"},
     {"endpoint"},
     {"python::cpython"},
@@ -286,9 +307,9 @@ def test_only_the_adapter_imports_aiohttp():
     assert importers == {"aiohttp"}
 
 
-def test_nothing_imports_the_test_kit():
+def test_nothing_but_a_command_imports_the_test_kit():
     for module, needed in python_dependencies().items():
-        if room_of(module) != "testing":
+        if room_of(module) != "testing" and module != "cli.replay":
             assert {name for name in needed if room_of(name) == "testing"} == set(), module
 
 

@@ -29,6 +29,8 @@ from wsclient._core import (
 )
 from wsclient.protocol import WebSocketProtocol
 
+pytestmark = pytest.mark.slow
+
 
 class Node:
     """Something that a cycle goes through."""

@@ -6,6 +6,8 @@ import sys
 import pytest
 from tests.conftest import TEXT, frame
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import asyncio, sys, threading, time
 import uvloop

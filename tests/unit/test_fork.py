@@ -9,6 +9,8 @@ import pytest
 import trustme
 from websockets.asyncio.server import serve
 
+pytestmark = pytest.mark.slow
+
 PROGRAM = """
 import asyncio, gc, multiprocessing, os, sys, traceback, warnings
 import aiohttp, uvloop

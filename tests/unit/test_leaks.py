@@ -14,6 +14,8 @@ from wsclient._core import Receive
 from wsclient.heartbeat import Watch
 from wsclient.protocol import WebSocketProtocol
 
+pytestmark = pytest.mark.slow
+
 OURS = (ClientWebSocketResponse, WebSocketProtocol, Receive, Watch)
 
 

@@ -7,6 +7,7 @@ client must receive them once, in order, and then `closed` for ever.
 import asyncio
 import contextlib
 
+import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
@@ -14,6 +15,8 @@ from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
 from wsclient import MsgType, WebSocketError
 
 from .linked import linked
+
+pytestmark = pytest.mark.slow
 
 CONTINUATION = 0
 LARGE = 200_000

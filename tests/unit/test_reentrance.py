@@ -162,6 +162,7 @@ async def test_a_spare_receive_with_a_weak_reference(scripted):
         assert not poker.errors
 
 
+@pytest.mark.slow
 async def test_sends_that_are_refused(scripted):
     async with linked(scripted) as (ws, _):
         waiting = ws.send_bytes(bytes(50_000_000))

@@ -5,7 +5,7 @@ import gc
 import time
 
 import pytest
-from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, accept, frame
 from websockets.asyncio.server import serve
 
 from wsclient import ClientSession, MsgType, Stats, ws_connect
@@ -117,6 +117,23 @@ async def test_messages_say_when_they_were_read(scripted):
         for msg in (messages[0], messages[2]):
             assert before <= msg.extra <= after
         assert messages[1].extra == ""
+
+
+async def test_messages_that_come_with_the_handshake_say_when_they_were_read():
+    async def serve_one(reader, writer):
+        request = await reader.readuntil(b"\r\n\r\n")
+        writer.write(accept(request) + frame(TEXT, b"a") + frame(BINARY, b"b"))
+        await reader.read(1000)  # its close frame
+        writer.close()
+
+    async with await asyncio.start_server(serve_one, "127.0.0.1", 0) as listening:
+        url = f"ws://127.0.0.1:{listening.sockets[0].getsockname()[1]}/"
+        before = time.monotonic()
+        async with ws_connect(url, receive_time=True) as ws:
+            for expected in ("a", b"b"):
+                msg = await ws.receive()
+                assert msg.data == expected
+                assert before <= msg.extra <= time.monotonic()
 
 
 async def test_times_are_off_by_default(scripted):

@@ -140,6 +140,7 @@ async def talk(url, name):
             await ws.close()
 
 
+@pytest.mark.slow
 async def test_each_thread_has_connections_of_its_own(echo):
     """Whenever the interpreter changes threads, each gets its own messages, in order, unaltered.
 

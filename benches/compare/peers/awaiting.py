@@ -5,6 +5,8 @@ from __future__ import annotations
 from time import perf_counter_ns
 from typing import TYPE_CHECKING, Any
 
+from feed import messages, order
+
 from . import BURST
 
 if TYPE_CHECKING:
@@ -22,6 +24,7 @@ class Awaiting:
         receive: Receives a message: the payload, or something with it in ``data``.
         close: Closes the connection.
         payload: What is sent, and what comes back.
+        ping: Sends a ping.
     """
 
     def __init__(
@@ -31,12 +34,16 @@ class Awaiting:
         receive: Callable[[], Awaitable[Any]],
         close: Callable[[], Awaitable[Any]],
         payload: Payload,
+        *,
+        ping: Callable[[bytes], Awaitable[Any]],
     ) -> None:
         self._send = send
         self._command = command
+        self._ping = ping
         self._receive = receive
         self.close = close
         self._payload = payload
+        self._fed = 0
 
     async def echo(self, count: int) -> None:
         """Make round trips."""
@@ -91,6 +98,17 @@ class Awaiting:
         for _ in range(count):
             await send(payload)
 
+    async def feed(self, count: int) -> None:
+        """Ask for messages, and take them one at a time."""
+        receive = self._receive
+        await self._ping(order(count))
+        message = None
+        for _ in range(count):
+            message = await receive()
+        self._check_fed(message, count)
+
+    feed_deflated = feed
+
     async def send(self, count: int) -> None:
         """Send, and wait until all has arrived."""
         send, payload = self._send, self._payload
@@ -100,6 +118,14 @@ class Awaiting:
         await self._receive()
 
     def _check(self, message: Any) -> None:
-        received = getattr(message, "data", message)
-        if received != self._payload:
-            raise RuntimeError(f"received {received!r:.80}, expected the payload")
+        _compare(message, self._payload)
+
+    def _check_fed(self, last: Any, count: int) -> None:
+        self._fed += count
+        _compare(last, messages()[(self._fed - 1) % len(messages())])
+
+
+def _compare(message: Any, expected: Payload) -> None:
+    received = getattr(message, "data", message)
+    if received != expected:
+        raise RuntimeError(f"received {received!r:.80}, expected {expected!r:.80}")

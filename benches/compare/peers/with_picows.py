@@ -6,8 +6,9 @@ from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 import picows
+from feed import messages, order
 
-from . import BURST
+from . import BURST, FEED, HEARTBEAT
 from .callbacks import Counting, Draining, Timing
 
 if TYPE_CHECKING:
@@ -169,6 +170,29 @@ class Sends(Draining, Connection):
         await finished
 
 
+class Feeds(Connection):
+    """Takes market data."""
+
+    fed = 0
+
+    def on_ws_frame(self, transport: picows.WSTransport, frame: picows.WSFrame) -> None:  # noqa: ARG002
+        """Take a message, or the answer to the ping that asked for them. Called by picows."""
+        if frame.msg_type != TEXT:
+            return
+        text = frame.get_payload_as_utf8_text()
+        self.left -= 1
+        if not self.left:
+            self.finished.set_result(text)
+
+    async def feed(self, count: int) -> None:
+        """Ask for messages."""
+        finished = self.expect(count)
+        self.transport.send_ping(order(count))
+        self.fed += count
+        if await finished != messages()[(self.fed - 1) % len(messages())]:
+            raise RuntimeError("received another message than was expected")
+
+
 LISTENERS = {
     ("echo", bytes): Echoes,
     ("echo", str): TextEchoes,
@@ -177,6 +201,7 @@ LISTENERS = {
     ("receive", bytes): Receives,
     ("receive", str): TextReceives,
     ("send", bytes): Sends,
+    (FEED, str): Feeds,
 }
 
 
@@ -193,6 +218,8 @@ async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
             # As its author's benchmark does it: a message fits.
             read_buffer_init_size=max(READ_BUFFER, len(payload) + 1024),
             use_aiofastnet=True,
+            enable_auto_ping=action == FEED,
+            auto_ping_idle_timeout=HEARTBEAT,
         )
         listener.begin(transport, payload)
         return listener

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import websockets.asyncio.client
 
+from . import DEFLATED, FEED, HEARTBEAT
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -15,21 +16,24 @@ if TYPE_CHECKING:
 
     from . import Connect, Payload
 
-OPTIONS = {
-    "compression": None,
-    "max_size": None,
-    "max_queue": None,
-    "ping_interval": None,
-    "proxy": None,
-}
+
+def options(action: str) -> dict[str, Any]:
+    """Return what `connect` is called with."""
+    return {
+        "compression": "deflate" if action == DEFLATED else None,
+        "max_size": None,
+        "max_queue": None,
+        "ping_interval": HEARTBEAT if action in {FEED, DEFLATED} else None,
+        "proxy": None,
+    }
 
 
 def connect_with(function: Callable[..., Any], ssl: SSLContext | None) -> Connect:
     """Connect with a function that has the parameters of `websockets`."""
 
-    async def connect(url: str, payload: Payload, _action: str) -> Awaiting:
-        ws = await function(url, ssl=ssl, **OPTIONS)
-        return Awaiting(ws.send, ws.send, ws.recv, ws.close, payload)
+    async def connect(url: str, payload: Payload, action: str) -> Awaiting:
+        ws = await function(url, ssl=ssl, **options(action))
+        return Awaiting(ws.send, ws.send, ws.recv, ws.close, payload, ping=ws.ping)
 
     return connect
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import wsclient
 
-from . import BURST
+from . import BURST, aiohttp_options
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -22,7 +22,7 @@ class Connection(Awaiting):
 
     def __init__(self, ws: wsclient.ClientWebSocketResponse, payload: Payload) -> None:
         send = ws.send_str if isinstance(payload, str) else ws.send_bytes
-        super().__init__(send, ws.send_str, ws.receive, ws.close, payload)
+        super().__init__(send, ws.send_str, ws.receive, ws.close, payload, ping=ws.ping)
         self._receive_many = ws.receive_many
         self._receive_typed = ws.receive_str if isinstance(payload, str) else ws.receive_bytes
         self._send_many = ws.send_many
@@ -69,7 +69,8 @@ async def connecting(ssl: SSLContext | None, *, busy_poll: float = 0) -> AsyncIt
     """Share a session."""
     async with wsclient.ClientSession(busy_poll=busy_poll) as session:
 
-        async def connect(url: str, payload: Payload, _action: str) -> Connection:
-            return Connection(await session.ws_connect(url, ssl=ssl, max_msg_size=0), payload)
+        async def connect(url: str, payload: Payload, action: str) -> Connection:
+            ws = await session.ws_connect(url, ssl=ssl, **aiohttp_options(action))
+            return Connection(ws, payload)
 
         yield connect

@@ -9,6 +9,7 @@ import aiohttp
 
 from wsclient.aiohttp import ClientSession
 
+from . import aiohttp_options
 from .with_wsclient import Connection
 
 if TYPE_CHECKING:
@@ -23,8 +24,8 @@ async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
     """Share a session."""
     async with ClientSession(connector=aiohttp.TCPConnector(limit=0)) as session:
 
-        async def connect(url: str, payload: Payload, _action: str) -> Connection:
-            ws = await session.ws_connect(url, ssl=ssl or True, max_msg_size=0)
+        async def connect(url: str, payload: Payload, action: str) -> Connection:
+            ws = await session.ws_connect(url, ssl=ssl or True, **aiohttp_options(action))
             return Connection(ws, payload)
 
         yield connect

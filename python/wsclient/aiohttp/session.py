@@ -15,6 +15,7 @@ from aiohttp import hdrs
 
 from wsclient.handshake.extensions import PerMessageDeflate, read_compress, read_extensions
 from wsclient.heartbeat import read_heartbeat
+from wsclient.recording.recorder import read_recorder
 from wsclient.unclosed import Made
 from wsclient.websocket import introduce, numbers
 
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from yarl import URL, Query
 
     from wsclient.handshake.extensions import Agreement
+    from wsclient.recording.recorder import Recorder
 
 __all__ = ["ClientSession", "ConnectOptions", "open_websocket", "ws_connect"]
 
@@ -54,6 +56,7 @@ class _Opening:
         session: Does everything else.
         kind: The class of the WebSocket.
         options: The arguments of ``ws_connect``.
+        recorder: Records the connection, if it is not None.
     """
 
     def __init__(
@@ -61,10 +64,12 @@ class _Opening:
         session: aiohttp.ClientSession,
         kind: type[ClientWebSocketResponse],
         options: dict[str, Any],
+        recorder: Recorder | None,
     ) -> None:
         self._session = session
         self._kind = kind
         self._options = options
+        self._recorder = recorder
         self._offer: PerMessageDeflate | None = None
         self._tap = Tap()
         self._connection: HandedOver | None = None
@@ -159,6 +164,8 @@ class _Opening:
             # There is nothing to await between the 101 and here.
             assert self._response is not None  # noqa: S101 - aiohttp has made a WebSocket of it
             assert self._connection is not None  # noqa: S101
+            if self._recorder is not None:
+                self._recorder.begin(self._connection, self._response.url, ws.protocol)
             hand_over(self._response, self._connection, self._tap.data)
         except BaseException:
             if self._connection is not None:
@@ -186,9 +193,10 @@ def open_websocket(
     Args:
         session: A session of aiohttp's.
         url: As for ``aiohttp.ClientSession.ws_connect``.
-        options: The same, and ``ws_response_class`` to overrule the session's.
+        options: The same, ``ws_response_class`` to overrule the session's, and ``record``.
     """
     _check_seconds(options)
+    read_recorder(options.get("record"))
     opening: Any = _open(session, url, options, Made.here())
     # What the warning names, if it is never awaited.
     opening.__name__ = opening.__qualname__ = "ws_connect"
@@ -216,19 +224,21 @@ async def _open(
     kind = options.pop("ws_response_class", None)
     if kind is None:
         kind = session._ws_response_class  # noqa: SLF001
-    ws = await _Opening(session, adapted(kind), options).run(url)
+    recorder = options.pop("record", None)
+    ws = await _Opening(session, adapted(kind), options, recorder).run(url)
     native: Any = ws
     introduce(native, next(numbers), made)
     return ws
 
 
 class ConnectOptions(TypedDict, total=False):
-    """The keyword arguments of ``aiohttp.ClientSession.ws_connect``, and one more.
+    """The keyword arguments of ``aiohttp.ClientSession.ws_connect``, and two more.
 
     Those that the installed aiohttp does not have raise its `TypeError`.
 
     Attributes:
         ws_response_class: The class of the WebSocket, instead of the session's.
+        record: A `wsclient.Recorder`, which writes to a file what is received and sent.
     """
 
     method: str
@@ -254,6 +264,7 @@ class ConnectOptions(TypedDict, total=False):
     max_msg_size: int
     decode_text: bool
     ws_response_class: type[aiohttp.ClientWebSocketResponse] | None
+    record: Recorder | None
 
 
 class _Front:
@@ -261,17 +272,17 @@ class _Front:
 
     Args:
         session: The real session.
-        kind: Overrules its ``ws_response_class``, if it is not None.
+        own: The options that aiohttp's does not have.
     """
 
-    def __init__(self, session: aiohttp.ClientSession, kind: Any) -> None:
+    def __init__(self, session: aiohttp.ClientSession, own: dict[str, Any]) -> None:
         self._session = session
-        self._kind = kind
+        self._own = own
 
     def _ws_connect(
         self, url: str | URL, **options: Any
     ) -> Coroutine[Any, Any, ClientWebSocketResponse]:
-        return open_websocket(self._session, url, ws_response_class=self._kind, **options)
+        return open_websocket(self._session, url, **self._own, **options)
 
 
 def ws_connect(
@@ -282,7 +293,7 @@ def ws_connect(
     Args:
         session: Does the handshake: with its connector, cookies, headers, middlewares and traces.
         url: As for ``aiohttp.ClientSession.ws_connect``.
-        options: The same, and ``ws_response_class`` to overrule the session's.
+        options: The same, ``ws_response_class`` to overrule the session's, and ``record``.
 
     Returns:
         Await it, or use it in ``async with``, which closes the WebSocket at its end.
@@ -294,7 +305,8 @@ def ws_connect(
     Mirrors ``aiohttp.ClientSession.ws_connect``.
     """
     rest: Any = dict(options)
-    front: Any = _Front(session, rest.pop("ws_response_class", None))
+    own = {name: rest.pop(name) for name in ("record", "ws_response_class") if name in rest}
+    front: Any = _Front(session, own)
     return _their_front(front, url, **rest)
 
 

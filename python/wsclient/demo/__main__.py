@@ -6,19 +6,25 @@ import argparse
 import asyncio
 import contextlib
 import platform
+import shutil
 import subprocess
 import sys
 import time
 from array import array
-from statistics import quantiles
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import wsclient
+from wsclient.cli.bench import report
+from wsclient.cli.echo import PORT
+from wsclient.cli.loops import add_uvloop, loop_factory
+from wsclient.cli.output import write
+from wsclient.cli.progress import progress
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator
+    from collections.abc import Generator
 
-BAR = 40
+ECHO = f"ws://127.0.0.1:{PORT}/"
 
 
 async def answer(ws: wsclient.ClientWebSocketResponse, round_trips: array[int]) -> None:
@@ -44,22 +50,6 @@ async def answer(ws: wsclient.ClientWebSocketResponse, round_trips: array[int]) 
             break
         elif msg.tp == wsclient.MsgType.error:
             break
-
-
-async def show_progress(seconds: float, round_trips: array[int]) -> None:
-    """Draw a bar, ten times a second and on terminals only, until cancelled.
-
-    Args:
-        seconds: When the bar is full.
-        round_trips: What is counted beside it.
-    """
-    started = time.monotonic()
-    while sys.stderr.isatty():
-        elapsed = min(time.monotonic() - started, seconds)
-        bar = ("#" * round(BAR * elapsed / seconds)).ljust(BAR, ".")
-        line = f"\r[{bar}] {elapsed:3.1f} of {seconds:g} s  {len(round_trips):,} messages "
-        print(line, end="", file=sys.stderr, flush=True)
-        await asyncio.sleep(0.1)
 
 
 @contextlib.contextmanager
@@ -93,59 +83,37 @@ async def run(seconds: float) -> int:
     round_trips = array("Q")
     with local_server(seconds) as url:
         print(f"Answering a server at {url} for {seconds:g} seconds.", flush=True)
-        async with wsclient.ws_connect(url) as ws:
-            progress = asyncio.create_task(show_progress(seconds, round_trips))
+        async with wsclient.ws_connect(url) as ws, progress(seconds, round_trips):
             cpu, clock = time.process_time(), time.perf_counter()
             await answer(ws, round_trips)
             cpu, clock = time.process_time() - cpu, time.perf_counter() - clock
-            progress.cancel()
-    if sys.stderr.isatty():
-        print(end="\r\x1b[K", file=sys.stderr, flush=True)
     if ws.exception() is not None or len(round_trips) < 2:  # noqa: PLR2004 - for quantiles
         print(f"The connection ended early: {ws!r}, {ws.exception()!r}", file=sys.stderr)
         return 1
-    print(summary(round_trips, clock, cpu))
+    write(report(round_trips, clock, cpu))
+    write(
+        ["", about(), "", f"Try next: {command()} echo, and beside it: {command()} connect {ECHO}"]
+    )
     return 0
 
 
-def summary(round_trips: array[int], seconds: float, cpu: float) -> str:
-    """Say in words what was measured.
-
-    Args:
-        round_trips: Nanoseconds.
-        seconds: How long it took.
-        cpu: Seconds of this process's CPU time.
-
-    Returns:
-        Lines of text.
-    """
-    count = len(round_trips)
-    percentiles = quantiles(round_trips, n=100)
-    loop = type(asyncio.get_running_loop())
-    return f"""
-  messages      {count:,} received and answered in {seconds:.2f} s
-  round trip    p50 {percentiles[49] / 1e3:.1f} us, p99 {percentiles[98] / 1e3:.1f} us
-  throughput    {count / seconds:,.0f} messages a second, one at a time
-  client CPU    {cpu / count * 1e6:.1f} us a message
-
-wsclient {wsclient.__version__}, {platform.python_implementation()} {platform.python_version()}, \
-{loop.__module__.partition(".")[0]} event loop, {platform.system()} {platform.machine()}"""
+def about() -> str:
+    """Say what has run."""
+    loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
+    return (
+        f"wsclient {wsclient.__version__}, {platform.python_implementation()}"
+        f" {platform.python_version()}, {loop} event loop, {platform.system()} {platform.machine()}"
+    )
 
 
-def loop_factory(*, uvloop: bool) -> Callable[[], asyncio.AbstractEventLoop]:
-    """Choose the event loop.
-
-    Args:
-        uvloop: Whether to take uvloop's, which must be installed.
-
-    Returns:
-        What makes it.
-    """
-    if uvloop:
-        from uvloop import new_event_loop  # noqa: PLC0415 - not a requirement
-
-        return new_event_loop
-    return asyncio.new_event_loop
+def command() -> str:
+    """Say how the command is called here: by its name, where that leads to this installation."""
+    found = shutil.which("wsclient")
+    python = Path(sys.executable)
+    if found is not None and Path(found).parent == python.parent:
+        return "wsclient"
+    here = Path.cwd()
+    return f"{python.relative_to(here) if python.is_relative_to(here) else python} -m wsclient"
 
 
 def main() -> int:
@@ -156,7 +124,7 @@ def main() -> int:
     """
     parser = argparse.ArgumentParser(prog="python -m wsclient.demo", description=__doc__)
     parser.add_argument("--seconds", type=float, default=3.0, help="how long (default: 3)")
-    parser.add_argument("--uvloop", action="store_true", help="run on uvloop")
+    add_uvloop(parser)
     options = parser.parse_args()
     try:
         with asyncio.Runner(loop_factory=loop_factory(uvloop=options.uvloop)) as runner:

@@ -23,9 +23,12 @@ except ImportError:
 else:
     del _websockets
 
+from wsclient.recording import Entry, Recording
+
 from .connection import Sendable, ServerConnection
 from .expectations import ClientGone, ExpectationError, Received
 from .proxy import FAULTS, HARMLESS, Fault, FaultProxy, ProxiedConnection
+from .replay import replay
 from .script import Refusal, Script, refuse
 from .server import Handler, Server, echo, serve
 
@@ -33,12 +36,14 @@ __all__ = [
     "FAULTS",
     "HARMLESS",
     "ClientGone",
+    "Entry",
     "ExpectationError",
     "Fault",
     "FaultProxy",
     "Handler",
     "ProxiedConnection",
     "Received",
+    "Recording",
     "Refusal",
     "Script",
     "Sendable",
@@ -46,5 +51,6 @@ __all__ = [
     "ServerConnection",
     "echo",
     "refuse",
+    "replay",
     "serve",
 ]

@@ -88,6 +88,18 @@ class ServerConnection:
         frames = list(_fragments(payload, fragments, text=text))
         await self._wire.send(frames, slow, cut_after)
 
+    async def ping(self, payload: bytes = b"") -> None:
+        """Send a ping, and wait for nothing.
+
+        Args:
+            payload: At most 125 bytes.
+
+        Raises:
+            ClientGone: The client has left.
+        """
+        self.steps += 1
+        await self._wire.send([(Opcode.PING, payload, True)], 0.0, None)
+
     async def recv(self) -> Received:
         """Wait for the next message.
 

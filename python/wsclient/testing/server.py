@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 
     from .expectations import Received
 
-__all__ = ["Handler", "Server", "echo", "serve"]
+__all__ = ["Handler", "Server", "compressing", "echo", "serve"]
 
 Handler: TypeAlias = "Callable[[ServerConnection], Awaitable[object]] | Refusal"
 """What plays the server's end of a connection: a function, a `Script`, or what `refuse` returns."""
@@ -281,6 +281,11 @@ def _is_leaving(error: BaseException) -> bool:
     return isinstance(error, ClientGone)
 
 
+def compressing() -> list[ServerPerMessageDeflateFactory]:
+    """Make the extensions of a server that compresses messages if the client offers it."""
+    return [ServerPerMessageDeflateFactory()]
+
+
 def serve(
     *handlers: Handler,
     ssl: bool | tls.SSLContext | None = None,
@@ -328,7 +333,7 @@ def serve(
     protocol = functools.partial(
         ServerProtocol,
         subprotocols=known or None,
-        extensions=[ServerPerMessageDeflateFactory()] if compression else None,
+        extensions=compressing() if compression else None,
         max_size=None,
     )
     return Server(

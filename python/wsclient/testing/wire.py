@@ -146,13 +146,10 @@ class Wire:
         if self._held or self.over:
             return
         for data in self.protocol.data_to_send():
-            # uvloop raises where a write has failed before.
-            if self._writer.is_closing():
-                return
-            if data:
-                self._writer.write(data)
-            else:
+            if not data:
                 self.end_stream()
+            elif not self._writer.transport.is_closing():
+                self._writer.write(data)
 
     async def send(
         self, frames: list[tuple[Opcode, bytes, bool]], slow: float, cut_after: int | None
@@ -168,6 +165,8 @@ class Wire:
                     self.protocol.send_continuation(payload, fin)
                 elif opcode is Opcode.TEXT:
                     self.protocol.send_text(payload, fin)
+                elif opcode is Opcode.PING:
+                    self.protocol.send_ping(payload)
                 else:
                     self.protocol.send_binary(payload, fin)
             data = b"".join(self.protocol.data_to_send())[:cut_after]
@@ -184,8 +183,10 @@ class Wire:
         size = 1 if slow else max(len(data), 1)
         try:
             for start in range(0, len(data), size):
-                if not self._writer.is_closing():
-                    self._writer.write(data[start : start + size])
+                # uvloop's has another error for that.
+                if self._writer.transport.is_closing():
+                    raise ConnectionResetError("it is closed")
+                self._writer.write(data[start : start + size])
                 await self._writer.drain()
                 self.progress += 1
                 if slow:

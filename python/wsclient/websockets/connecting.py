@@ -11,11 +11,15 @@ from typing import TYPE_CHECKING, Any
 from websockets.asyncio import client as theirs
 
 from wsclient.network.stand_in import StandIn, TLSLoop
+from wsclient.recording.recorder import read_recorder
 
 from .connection import ClientConnection
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from os import PathLike
+
+    from wsclient.recording.recorder import Recorder
 
 __all__ = ["OPENING", "connect", "own_opening", "unix_connect"]
 
@@ -64,7 +68,8 @@ class connect(theirs.connect):  # noqa: N801 - websockets' name
 
     Args:
         uri: ``ws://`` or ``wss://``.
-        options: As for websockets' own.
+        options: As for websockets' own, and ``record``: a `wsclient.Recorder`, which writes to a
+            file what is received and sent.
 
     Example:
         >>> async with connect("wss://example.com/") as websocket:
@@ -73,9 +78,33 @@ class connect(theirs.connect):  # noqa: N801 - websockets' name
     """
 
     def __init__(self, uri: str, **options: Any) -> None:
+        recorder = options.pop("record", None)
+        read_recorder(recorder)
         if options.get("create_connection") is None:
             options["create_connection"] = ClientConnection
+        if recorder is not None:
+            options["create_connection"] = _recorded(options, recorder)
         super().__init__(uri, **options)
+
+
+def _recorded(options: dict[str, Any], recorder: Recorder) -> Callable[..., ClientConnection]:
+    """Make what makes connections that are recorded.
+
+    Args:
+        options: Those of `connect`.
+        recorder: Records them.
+    """
+    kind = options["create_connection"]
+    if not (isinstance(kind, type) and issubclass(kind, ClientConnection)):
+        raise ValueError("record needs a create_connection derived from this adapter's")  # noqa: TRY004 - both together are wrong
+    kind.check_recordable(options.get("extensions") or ())
+
+    def make(*args: Any, **options: Any) -> ClientConnection:
+        connection = kind(*args, **options)
+        connection.record_by(recorder)
+        return connection
+
+    return make
 
 
 # Some libraries look which options it has.

@@ -27,15 +27,16 @@ from wsclient.streaming import MessageStream
 
 from .protocol import ServedProtocol, check_control, serve
 from .served import SendContext, Served
-from .settings import agreement, max_size, queue_limits, write_limits
+from .settings import agreement, max_size, queue_limits, url_of, write_limits
 
 if TYPE_CHECKING:
-    from collections.abc import AsyncIterator, Awaitable, Callable
+    from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 
     from websockets.client import ClientProtocol
     from websockets.exceptions import ConnectionClosed
 
     from wsclient.fragments import Bytes
+    from wsclient.recording.recorder import Recorder
 
 __all__ = ["ClientConnection", "Theirs"]
 
@@ -60,6 +61,8 @@ class ClientConnection(ConnectionBase, Theirs):
     _rest: bytearray | None = None
     # The last of the head as far as it has come, which may end with the next bytes.
     _head_end = b""
+    # What records it.
+    _recorder: Recorder | None = None
     # What the transport said when it was lost before the core had it.
     _lost: tuple[Exception | None] | None = None
 
@@ -154,9 +157,34 @@ class ClientConnection(ConnectionBase, Theirs):
             # websockets pauses above it, the core at it.
             core.bound_messages(high + 1, high // 4 if low is None else low)
         self._addresses = super().local_address, super().remote_address
+        if self._recorder is not None:
+            self._recorder.begin(core, url_of(self.protocol), self.subprotocol)
         core.feed(rest)
         if self._lost is not None:
             core.connection_lost(*self._lost)
+
+    @classmethod
+    def check_recordable(cls, extensions: Sequence[object]) -> None:
+        """Refuse to record connections that are left to websockets' own code.
+
+        Args:
+            extensions: What is offered.
+
+        Raises:
+            ValueError: They are.
+        """
+        if not cls._serves:
+            raise ValueError(f"cannot record a {cls.__qualname__}, which reads for itself")
+        if not all(isinstance(each, ClientPerMessageDeflateFactory) for each in extensions):
+            raise ValueError("cannot record connections with extensions of others")
+
+    def record_by(self, recorder: Recorder) -> None:
+        """Record it from when the handshake is done.
+
+        Args:
+            recorder: Does that.
+        """
+        self._recorder = recorder
 
     def blame(self, error: BaseException) -> None:
         """Take note of why the connection ends, unless that is known.

@@ -5,12 +5,14 @@ from __future__ import annotations
 import zlib
 from typing import TYPE_CHECKING, Any
 
+from yarl import URL
+
 if TYPE_CHECKING:
     from websockets.asyncio.client import ClientConnection
     from websockets.client import ClientProtocol
     from websockets.extensions.permessage_deflate import PerMessageDeflate
 
-__all__ = ["agreement", "max_size", "queue_limits", "write_limits"]
+__all__ = ["agreement", "max_size", "queue_limits", "url_of", "write_limits"]
 
 _DEFAULT_LEVEL = 6
 """What zlib takes for its default."""
@@ -21,6 +23,17 @@ def max_size(protocol: ClientProtocol) -> int | None:
     # Named `max_size` up to websockets 15.
     size: int | None = getattr(protocol, "max_message_size", getattr(protocol, "max_size", None))
     return size
+
+
+def url_of(protocol: ClientProtocol) -> URL:
+    """Tell what a connection is to, without credentials."""
+    # Named `wsuri` up to websockets 15.
+    uri = getattr(protocol, "uri", None) or getattr(protocol, "wsuri")  # noqa: B009
+    path, _, query = uri.resource_name.partition("?")
+    scheme = "wss" if uri.secure else "ws"
+    return URL.build(
+        scheme=scheme, host=uri.host, port=uri.port, path=path, query_string=query, encoded=True
+    )
 
 
 def write_limits(connection: ClientConnection) -> tuple[int | None, int | None]:

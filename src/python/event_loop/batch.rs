@@ -75,7 +75,7 @@ fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             let message = &waiting[count];
             built = message.payload(py).map_or(Err((Opcode::Text, Refusal::NoMemory)), |payload| {
                 let opcode = message.opcode();
-                let gathered = send::gather(me, opcode, payload, message.compress());
+                let gathered = send::gather(me, py, opcode, payload, message.compress());
                 gathered.map_err(|refusal| (opcode, refusal))
             });
             count += 1;

@@ -11,8 +11,9 @@ use crate::endpoint::{Kind, Make};
 use crate::python::cpython::{memory, text};
 use crate::python::socket::gathering::Gathering;
 use crate::python::values::dialect::Dialect;
+use crate::python::values::journal::Record;
 use crate::python::values::message::Content;
-use crate::registry::code;
+use crate::registry::{Opcode, code};
 
 /// What of a connection is needed to make its messages.
 pub struct Maker {
@@ -22,6 +23,8 @@ pub struct Maker {
     pub reads: Reads,
     /// A large message that is arriving.
     pub gathering: Option<Gathering>,
+    /// Where all that comes and goes is recorded.
+    pub record: Option<Box<Record>>,
 }
 
 /// The same, attached to the interpreter. It runs no Python code.
@@ -42,6 +45,14 @@ impl Making<'_, '_> {
     fn timed(&self, data: Py<PyAny>) -> Content {
         let at = self.maker.reads.at.as_ref();
         Content { data, extra: at.map(|at| at.clone_ref(self.py)) }
+    }
+
+    /// Let it be recorded, if anything is.
+    #[cold]
+    fn record(&mut self, tell: impl FnOnce(Python<'_>, Option<Instant>, &mut Record)) {
+        if let Some(record) = &mut self.maker.record {
+            tell(self.py, self.maker.reads.last(), record);
+        }
     }
 }
 
@@ -99,7 +110,13 @@ impl Make for Making<'_, '_> {
 
     fn finish(&mut self) -> Content {
         let whole = self.maker.gathering.take().map(Gathering::finish);
-        self.timed(whole.unwrap_or_else(|| self.py.None()))
+        let whole = whole.unwrap_or_else(|| self.py.None());
+        if self.maker.record.is_some()
+            && let Ok(bytes) = whole.bind(self.py).cast::<PyBytes>()
+        {
+            self.arrived(Opcode::Binary, bytes.as_bytes());
+        }
+        self.timed(whole)
     }
 
     fn forget(&mut self) {
@@ -108,5 +125,24 @@ impl Make for Making<'_, '_> {
 
     fn now(&mut self) -> Instant {
         Instant::now()
+    }
+
+    #[inline]
+    fn arrived(&mut self, opcode: Opcode, payload: &[u8]) {
+        if self.maker.record.is_some() {
+            self.record(|py, at, record| record.arrived(py, at, opcode, payload));
+        }
+    }
+
+    fn part_arrived(&mut self, opcode: Opcode, payload: &[u8], last: bool) {
+        self.record(|py, at, record| record.part_arrived(py, at, opcode, payload, last));
+    }
+
+    fn close_arrived(&mut self, frame: &CloseFrame) {
+        self.record(|py, at, record| record.close_arrived(py, at, frame));
+    }
+
+    fn answers(&mut self, payload: &[u8]) {
+        self.record(|py, _, record| record.sends(py, Opcode::Pong, payload));
     }
 }

@@ -20,6 +20,7 @@ use crate::endpoint::{Compression, Fate, Settings};
 use crate::python::cpython::call;
 use crate::python::socket::{Socket, scratch};
 use crate::python::values::dialect::Dialect;
+use crate::python::values::journal::{Journal, Record};
 use crate::python::values::totals::Totals;
 
 type CloseParts = (Option<u16>, String);
@@ -57,7 +58,7 @@ impl Protocol {
             only_data,
         };
         let reads = Reads::watched(watch_reads);
-        let maker = Maker { decode_text, dialect, reads, gathering: None };
+        let maker = Maker { decode_text, dialect, reads, gathering: None, record: None };
         Ok(Self::with(Home::here(r#loop), maker, settings, resume_reading))
     }
 
@@ -100,6 +101,16 @@ impl Protocol {
     ///     clock: `time.monotonic`; a function that runs no Python code.
     fn take_times(&mut self, clock: Py<PyAny>) {
         self.maker.reads.take_times(clock);
+    }
+
+    /// Record what is received and sent from now on.
+    ///
+    /// Args:
+    ///     journal: Where.
+    ///     number: What the connection is there, from its `open`.
+    fn record_in(&mut self, journal: &Journal, number: u32) {
+        self.maker.reads.watch();
+        self.maker.record = Some(Box::new(Record::new(journal, number)));
     }
 
     /// Add the counts to these when the connection is gone.

@@ -12,15 +12,17 @@ use super::failure;
 use super::settle::settle;
 use super::state::Protocol;
 use super::transport;
-use crate::endpoint::Phase;
+use crate::endpoint::{Fate, Phase};
 use crate::python::cpython::names;
 use crate::python::socket::{Socket, read, scratch};
 use crate::python::values::errors;
+use crate::registry::code;
 
 /// Bytes were read before the transport was handed over.
 pub fn feed(slf: &Bound<'_, Protocol>, data: &[u8]) -> PyResult<()> {
     {
         let mut me = slf.borrow_mut();
+        me.maker.reads.note(slf.py());
         let (endpoint, mut making) = me.at_work(slf.py());
         endpoint.read(data, &mut making);
     }
@@ -104,7 +106,16 @@ pub fn connection_lost(slf: &Bound<'_, Protocol>, cause: Option<Py<PyAny>>) -> P
     if cause.is_some() || !ours {
         failure::explain(slf, cause.map(|cause| PyErr::from_value(cause.into_bound(py))));
     }
+    record_end(slf);
     settle(slf)
+}
+
+#[inline]
+fn record_end(slf: &Bound<'_, Protocol>) {
+    let me = slf.borrow();
+    if let Some(record) = &me.maker.record {
+        record.ended(slf.py(), me.endpoint.fate().map_or(code::ABNORMAL, Fate::code));
+    }
 }
 
 /// Whether the socket can be asked for more.

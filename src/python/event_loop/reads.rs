@@ -23,7 +23,7 @@ impl Reads {
 
     /// Take the times by `clock`, too, which runs no Python code.
     pub fn take_times(&mut self, clock: Py<PyAny>) {
-        self.last.get_or_insert_with(Instant::now);
+        self.watch();
         self.clock = Some(clock);
     }
 
@@ -36,6 +36,16 @@ impl Reads {
             let at = self.clock.as_ref().and_then(|clock| clock.call0(py).ok());
             self.at = at;
         }
+    }
+
+    /// Watch them.
+    pub fn watch(&mut self) {
+        self.last.get_or_insert_with(Instant::now);
+    }
+
+    /// The last one, if they are watched.
+    pub fn last(&self) -> Option<Instant> {
+        self.last
     }
 
     /// Seconds since the last one, if they are watched.

@@ -51,7 +51,7 @@ pub fn send(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -> PyResu
     let Way::Free(_) = way else {
         return send_behind(slf, way, opcode, payload, None);
     };
-    let way = permit(slf, way, opcode, payload.len())?;
+    let way = permit(slf, way, opcode, payload)?;
     send_frame(slf, way, opcode, WHOLE, payload)
 }
 
@@ -65,7 +65,7 @@ pub fn send_control(slf: &Bound<'_, Protocol>, opcode: Opcode, payload: &[u8]) -
     let Way::Free(_) = way else {
         return send_behind(slf, way, opcode, payload, None);
     };
-    let way = permit(slf, way, opcode, payload.len())?;
+    let way = permit(slf, way, opcode, payload)?;
     send_frame(slf, way, opcode, WHOLE, payload)
 }
 
@@ -81,6 +81,9 @@ pub fn send_fragment(slf: &Bound<'_, Protocol>, payload: &[u8], fin: bool) -> Py
     let Some(opcode) = opcode else {
         return Err(failure::not_open(slf, "a fragment"));
     };
+    if let Some(record) = &mut slf.borrow_mut().maker.record {
+        record.sends_part(slf.py(), opcode, payload, fin);
+    }
     send_frame(slf, Way::Free(socket), opcode, Bits { fin, rsv: 0 }, payload)
 }
 
@@ -106,7 +109,7 @@ pub fn send_free(
     wanted: Option<bool>,
 ) -> PyResult<()> {
     let way = Way::Free(socket);
-    let way = permit(slf, way, opcode, payload.len())?;
+    let way = permit(slf, way, opcode, payload)?;
     let compressed = slf.borrow_mut().endpoint.compress(payload, wanted);
     let Some(compressed) = compressed else {
         return send_frame(slf, way, opcode, WHOLE, payload);
@@ -158,7 +161,7 @@ fn send_behind(
     wanted: Option<bool>,
 ) -> PyResult<()> {
     if way == Way::Gathered {
-        let gathered = gather(&mut slf.borrow_mut(), opcode, payload, wanted);
+        let gathered = gather(&mut slf.borrow_mut(), slf.py(), opcode, payload, wanted);
         return gathered.map_err(|refusal| refused(slf, opcode, refusal));
     }
     check_open(slf, opcode)?;
@@ -188,12 +191,16 @@ pub fn refused(slf: &Bound<'_, Protocol>, opcode: Opcode, refusal: Refusal) -> P
 #[inline]
 pub fn gather(
     me: &mut Protocol,
+    py: Python<'_>,
     opcode: Opcode,
     payload: &[u8],
     wanted: Option<bool>,
 ) -> Result<(), Refusal> {
     if !me.endpoint.permit(opcode, payload.len()) {
         return Err(Refusal::NotOpen);
+    }
+    if let Some(record) = &mut me.maker.record {
+        record.sends(py, opcode, payload);
     }
     let compressed = if opcode.is_control() { None } else { me.endpoint.compress(payload, wanted) };
     let Some(compressed) = compressed else {
@@ -227,11 +234,14 @@ pub fn check_open(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
     Err(failure::not_open(slf, &format!("a {opcode} frame")))
 }
 
-/// Check that a frame for `size` bytes can be sent now, and count it; returns its way.
+/// Check that a frame with this payload can be sent now, and count it; returns its way.
 #[inline]
-fn permit(slf: &Bound<'_, Protocol>, way: Way, opcode: Opcode, size: usize) -> PyResult<Way> {
+fn permit(slf: &Bound<'_, Protocol>, way: Way, opcode: Opcode, payload: &[u8]) -> PyResult<Way> {
     let mut me = slf.borrow_mut();
-    if me.endpoint.permit(opcode, size) {
+    if me.endpoint.permit(opcode, payload.len()) {
+        if let Some(record) = &mut me.maker.record {
+            record.sends(slf.py(), opcode, payload);
+        }
         return Ok(if me.endpoint.holds(opcode) { Way::Held } else { way });
     }
     drop(me);

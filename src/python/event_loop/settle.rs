@@ -5,7 +5,7 @@ use pyo3::prelude::*;
 
 use super::state::{Awaited, Protocol};
 use super::{anchor, failure, keys, pongs, transport, waking};
-use crate::endpoint::{Due, LINGER};
+use crate::endpoint::{Due, LINGER, Phase};
 use crate::python::cpython::{call, memory, names};
 
 /// After a change of state: carry out what it calls for, and wake the reader if it has something.
@@ -91,7 +91,14 @@ fn owe(slf: &Bound<'_, Protocol>, thing: Due) {
 }
 
 fn write_owed(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let frames = slf.borrow_mut().endpoint.take_frames();
+    let frames = {
+        let me = &mut *slf.borrow_mut();
+        let writes = me.endpoint.phase() != Phase::Aborting;
+        if let Some(record) = me.maker.record.as_mut().filter(|_| writes) {
+            record.sends_close(slf.py(), me.endpoint.sent_close().map(|(frame, _)| frame));
+        }
+        me.endpoint.take_frames()
+    };
     let Ok(frames) = memory::bytes(slf.py(), &frames) else {
         let mut me = slf.borrow_mut();
         let (endpoint, mut making) = me.at_work(slf.py());

@@ -2,6 +2,7 @@
 
 pub mod dialect;
 pub mod errors;
+pub mod journal;
 pub mod kinds;
 pub mod message;
 pub mod outgoing;

@@ -1,0 +1,1 @@
+"""The command `wsclient`, or `python -m wsclient`: a WebSocket from the terminal."""

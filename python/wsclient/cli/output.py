@@ -1,0 +1,55 @@
+"""Standard output: a terminal, or bytes for a program."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sys
+from typing import TYPE_CHECKING, cast
+
+from .exits import CommandError, reason_of
+from .terminal import is_terminal
+
+if TYPE_CHECKING:
+    import io
+    from collections.abc import Iterable
+
+__all__ = ["check_output", "write"]
+
+
+def check_output() -> None:
+    """Make sure that there is a standard output, and that a terminal can be written to.
+
+    Raises:
+        CommandError: It is closed.
+    """
+    if sys.stdout is None:  # pyright: ignore[reportUnnecessaryComparison] - it is if closed
+        raise CommandError("standard output is closed")
+    if is_terminal(sys.stdout):
+        cast("io.TextIOWrapper", sys.stdout).reconfigure(errors="backslashreplace")
+
+
+def write(lines: Iterable[str]) -> None:
+    """Write lines at once: to a program in UTF-8, whatever the locale is.
+
+    Args:
+        lines: Without their ends.
+
+    Raises:
+        BrokenPipeError: Nobody reads any more.
+        CommandError: They cannot be written.
+    """
+    text = "".join(f"{line}\n" for line in lines)
+    try:
+        if is_terminal(sys.stdout):
+            sys.stdout.write(text)
+        else:
+            sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+        sys.stdout.flush()
+    except OSError as error:
+        # What is still buffered Python would try to write at its end, and complain.
+        with contextlib.suppress(OSError, ValueError):
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        if isinstance(error, BrokenPipeError):
+            raise
+        raise CommandError(f"standard output: {reason_of(error)}") from error
