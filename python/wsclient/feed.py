@@ -89,7 +89,7 @@ class Inbox:
 
     def __init__(self, room: asyncio.Event) -> None:
         self.messages: deque[Any] = deque()
-        self.ended = False
+        self.ended: bool = False
         self._room = room
         self._error: Exception | None = None
         self._reader: asyncio.Future[None] | None = None
