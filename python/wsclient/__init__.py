@@ -17,7 +17,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ._core import forked
-from .client import reconnect, ws_connect
+from .client import race, reconnect, ws_connect
 from .distribution import VERSION
 from .exceptions import (
     ClientConnectionError,
@@ -43,6 +43,7 @@ from .exceptions import (
     WSMessageTypeError,
     WSServerHandshakeError,
 )
+from .feed import Race, RaceSide
 from .handshake.auth import BasicAuth
 from .handshake.cookies import CookiePolicy
 from .handshake.extensions import PerMessageDeflate
@@ -115,6 +116,8 @@ __all__ = [
     "MessageStream",
     "MsgType",
     "PerMessageDeflate",
+    "Race",
+    "RaceSide",
     "ReconnectEvent",
     "Recorder",
     "ResolveResult",
@@ -135,6 +138,7 @@ __all__ = [
     "WebSocketError",
     "backoff",
     "process_exception",
+    "race",
     "reconnect",
     "ws_connect",
 ]

@@ -3,6 +3,7 @@
 import ast
 import asyncio
 import base64
+import contextlib
 import inspect
 import json
 import logging
@@ -177,6 +178,44 @@ async def test_market_data(section, name):
     # The ones count all that were passed over, the other those of its batch.
     assert len(seen) + (sum(passed) if name == "in_batches" else passed[-1]) == 3000
     assert len(seen) < 3000
+
+
+async def test_a_feed_on_two_connections(section):
+    shown, seen, done = section("Take a feed from two connections"), [], asyncio.Event()
+
+    async def handler(ws):
+        await ws.expect({"subscribe": "BTC"})
+        for number in range(100):
+            await ws.send({"seq": number})
+        await done.wait()
+
+    async def snapshot():
+        seen.append("snapshot")
+
+    async def trade(msg):
+        seen.append(msg["seq"])
+        if msg["seq"] == 99:
+            done.set()
+            raise LookupError("the last")
+
+    async with serve(handler) as one, serve(handler) as other:
+        with pytest.raises(LookupError, match="the last"):
+            await shown["follow_both"]([one.url, other.url], snapshot, trade)
+    assert seen == ["snapshot", *range(100)]
+
+
+async def test_what_two_connections_have_done(section):
+    shown = section("Take a feed from two connections")
+    script = Script().send({"seq": 1}).send({"seq": 2}).stall()
+    async with serve(script) as server:
+        feeds = wsclient.race([server.url, server.url], key=shown["seq"])
+        async with contextlib.aclosing(feeds):
+            feed = await anext(feeds)
+            while sum(side.duplicates for side in feed.sides) < 2:  # noqa: ASYNC110
+                await asyncio.sleep(0)
+            one, other = shown["compare"](feed)
+    assert re.fullmatch(r"side 0: \d first, 0 missed, \d late by \d+\.\d ms", one)
+    assert other.startswith("side 1: ")
 
 
 async def test_logs(section, caplog):

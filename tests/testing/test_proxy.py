@@ -75,6 +75,18 @@ async def test_one_connection_is_struck_and_others_are_not():
         assert await second.receive_str() == "still here"
 
 
+async def test_a_connection_that_is_gone_may_be_struck():
+    async with testing.serve() as server, testing.FaultProxy(server.url) as proxy:
+        async with ws_connect(proxy.url) as ws:
+            (connection,) = proxy.connections
+            connection.strike("reset")
+            await ws.receive()
+            while proxy.connections:  # noqa: ASYNC110 - it has no event
+                await asyncio.sleep(0)
+        for fault in testing.FAULTS:
+            connection.strike(fault)
+
+
 @pytest.mark.parametrize("fault", ["reset", "cut"])
 async def test_a_bot_comes_back_after_failures(fault):
     async with testing.serve(testing.Script().send("at last").expect_close()) as server:

@@ -230,6 +230,30 @@ async def receiving(ws: ClientWebSocketResponse) -> None:
     ws.receive()  # type: ignore[unused-coroutine]  # pyright: ignore[reportUnusedCoroutine]
 
 
+def seq(msg: Message) -> int:
+    return int(msg.json()["seq"])
+
+
+async def racing() -> None:
+    async def subscribe(ws: ClientWebSocketResponse) -> None:
+        await ws.send_str("subscribe")
+
+    async for feed in wsclient.race(["ws://one/", URL("ws://two/")], key=seq, on_connect=subscribe):
+        assert_type(feed, wsclient.Race)
+        async for msg in feed:
+            assert_type(msg.data, str | bytes)
+            if msg.type is MsgType.TEXT:
+                assert_type(msg.data, str)
+        assert_type([msg.data for msg in await feed.receive_many()], list[str | bytes])
+        assert_type(feed.sides[0].lateness_mean, float | None)
+    async for in_bytes in wsclient.race(["ws://one/"], key=seq, decode_text=False):
+        assert_type(in_bytes, wsclient.Race[bytes])
+        assert_type([msg.data async for msg in in_bytes], list[bytes])
+    wsclient.race([wsclient.reconnect("ws://one/"), "ws://two/"], key=lambda msg: msg.json())
+    wsclient.race(["ws://one/"])  # type: ignore[call-overload]  # pyright: ignore[reportCallIssue]
+    wsclient.race([1], key=seq)  # type: ignore[list-item]  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+
 def messages(msg: Message) -> str:
     assert_type(msg.tp, Any)
     assert_type(msg.data, Any)

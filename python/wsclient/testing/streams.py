@@ -30,7 +30,8 @@ def end(writer: asyncio.StreamWriter) -> None:
 def reset(writer: asyncio.StreamWriter) -> None:
     """Drop a connection with a RST."""
     sock = writer.get_extra_info("socket")
-    with contextlib.suppress(OSError):  # it has been closed already
+    # It has been closed already; uvloop says ValueError.
+    with contextlib.suppress(OSError, ValueError):
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
     writer.transport.abort()
 
