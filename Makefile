@@ -113,8 +113,8 @@ instructions: $(VENV)/.extra-bench ## Count the instructions of an echo beside o
 	$(BIN)/python benches/compare --measure instructions --scenario echo
 
 .PHONY: instructions-check
-instructions-check: $(VENV)/.extra-test ## Fail if this client takes more instructions than its baseline
-	$(BIN)/python benches/compare/regression.py
+instructions-check: $(VENV)/.extra-test ## Fail if it takes more instructions than its baseline; ALL=1 counts everything
+	$(BIN)/python benches/compare/regression.py $(if $(ALL),--all)
 
 .PHONY: instructions-baseline
 instructions-baseline: $(VENV)/.extra-test ## Make what this client takes now the baseline

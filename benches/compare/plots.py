@@ -39,14 +39,19 @@ def bar(x: float, y: float, width: float, classes: str) -> str:
     return f'<rect {where} rx="2" class="{classes}"/>'
 
 
-def plot(rows: list[Row]) -> str:
-    """Draw the rows of one scenario and measure: for each peer, a bar for each event loop."""
+def plot(rows: list[Row], python: str) -> str:
+    """Draw the rows of one scenario and measure: for each peer, a bar for each event loop.
+
+    Args:
+        rows: What was measured.
+        python: On which Python.
+    """
     scenario = SCENARIOS[rows[0].scenario]
     loops = list(dict.fromkeys(row.loop for row in rows))
     peers = list(dict.fromkeys(row.peer for row in rows))
     values = {(row.peer, row.loop): row.value for row in rows}
     scale = (WIDTH - LABELS - VALUES) / max(values.values())
-    unit = f"{UNITS[rows[0].measure]} per {scenario.unit}; less is better"
+    unit = f"{UNITS[rows[0].measure]} per {scenario.unit}, {python}; less is better"
     parts = [text(0, 18, scenario.title, "title"), text(0, 38, unit, "faint")]
     for index, loop in enumerate(loops):
         x = LABELS + 90 * index

@@ -128,7 +128,7 @@ def files() -> dict[Path, str]:
     """Return all files that show figures, with their contents."""
     machine, rows = load(RESULTS)
     found = {
-        PLOTS / file_name(*which): plot(group)
+        PLOTS / file_name(*which): plot(group, machine["python"])
         for which, group in gather(rows).items()
         if len({row.peer for row in group}) > 1
     }
