@@ -38,6 +38,9 @@ Connect: TypeAlias = Callable[[str, Payload, str], Awaitable[Any]]
 BURST = 100
 """Messages that are sent in a burst."""
 
+OPENING = 120
+"""Seconds that opening may take: under valgrind, beside much else, TLS takes long."""
+
 MODULES = {
     "wsclient": "with_wsclient",
     "wsclient, polling": "with_wsclient_polling",

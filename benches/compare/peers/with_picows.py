@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import picows
 
-from . import BURST
+from . import BURST, OPENING
 from .callbacks import Counting, Draining, Timing
 
 if TYPE_CHECKING:
@@ -193,6 +193,7 @@ async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
             # As its author's benchmark does it: a message fits.
             read_buffer_init_size=max(READ_BUFFER, len(payload) + 1024),
             use_aiofastnet=True,
+            websocket_handshake_timeout=OPENING,
         )
         listener.begin(transport, payload)
         return listener

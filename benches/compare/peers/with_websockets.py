@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import websockets.asyncio.client
 
+from . import OPENING
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ OPTIONS = {
     "max_size": None,
     "max_queue": None,
     "ping_interval": None,
+    "open_timeout": OPENING,
     "proxy": None,
 }
 

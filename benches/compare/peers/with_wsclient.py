@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import wsclient
 
-from . import BURST
+from . import BURST, OPENING
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -70,6 +70,7 @@ async def connecting(ssl: SSLContext | None, *, busy_poll: float = 0) -> AsyncIt
     async with wsclient.ClientSession(busy_poll=busy_poll) as session:
 
         async def connect(url: str, payload: Payload, _action: str) -> Connection:
-            return Connection(await session.ws_connect(url, ssl=ssl, max_msg_size=0), payload)
+            ws = await session.ws_connect(url, ssl=ssl, max_msg_size=0, connect_timeout=OPENING)
+            return Connection(ws, payload)
 
         yield connect
