@@ -12,10 +12,17 @@ from pathlib import Path
 
 import pytest
 import uvloop
+from hypothesis import HealthCheck, settings
 
 from wsclient import framing, testing
 
 GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
+
+# How long an example takes depends on what else the machine does.
+settings.register_profile(
+    "patient", settings(), deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("patient")
 
 
 def pytest_asyncio_loop_factories(config, item):

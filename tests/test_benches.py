@@ -1,6 +1,7 @@
 """The benchmarks run. No figure is judged here."""
 
 import json
+import platform
 import shutil
 import subprocess
 import sys
@@ -60,6 +61,7 @@ def test_clients_are_measured_by_the_clock(compare):
     assert all(sample > 0 for row in rows for sample in row["samples"])
     assert "Echo of 256 bytes over TLS, uvloop" in printed
     assert "echo: cpu, beside native" in printed
+    assert f"must stand, on CPython {platform.python_version()}" in printed
 
 
 def test_idle_connections_take_memory(compare):
@@ -128,3 +130,26 @@ def test_more_instructions_than_the_baseline_fail(now, passes):
     call = f"import regression; print(regression.check({{'echo': 1000}}, {{'echo': {now}}}))"
     done = run("-c", call)
     assert done.stdout.splitlines()[-1] == str(passes), done.stderr
+
+
+def test_what_a_baseline_does_not_have_is_told():
+    call = "import regression; print(regression.check({}, {'echo, uvloop': 1000}))"
+    *lines, passed = run("-c", call).stdout.splitlines()
+    assert lines == [f"{'echo, uvloop':40} {1000:12,.1f}  not in the baseline"]
+    assert passed == "True"
+
+
+def test_a_baseline_has_all_that_gates_count():
+    call = """
+import gates, regression
+counted = {(name, who) for name, _, peers in regression.wanted(everything=True) for who in peers}
+asked = {
+    (gate.scenario, gate.who)
+    for each in gates.GATES.values() for gate in each if gate.measure == "instructions"
+}
+few = {name for name, _, _ in regression.wanted(everything=False)}
+print(asked <= counted, sorted(few))
+"""
+    done = run("-c", call)
+    few = ["burst", "echo", "echo-tls", "push", "push-batches", "push-typed"]
+    assert done.stdout == f"True {few}\n", done.stderr

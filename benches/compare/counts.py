@@ -143,14 +143,15 @@ class Counting:
 def measure(server: Server, name: str, wanted: Iterable[Wanted], repeats: int) -> list[Row]:
     """Count for all peers; as many at a time as there are cores, since that changes no count."""
     counting = Counting(name, server, repeats)
-    by_peer: dict[str, list[tuple[str, str]]] = {}
+    together: dict[tuple[str, str], list[tuple[str, str]]] = {}
     for scenario, loop, peers in wanted:
         for peer in peers:
-            by_peer.setdefault(peer, []).append((scenario, loop))
+            one = "" if peer == "native" else loop
+            together.setdefault((peer, one), []).append((scenario, loop))
 
-    def count(peer: str) -> list[Row]:
-        doing = by_peer[peer]
+    def count(which: tuple[str, str]) -> list[Row]:
+        (peer, _), doing = which, together[which]
         return counting.native(doing) if peer == "native" else counting.python(peer, doing)
 
     with ThreadPoolExecutor(len(os.sched_getaffinity(0))) as pool:
-        return list(chain.from_iterable(pool.map(count, by_peer)))
+        return list(chain.from_iterable(pool.map(count, together)))

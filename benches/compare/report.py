@@ -7,7 +7,7 @@ from statistics import median
 from typing import TYPE_CHECKING
 
 from gates import OURS, judge
-from results import UNITS, ratios
+from results import UNITS, python, ratios
 from scenarios import SCENARIOS
 
 if TYPE_CHECKING:
@@ -48,7 +48,7 @@ def tables(rows: Iterable[Row]) -> str:
 
 def verdicts(rows: list[Row]) -> str:
     """Show for a terminal which gates hold."""
-    lines = ["Where wsclient must stand"]
+    lines = [f"Where wsclient must stand, on {python()}"]
     for verdict in judge(rows):
         value, limit = figure(verdict.value), figure(verdict.gate.limit)
         lines.append(

@@ -105,6 +105,11 @@ def with_tails(rows: list[Row]) -> list[Row]:
     ]
 
 
+def python() -> str:
+    """Say which Python this is."""
+    return f"{platform.python_implementation()} {platform.python_version()}"
+
+
 def machine() -> dict[str, str]:
     """Describe where this runs: what figures depend on."""
     cpus = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -113,7 +118,7 @@ def machine() -> dict[str, str]:
         "date": datetime.now(UTC).date().isoformat(),
         "cpu": f"{cpus[0] if cpus else platform.machine()}, {os.cpu_count()} cores",
         "system": platform.platform(),
-        "python": f"{platform.python_implementation()} {platform.python_version()}",
+        "python": python(),
         "rust": rustc.stdout.split()[1],
         "wsclient": __version__,
         **{name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))},

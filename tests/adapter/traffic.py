@@ -56,6 +56,17 @@ async def shape_of_a_message(script):
 
 
 @scenario()
+async def hashes_of_messages(script):
+    """Each is that of its own fields, also where the memory is that of an earlier message."""
+    ws = await script.connect(script.echo)
+    for text in "abc":
+        await ws.send_str(text)
+        msg = await ws.receive()
+        script.note(hash(msg) == hash(tuple(msg)), {msg: msg.data}[msg.type, text, msg.extra])
+        del msg
+
+
+@scenario()
 async def wrong_types(script):
     ws = await script.connect(script.echo)
     for call in (

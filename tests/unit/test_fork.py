@@ -142,6 +142,8 @@ async def test_the_parent_keeps_its_connection(echo, api, action):
     loop = type(asyncio.get_running_loop()).__module__.partition(".")[0]
     if (loop, action) == ("uvloop", "exit"):
         pytest.skip("uvloop closes the parent's handles where a child closes its loop")
+    if action == "exit" and sys.version_info >= (3, 14):
+        pytest.skip("asyncio's loop does not know in a child that it runs, and never ends")
     if (api, action) == ("adapter", "exit") and echo.startswith("wss"):
         pytest.skip("aiohttp closes its transports where a child closes its session")
     process = await asyncio.create_subprocess_exec(

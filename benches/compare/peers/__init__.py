@@ -49,6 +49,9 @@ FEED, DEFLATED = "feed", "feed_deflated"
 HEARTBEAT = 20.0
 """Seconds between the pings of who follows a feed; what many have as their default."""
 
+OPENING = 120
+"""Seconds that opening may take: under valgrind, beside much else, TLS takes long."""
+
 MODULES = {
     "wsclient": "with_wsclient",
     "wsclient, polling": "with_wsclient_polling",

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import picows
 from feed import messages, order
 
-from . import BURST, FEED, HEARTBEAT
+from . import BURST, FEED, HEARTBEAT, OPENING
 from .callbacks import Counting, Draining, Timing
 
 if TYPE_CHECKING:
@@ -220,6 +220,7 @@ async def connecting(ssl: SSLContext | None) -> AsyncIterator[Connect]:
             use_aiofastnet=True,
             enable_auto_ping=action == FEED,
             auto_ping_idle_timeout=HEARTBEAT,
+            websocket_handshake_timeout=OPENING,
         )
         listener.begin(transport, payload)
         return listener

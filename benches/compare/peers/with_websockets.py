@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import websockets.asyncio.client
 
-from . import DEFLATED, FEED, HEARTBEAT
+from . import DEFLATED, FEED, HEARTBEAT, OPENING
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -24,6 +24,7 @@ def options(action: str) -> dict[str, Any]:
         "max_size": None,
         "max_queue": None,
         "ping_interval": HEARTBEAT if action in {FEED, DEFLATED} else None,
+        "open_timeout": OPENING,
         "proxy": None,
     }
 

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import wsclient
 
-from . import BURST, aiohttp_options
+from . import BURST, OPENING, aiohttp_options
 from .awaiting import Awaiting
 
 if TYPE_CHECKING:
@@ -84,7 +84,9 @@ async def connecting(ssl: SSLContext | None, *, busy_poll: float = 0) -> AsyncIt
     async with wsclient.ClientSession(busy_poll=busy_poll) as session:
 
         async def connect(url: str, payload: Payload, action: str) -> Connection:
-            ws = await session.ws_connect(url, ssl=ssl, **aiohttp_options(action))
+            ws = await session.ws_connect(
+                url, ssl=ssl, connect_timeout=OPENING, **aiohttp_options(action)
+            )
             return Connection(ws, payload)
 
         yield connect

@@ -10,12 +10,17 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 #[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
-pub use recycled::{install, set};
+pub use recycled::install;
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+use recycled::raise;
+
+#[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
+use raise_plain as raise;
 
 /// Let the exception, or for `None` no exception, that returns this value be the one that is raised.
-#[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
-pub fn set(py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
-    if value.is_none(py) { Ok(()) } else { set_plain(py, value) }
+#[inline]
+pub fn set(value: Bound<'_, PyAny>) -> PyResult<()> {
+    if value.is_none() { Ok(()) } else { raise(value) }
 }
 
 /// There is nothing to make here: before 3.12 it is rare that a value is raised, and without the GIL an
@@ -27,16 +32,16 @@ pub fn install(_module: &Bound<'_, PyModule>) -> PyResult<()> {
 }
 
 /// Raise the value in a `StopIteration` that Python makes.
-fn set_plain(py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
+fn raise_plain(value: Bound<'_, PyAny>) -> PyResult<()> {
     let is_taken_apart = {
         let value = value.as_ptr();
         // SAFETY: the value is alive.
         unsafe { ffi::PyTuple_Check(value) != 0 || ffi::PyExceptionInstance_Check(value) != 0 }
     };
     if is_taken_apart {
-        return Err(PyStopIteration::new_err((value,)));
+        return Err(PyStopIteration::new_err((value.unbind(),)));
     }
-    let class = py.get_type::<PyStopIteration>();
+    let class = value.py().get_type::<PyStopIteration>();
     // SAFETY: both are live objects, and the class is that of an exception.
     unsafe { ffi::PyErr_SetObject(class.as_ptr(), value.as_ptr()) };
     Ok(())
@@ -118,15 +123,12 @@ mod recycled {
         Ok(())
     }
 
-    /// Let the exception, or for `None` no exception, that returns this value be the one that is raised.
-    #[inline]
-    pub fn set(py: Python<'_>, value: Py<PyAny>) -> PyResult<()> {
-        if value.is_none(py) {
-            return Ok(());
-        }
+    /// Raise the value, in what was parked if anything was.
+    pub fn raise(value: Bound<'_, PyAny>) -> PyResult<()> {
+        let py = value.py();
         let class = CLASS.load(Ordering::Relaxed);
         if class.is_null() {
-            return super::set_plain(py, value);
+            return super::raise_plain(value);
         }
         let parked = PARKED.replace(py, ptr::null_mut());
         // SAFETY: the class is never dropped. What was parked is as `Parked` says, and so is what is
@@ -139,7 +141,7 @@ mod recycled {
             };
             let args = (*object).args;
             ffi::PyTuple_SET_ITEM(args, 0, ffi::Py_NewRef(value.as_ptr()));
-            if !recycle::is_acyclic(value.bind(py)) {
+            if !recycle::is_acyclic(&value) {
                 ffi::PyObject_GC_Track(args.cast());
             }
             (*object).value = value.into_ptr();
@@ -218,11 +220,7 @@ mod recycled {
             (*object).suppress_context = '\0';
             let item = ffi::PyTuple_GET_ITEM(args, 0);
             ffi::PyTuple_SET_ITEM(args, 0, ptr::null_mut());
-            // From 3.14 on, tuples keep their hash.
-            #[cfg(Py_3_14)]
-            {
-                (*args.cast::<ffi::PyTupleObject>()).ob_hash = -1;
-            }
+            recycle::forget_hash(args);
             let value = ptr::replace(&raw mut (*object).value, ptr::null_mut());
             // Here finalizers may run, and drop other instances.
             ffi::Py_XDECREF(item);

@@ -206,6 +206,7 @@ impl<'py> Blank<'py, Tuple> {
             for (index, item) in (0..).zip(items) {
                 ffi::PyTuple_SET_ITEM(object, index, item.into_ptr());
             }
+            forget_hash(object);
             Bound::from_owned_ptr(self.1, object).unbind()
         }
     }
@@ -234,8 +235,7 @@ unsafe extern "C" fn dealloc<R: Record>(object: *mut PyObject) {
 /// Take over dropping the instances of a named tuple, of which there are none yet; returns whether
 /// [`Blank::tuple`] can make them.
 pub fn adopt(class: &Bound<'_, PyType>) -> bool {
-    // From 3.14 on, tuples keep their hash.
-    if cfg!(any(Py_GIL_DISABLED, Py_3_14)) {
+    if cfg!(Py_GIL_DISABLED) {
         return false;
     }
     let class = class.as_type_ptr();
@@ -252,6 +252,21 @@ pub fn adopt(class: &Bound<'_, PyType>) -> bool {
         }
         same
     }
+}
+
+/// From 3.14 on, tuples keep their hash: let one whose items are new have none.
+///
+/// # Safety
+/// It is a tuple that nobody else has seen with these items.
+#[inline]
+pub unsafe fn forget_hash(tuple: *mut PyObject) {
+    #[cfg(Py_3_14)]
+    // SAFETY: the caller's promise.
+    unsafe {
+        (*tuple.cast::<ffi::PyTupleObject>()).ob_hash = -1;
+    }
+    #[cfg(not(Py_3_14))]
+    let _ = tuple;
 }
 
 /// # Safety

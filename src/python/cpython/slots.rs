@@ -78,7 +78,7 @@ unsafe extern "C" fn next<T: Awaitable>(slf: *mut PyObject) -> *mut PyObject {
         // SAFETY: as in `send`.
         match unsafe { poll::<T>(py, slf) }? {
             Poll::Pending(future) => Ok(future.into_ptr()),
-            Poll::Ready(value) => completion::set(py, value).map(|()| ptr::null_mut()),
+            Poll::Ready(value) => completion::set(value.into_bound(py)).map(|()| ptr::null_mut()),
         }
     })
 }
