@@ -516,11 +516,14 @@ async def test_a_close_frame_that_the_user_answers(scripted):
 
 async def test_from_another_thread_it_is_the_loops_turn(scripted):
     async with linked(scripted) as (ws, wire):
-        loop, stream = asyncio.get_running_loop(), ws.receive_streaming()
-        future = await asyncio.to_thread(
-            lambda: asyncio.run_coroutine_threadsafe(pieces_of(stream), loop)
-        )
-        await asyncio.sleep(0)
+        loop, stream, begun = asyncio.get_running_loop(), ws.receive_streaming(), asyncio.Event()
+
+        async def read():
+            begun.set()
+            return await pieces_of(stream)
+
+        future = await asyncio.to_thread(lambda: asyncio.run_coroutine_threadsafe(read(), loop))
+        await begun.wait()
         await deliver(wire, *fragments(TEXT, b"a", b"b"))
         assert await asyncio.wrap_future(future) == ["a", "b"]
 
