@@ -55,7 +55,7 @@ async def test_a_full_disk_ends_the_recording_and_leaves_the_bot_alone(small_dis
         recorder = Recorder(path)
         async with ws_connect(server.url, record=recorder) as ws:
             await exchange(ws, "first")
-            await until(lambda: recorder.recorded)
+            await until(lambda: recorder.recorded == 2)
             await fill(ws, recorder)
         with pytest.raises(OSError, match="No space left on device"):
             await recorder.aclose()

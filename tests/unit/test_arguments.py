@@ -90,6 +90,7 @@ WRONG = {
     ],
     "receive_time": FLAGS,
     "trace": [5, True, "x", [print]],
+    "record": [5, True, "feed.jsonl", print],
 }
 
 # What a text says instead of the option's name.
