@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 __all__ = [
     "Subparsers",
     "add_connection",
+    "add_count",
     "add_reconnect",
     "add_send",
     "connect_options",
@@ -144,6 +145,21 @@ def add_send(parser: argparse.ArgumentParser) -> None:
         default=[],
         metavar="TEXT",
         help="send this when the connection is open, and each time that it is; may be repeated",
+    )
+
+
+def add_count(parser: argparse.ArgumentParser) -> None:
+    """Add ``--count``.
+
+    Args:
+        parser: A sub-command's.
+    """
+    parser.add_argument(
+        "-n",
+        "--count",
+        type=number_of(int, "messages", least=1),
+        metavar="N",
+        help="leave after so many messages",
     )
 
 

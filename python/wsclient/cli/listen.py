@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsclient import Heartbeat, MsgType
 
-from .arguments import add_connection, add_reconnect, add_send, number_of
+from .arguments import add_connection, add_count, add_reconnect, add_send
 from .connections import connections, status_of
 from .exits import Exit
 from .messages import line_of, record_of
@@ -49,13 +49,7 @@ def add(subparsers: Subparsers) -> None:
         help="each line an object: time (seconds since 1970), latency (seconds of the last ping's"
         " round trip, or null), type (text or binary), data",
     )
-    parser.add_argument(
-        "-n",
-        "--count",
-        type=number_of(int, "messages", least=1),
-        metavar="N",
-        help="leave after so many messages",
-    )
+    add_count(parser)
     add_send(parser)
     add_reconnect(parser)
     add_connection(parser)

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from wsclient import MsgType, Recorder
 
-from .arguments import add_connection, add_reconnect, add_send, number_of
+from .arguments import add_connection, add_count, add_reconnect, add_send
 from .connections import connections, status_of
 from .exits import CommandError, Exit, reason_of
 from .terminal import note, printable
@@ -38,13 +38,7 @@ def add(subparsers: Subparsers) -> None:
         description="Write everything that is received and sent to a file, until Ctrl-C or the"
         " server's end. What is in the file already stays.",
     )
-    parser.add_argument(
-        "-n",
-        "--count",
-        type=number_of(int, "messages", least=1),
-        metavar="N",
-        help="leave after so many messages",
-    )
+    add_count(parser)
     parser.add_argument(
         "--no-sent", action="store_true", help="leave out what is sent, such as logins"
     )
