@@ -60,6 +60,10 @@ OPENSSL = (
     "Most of it is OpenSSL's, in both. This client's instructions lie in more places in a plain "
     "build, which is what is measured, than in a wheel."
 )
+OPTIMISED = (
+    "A Python that is built with profile-guided optimisation calls a callback in two thirds of the "
+    "instructions; half of a `receive()` is the core's own code, which stays as it is."
+)
 COPYING = (
     "What is left is the kernel's copying: `bare`, which only counts bytes, takes about as much."
 )
@@ -74,18 +78,18 @@ EITHER_SIDE = "Runs come out on either side of it."
 
 GATES = {
     "1": [
-        Gate("echo", "instructions", 1.0, "picows"),
+        Gate("echo", "instructions", 1.0, "picows", why=OPTIMISED),
         Gate("echo", "instructions", 0.55, "picows.websockets", loops=("asyncio",)),
         Gate("echo", "instructions", 0.4, "aiohttp"),
         Gate("echo", "instructions", 0.2, "websockets"),
     ],
     "2": [
         Gate("echo-tls", "cpu", 1.0, "picows", why=OPENSSL),
-        Gate("echo-tls", "instructions", 1.0, "picows", why=OPENSSL),
+        Gate("echo-tls", "instructions", 1.0, "picows", why=OPTIMISED),
     ],
     "3": [
-        Gate("push", "instructions", 0.6, "picows"),
-        Gate("push-batches", "instructions", 0.3, "picows", base="push"),
+        Gate("push", "instructions", 0.6, "picows", why=OPTIMISED),
+        Gate("push-batches", "instructions", 0.3, "picows", base="push", why=OPTIMISED),
         Gate("push-typed", "instructions", 1.05, OURS, base="push"),
         Gate("push-batches-typed", "instructions", 0.8, OURS, base="push-batches"),
     ],
