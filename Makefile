@@ -32,8 +32,8 @@ help: ## List the targets
 demo: $(VENV)/.extension ## Run the documented example against a local server for 3 seconds
 	$(BIN)/python -m wsclient.demo
 
-# More processes than processors, as many tests wait; each has proxies of its own.
-AT_ONCE = --dist=worksteal --numprocesses=$(shell $(PYTHON) -c 'import os; print(os.cpu_count() + 1)')
+# More processes than processors, as most tests wait most of the time; each has proxies of its own.
+AT_ONCE = --dist=worksteal --numprocesses=$(shell $(PYTHON) -c 'import os; print(os.cpu_count() * 3)')
 
 .PHONY: test
 test: $(VENV)/.extra-test ## Run the tests: the Rust core without Python, then the package
