@@ -10,6 +10,7 @@ import base64
 import binascii
 import contextlib
 import hashlib
+from abc import ABC, abstractmethod
 from typing import TYPE_CHECKING, cast
 
 import h11
@@ -33,8 +34,8 @@ if TYPE_CHECKING:
     _Fields = Iterable[tuple[bytes, bytes]]
 
 
-class ServerProtocol(asyncio.Protocol):
-    """The server's end of a connection. A subclass has `opened` and `received`."""
+class ServerProtocol(asyncio.Protocol, ABC):
+    """The server's end of a connection. A subclass has `received`, and `opened` if it wants."""
 
     _transport: asyncio.Transport
 
@@ -49,6 +50,7 @@ class ServerProtocol(asyncio.Protocol):
     def opened(self) -> None:
         """Be told that the WebSocket is open."""
 
+    @abstractmethod
     def received(self, opcode: int, payload: bytes) -> None:
         """Be given a message.
 
@@ -56,7 +58,6 @@ class ServerProtocol(asyncio.Protocol):
             opcode: `MsgType.text` or `MsgType.binary`.
             payload: Of text it is UTF-8.
         """
-        raise NotImplementedError
 
     def send(self, opcode: int, payload: bytes) -> None:
         """Send a message, if the connection is open.
