@@ -144,6 +144,13 @@ impl Assembler {
         Ok(Some(opcode))
     }
 
+    /// Whether no message is under way, and one of `length` bytes in a single frame is within its limits.
+    #[must_use]
+    #[inline]
+    pub fn takes_whole(&self, length: usize) -> bool {
+        self.opcode.is_none() && length as u64 <= self.least_limit
+    }
+
     /// Whether the frame under way, with a payload of `length` bytes, is all of a binary message.
     #[must_use]
     pub fn is_whole_binary(&self, length: u64) -> bool {

@@ -187,6 +187,9 @@ impl Connection {
             *input = &[];
             return Ok(None);
         }
+        if let Some(message) = self.whole_message(input) {
+            return Ok(Some(message));
+        }
         self.read(input).inspect_err(|_| self.ignore_input())
     }
 
@@ -397,6 +400,7 @@ fn data_event(opcode: Opcode, payload: Cow<'_, [u8]>) -> Event<'_> {
 
 mod large;
 mod parts;
+mod whole;
 
 #[cfg(test)]
 mod compressed;
