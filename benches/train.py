@@ -79,10 +79,31 @@ def anonymous(protocol: int) -> ssl.SSLContext:
     return context
 
 
+async def take(ws: wsclient.ClientWebSocketResponse, payload: bytes | str, count: int) -> None:
+    """Have a payload echoed, then take what is pushed."""
+    if isinstance(payload, bytes):
+        send, receive, receive_many = ws.send_bytes, ws.receive_bytes, ws.receive_many_bytes
+    else:
+        send, receive, receive_many = ws.send_str, ws.receive_str, ws.receive_many_str
+    for _ in range(count):
+        await send(payload)
+        await ws.receive()
+    pushed = count // BATCH * BATCH
+    for _ in range(pushed):
+        await ws.receive()
+    for _ in range(pushed):
+        await receive()
+    taken = 0
+    while taken < 2 * pushed:
+        taken += len(await receive_many())
+    while not ws.closed:
+        await ws.receive_many()
+
+
 async def exchange(
     payload: bytes | str, count: int, *, deflate: bool = False, tls: bool = False
 ) -> None:
-    """Send and receive a payload in turn, then have it pushed, one at a time and in batches."""
+    """Send and receive a payload in turn, then have it pushed, and take it in every way."""
     one = frame(payload, deflate=deflate)
     close = framing.encode_frame(8, framing.encode_close(1000), mask=False)
 
@@ -91,7 +112,7 @@ async def exchange(
         for _ in range(count):
             await skip_frame(reader)
             writer.write(one)
-        for _ in range(2 * count // BATCH):
+        for _ in range(6 * (count // BATCH)):
             writer.write(one * BATCH)
             await writer.drain()
         writer.write(close)
@@ -108,14 +129,7 @@ async def exchange(
         server,
         wsclient.ws_connect(url, ssl=theirs, compress=15 if deflate else 0, max_msg_size=0) as ws,
     ):
-        send = ws.send_bytes if isinstance(payload, bytes) else ws.send_str
-        for _ in range(count):
-            await send(payload)
-            await ws.receive()
-        for _ in range(count // BATCH * BATCH):
-            await ws.receive()
-        while not ws.closed:
-            await ws.receive_many()
+        await take(ws, payload, count)
 
 
 async def train(share: int) -> None:
