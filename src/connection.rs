@@ -178,7 +178,8 @@ impl Connection {
     ///
     /// # Errors
     /// The peer broke the protocol, or memory has run out: the connection has failed (§7.1.7).
-    #[inline]
+    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
+    #[inline(always)]
     pub fn next_event<'a>(
         &mut self,
         input: &mut &'a [u8],

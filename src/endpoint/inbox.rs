@@ -5,7 +5,7 @@ use std::mem;
 use super::due::Due;
 use super::item::{Item, Kind};
 use super::queue::Queue;
-use super::waiting::{NoMemory, Waiting};
+use super::waiting::{NoMemory, Sized, Waiting};
 
 /// Above this many bytes, reading pauses.
 pub const HIGH_WATER: usize = 512 * 1024;
@@ -91,16 +91,34 @@ impl<M> Inbox<M> {
     /// Take the next message.
     #[inline]
     pub fn pop(&mut self) -> Option<Item<M>> {
-        match &mut self.policy {
+        let first = match &mut self.policy {
             None => self.items.pop(),
             Some(policy) => policy.pop(),
-        }
+        };
+        first.map(|(item, _)| item)
     }
 
-    /// Take the next message if it is of this kind.
-    #[inline]
-    pub fn pop_of(&mut self, kind: Kind) -> Option<Item<M>> {
-        if self.next_kind() == Some(kind) { self.pop() } else { None }
+    /// Take all messages, with `only` up to the first that is not of this kind, and put them behind what
+    /// `into` has, each with the bytes that it took.
+    ///
+    /// # Errors
+    /// There is no memory for all of them; those that are not in `into` still wait.
+    pub fn pop_many(
+        &mut self,
+        only: Option<Kind>,
+        into: &mut Vec<Sized<M>>,
+    ) -> Result<(), NoMemory> {
+        let Some(policy) = &mut self.policy else {
+            let count = only.map_or(usize::MAX, |kind| {
+                self.items.items().take_while(|item| item.kind == kind).count()
+            });
+            return self.items.pop_many(count, into);
+        };
+        while policy.next().is_some_and(|item| only.is_none_or(|kind| item.kind == kind)) {
+            into.try_reserve(1).map_err(|_| NoMemory)?;
+            into.extend(policy.pop());
+        }
+        Ok(())
     }
 
     /// What the next message is.
@@ -139,7 +157,7 @@ impl<M> Inbox<M> {
     /// Take the next part of a message, if that is what comes next.
     #[cold]
     pub fn pop_part(&mut self) -> Option<Item<M>> {
-        if self.begins_with_part() { self.items.pop() } else { None }
+        if self.begins_with_part() { self.pop() } else { None }
     }
 
     /// Whether a part of a message comes next. With a policy there are none.

@@ -132,11 +132,11 @@ impl<M> Queue<M> {
         Ok(number)
     }
 
-    /// Take the next message.
+    /// Take the next message, and what it takes.
     #[cold]
-    pub fn pop(&mut self) -> Option<Item<M>> {
+    pub fn pop(&mut self) -> Option<Sized<M>> {
         if self.next_kept().is_some() {
-            return self.kept.pop_front().map(|(_, item)| item);
+            return self.kept.pop_front().map(|(_, item)| (item, OVERHEAD));
         }
         self.items.pop()
     }

@@ -41,22 +41,24 @@ impl<M> Endpoint<M> {
         item
     }
 
-    /// The same, for a batch that goes on until there is none: an error in it is not the end before the
-    /// batch is answered. With `only`, one of another kind ends it, too, and stays.
-    #[expect(clippy::inline_always, reason = "one of its callers has every message")]
-    #[inline(always)]
-    pub fn take_queued(&mut self, only: Option<Kind>) -> Option<Item<M>> {
-        let item = match only {
-            None => self.inbox.pop(),
-            Some(kind) => self.inbox.pop_of(kind),
-        };
-        if item.is_none() && !self.flow.held.is_empty() && self.inbox.is_low() {
+    /// Take all that waits, each with the bytes that it took, and put it behind what `into` has: an error
+    /// in it is not the end before the batch is answered. With `only`, one of another kind ends it, and stays.
+    ///
+    /// # Errors
+    /// There is no memory for all of it; what is not in `into` still waits.
+    pub fn take_queued(
+        &mut self,
+        only: Option<Kind>,
+        into: &mut Vec<Sized<M>>,
+    ) -> Result<(), NoMemory> {
+        self.inbox.pop_many(only, into)?;
+        if !self.flow.held.is_empty() && self.inbox.is_low() {
             self.owe_thing(Due::PARSE);
         }
-        item
+        Ok(())
     }
 
-    /// Whether [`take_queued`](Self::take_queued) would give one.
+    /// Whether [`take_queued`](Self::take_queued) would take any.
     #[must_use]
     pub fn has_queued(&self, only: Option<Kind>) -> bool {
         only.map_or_else(|| self.inbox.is_ready(), |kind| self.inbox.next_kind() == Some(kind))

@@ -1,6 +1,7 @@
 //! Messages in the order in which they came, and the memory that they take.
 
 use std::collections::VecDeque;
+use std::mem;
 
 use super::item::Item;
 
@@ -50,15 +51,42 @@ impl<M> Waiting<M> {
         self.items.try_reserve(1).map_err(|_| NoMemory)
     }
 
-    /// Take the first.
+    /// Take the first, and what it takes.
     #[inline]
-    pub fn pop(&mut self) -> Option<Item<M>> {
-        let (item, size) = self.items.pop_front()?;
-        self.bytes -= size;
+    pub fn pop(&mut self) -> Option<Sized<M>> {
+        let first = self.items.pop_front()?;
+        self.bytes -= first.1;
+        self.shrink();
+        Some(first)
+    }
+
+    /// Take the first `count`, or all if there are fewer, and put them behind what `into` has.
+    ///
+    /// # Errors
+    /// There is no memory for it: none is taken.
+    #[inline]
+    pub fn pop_many(&mut self, count: usize, into: &mut Vec<Sized<M>>) -> Result<(), NoMemory> {
+        if into.is_empty() && count >= self.items.len() {
+            // Without looking at each.
+            *into = mem::take(&mut self.items).into();
+            self.bytes = 0;
+            return Ok(());
+        }
+        let count = count.min(self.items.len());
+        into.try_reserve(count).map_err(|_| NoMemory)?;
+        let first = into.len();
+        into.extend(self.items.drain(..count));
+        self.bytes -= into[first..].iter().map(|(_, size)| size).sum::<usize>();
+        self.shrink();
+        Ok(())
+    }
+
+    /// Let go of the memory of many, when none are left.
+    #[inline]
+    fn shrink(&mut self) {
         if self.items.is_empty() && self.items.capacity() > 64 {
             self.items = VecDeque::new();
         }
-        Some(item)
     }
 
     /// The first, and the size of its payload in bytes.

@@ -130,6 +130,13 @@ fn kinds(endpoint: &mut Tested) -> Vec<Kind> {
     std::iter::from_fn(|| endpoint.take()).map(|item| item.kind).collect()
 }
 
+/// What a batch is of.
+fn queued(endpoint: &mut Tested, only: Option<Kind>) -> Vec<Vec<u8>> {
+    let mut items = Vec::new();
+    endpoint.take_queued(only, &mut items).unwrap();
+    items.into_iter().map(|(item, _)| item.content).collect()
+}
+
 /// An endpoint whose inbox is full, with two messages, and that holds a third back.
 fn full() -> Tested {
     let mut endpoint = open();

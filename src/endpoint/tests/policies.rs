@@ -48,10 +48,10 @@ fn a_batch_of_one_kind_ends_before_what_is_kept() {
     let mut endpoint = newest(2, false);
     endpoint.read(b"\x81\x01a\x81\x01b\x89\x01?\x81\x01c", &mut Bytes::default());
     let text = Some(Kind::Text);
-    assert_eq!(endpoint.take_queued(text).map(|item| item.content), Some(b"b".to_vec()));
-    assert!(endpoint.take_queued(text).is_none() && !endpoint.has_queued(text));
+    assert_eq!(queued(&mut endpoint, text), [b"b"]);
+    assert!(queued(&mut endpoint, text).is_empty() && !endpoint.has_queued(text));
     assert_eq!(endpoint.take().map(|item| item.kind), Some(Kind::Ping));
-    assert_eq!(endpoint.take_queued(text).map(|item| item.content), Some(b"c".to_vec()));
+    assert_eq!(queued(&mut endpoint, text), [b"c"]);
     assert!(!endpoint.has_queued(text) && !endpoint.has_queued(None));
 }
 

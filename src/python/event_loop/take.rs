@@ -7,7 +7,7 @@ use pyo3::types::PyListMethods;
 use super::failure;
 use super::settle::settle;
 use super::state::{Protocol, Wanted};
-use crate::endpoint::{Due, Kind};
+use crate::endpoint::{Due, Kind, NoMemory, Sized};
 use crate::python::cpython::memory;
 use crate::python::values::message::{Content, Item};
 use crate::registry::code;
@@ -119,48 +119,49 @@ pub fn taken() -> PyErr {
 /// Take all messages that are there, at least one.
 #[inline(never)]
 fn take_all(protocol: &Bound<'_, Protocol>, dialect: bool) -> PyResult<Py<PyAny>> {
-    let mut items = take_queued(protocol, None)?;
-    if items.is_empty() {
-        // It has room for one.
-        items.extend(take_item(protocol)?);
+    let items = take_queued(protocol, None)?;
+    let each = |item| made(protocol, item, dialect);
+    if items.len() > 0 {
+        hand_out(protocol, items, each)
+    } else {
+        hand_out(protocol, take_item(protocol)?.into_iter(), each)
     }
-    hand_out(protocol, items, |item| made(protocol, item, dialect))
 }
 
 /// Take messages that are there, with `only` up to the first that is not of this kind.
-pub fn take_queued(protocol: &Bound<'_, Protocol>, only: Option<Kind>) -> PyResult<Vec<Item>> {
+pub fn take_queued(
+    protocol: &Bound<'_, Protocol>,
+    only: Option<Kind>,
+) -> PyResult<impl ExactSizeIterator<Item = Item> + DoubleEndedIterator + use<>> {
     let mut items = Vec::new();
     loop {
-        let taken = {
-            let endpoint = &mut protocol.borrow_mut().endpoint;
-            loop {
-                if items.try_reserve(1).is_err() {
-                    break Err(memory::exhausted(protocol.py()));
-                }
-                match endpoint.take_queued(only) {
-                    Some(item) => items.push(item),
-                    None => break Ok(()),
-                }
-            }
-        };
+        let taken = protocol.borrow_mut().endpoint.take_queued(only, &mut items);
         // What waited for room comes in.
-        let settled = taken.and_then(|()| settle(protocol));
+        let settled = match taken {
+            Ok(()) => settle(protocol),
+            Err(NoMemory) => Err(memory::exhausted(protocol.py())),
+        };
         if let Err(error) = settled {
-            return Err(put_all_back(protocol, items, error));
+            return Err(put_all_back(protocol, without_sizes(items), error));
         }
         if !protocol.borrow().endpoint.has_queued(only) {
-            return Ok(items);
+            return Ok(without_sizes(items));
         }
     }
+}
+
+fn without_sizes(
+    items: Vec<Sized<Content>>,
+) -> impl ExactSizeIterator<Item = Item> + DoubleEndedIterator {
+    items.into_iter().map(|(item, _)| item)
 }
 
 /// A list of what `each` makes of the items; what there is no memory for waits again.
 pub fn hand_out(
     protocol: &Bound<'_, Protocol>,
-    items: Vec<Item>,
+    mut items: impl ExactSizeIterator<Item = Item> + DoubleEndedIterator,
     each: impl FnMut(Item) -> Result<Py<PyAny>, (PyErr, Item)>,
 ) -> PyResult<Py<PyAny>> {
-    let mut items = items.into_iter();
     match memory::list_of(protocol.py(), &mut items.by_ref().map(each)) {
         Ok((list, None)) => Ok(list.into_any().unbind()),
         Ok((list, Some((error, unmade)))) => {
@@ -237,9 +238,8 @@ fn put_back(protocol: &Bound<'_, Protocol>, (error, item): (PyErr, Item)) -> PyE
 #[cold]
 fn put_all_back(
     protocol: &Bound<'_, Protocol>,
-    items: impl IntoIterator<Item = Item, IntoIter: DoubleEndedIterator>,
+    items: impl DoubleEndedIterator<Item = Item>,
     error: PyErr,
 ) -> PyErr {
-    let items = items.into_iter().rev();
-    items.fold(error, |error, item| put_back(protocol, (error, item)))
+    items.rev().fold(error, |error, item| put_back(protocol, (error, item)))
 }

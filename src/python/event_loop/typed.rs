@@ -24,7 +24,7 @@ pub fn take(
     let kind = wanted.kind();
     if wanted.is_batch() {
         let items = take_queued(protocol, Some(kind))?;
-        if !items.is_empty() {
+        if items.len() > 0 {
             return hand_out(protocol, items, |item| Ok(item.content.data)).map(Poll::Ready);
         }
         // What comes first is of another kind.
