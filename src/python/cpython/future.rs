@@ -91,8 +91,12 @@ pub fn only_callback<'py>(
                 held.callback = object;
             } else if ffi::PyContext_CheckExact(object) != 0 {
                 held.context = object;
-            } else if ffi::PyList_CheckExact(object) != 0 {
-                held.others = true;
+            } else if !held.context.is_null() {
+                // The list of further callbacks is shown next, or there is none. From 3.14 on the task
+                // that waits comes in its place: what comes after it, attributes of the future, takes
+                // 160 instructions to look for.
+                held.others = ffi::PyList_CheckExact(object) != 0;
+                return 1;
             }
         }
         0
