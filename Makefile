@@ -81,7 +81,7 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	$(BIN)/python -m mypy.stubtest wsclient._core
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo clippy --all-targets --features python -- -D warnings
+	cargo clippy --all-targets --features bench,python -- -D warnings
 	cargo fmt --check --manifest-path benches/native/Cargo.toml
 	cargo clippy --locked --manifest-path benches/native/Cargo.toml --target-dir target/native -- -D warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -117,7 +117,7 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 
 .PHONY: bench
 bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others (15 minutes)
-	cargo bench --bench core -- --quick --noplot --discard-baseline
+	cargo bench --features bench --bench core -- --quick --noplot --discard-baseline
 	$(BIN)/python benches/compare --json benches/results.json
 
 .PHONY: plots
