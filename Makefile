@@ -42,6 +42,7 @@ test: $(VENV)/.extra-test ## Run the tests: the Rust core without Python, then t
 
 .PHONY: test-slow
 test-slow: $(VENV)/.extra-test ## Run the tests that `make test` leaves out, as they take longer than all others
+	PROPTEST_CASES=1000 cargo test --test endpoint
 	$(BIN)/python -m pytest $(AT_ONCE) -m slow
 
 .PHONY: test-all
