@@ -13,6 +13,9 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 export PYO3_PYTHON := $(VIRTUAL_ENV)/bin/python
 unexport CONDA_PREFIX
 
+# Tests start hundreds of Pythons, which would each compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # pip says only what goes wrong, and pyright does not ask for its newest version.
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
