@@ -264,6 +264,12 @@ $(VENV)/.extension: $(SOURCES) pyproject.toml | $(BIN)/maturin
 	$(BIN)/maturin develop --release
 	@touch $@
 
-$(VENV)/.extra-%: pyproject.toml | $(VENV)/.extension
+# pip fetches what an extra needs while the extension is compiled.
+$(VENV)/.extra-%: $(SOURCES) pyproject.toml | $(BIN)/maturin
+	@$(BIN)/maturin develop --release --skip-install & \
+		$(BIN)/python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+			print(*project['dependencies'], *project['optional-dependencies']['$*'], sep='\n')" \
+			| $(BIN)/pip install --requirement /dev/stdin; \
+		wait $$!
 	$(BIN)/maturin develop --release --extras $*
-	@touch $@
+	@touch $@ $(VENV)/.extension
