@@ -13,6 +13,9 @@ export VIRTUAL_ENV := $(abspath $(VENV))
 export PYO3_PYTHON := $(VIRTUAL_ENV)/bin/python
 unexport CONDA_PREFIX
 
+# Tests start hundreds of Pythons, which would each compile the package anew.
+unexport PYTHONDONTWRITEBYTECODE
+
 # pip says only what goes wrong, and pyright does not ask for its newest version.
 export PIP_QUIET := 1
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
@@ -42,6 +45,7 @@ test: $(VENV)/.extra-test ## Run the tests: the Rust core without Python, then t
 
 .PHONY: test-slow
 test-slow: $(VENV)/.extra-test ## Run the tests that `make test` leaves out, as they take longer than all others
+	PROPTEST_CASES=1000 cargo test --test endpoint
 	$(BIN)/python -m pytest $(AT_ONCE) -m slow
 
 .PHONY: test-all
@@ -81,7 +85,7 @@ lint: $(VENV)/.extra-lint $(VENV)/.extra-test ## Check formatting, lints, types,
 	$(BIN)/python -m mypy.stubtest wsclient._core
 	cargo fmt --check
 	cargo clippy --all-targets -- -D warnings
-	cargo clippy --all-targets --features python -- -D warnings
+	cargo clippy --all-targets --features bench,python -- -D warnings
 	cargo fmt --check --manifest-path benches/native/Cargo.toml
 	cargo clippy --locked --manifest-path benches/native/Cargo.toml --target-dir target/native -- -D warnings
 	cargo fmt --check --manifest-path fuzz/Cargo.toml
@@ -117,7 +121,7 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 
 .PHONY: bench
 bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others (15 minutes)
-	cargo bench --bench core -- --quick --noplot --discard-baseline
+	cargo bench --features bench --bench core -- --quick --noplot --discard-baseline
 	$(BIN)/python benches/compare --json benches/results.json
 
 .PHONY: plots
@@ -260,6 +264,12 @@ $(VENV)/.extension: $(SOURCES) pyproject.toml | $(BIN)/maturin
 	$(BIN)/maturin develop --release
 	@touch $@
 
-$(VENV)/.extra-%: pyproject.toml | $(VENV)/.extension
+# pip fetches what an extra needs while the extension is compiled.
+$(VENV)/.extra-%: $(SOURCES) pyproject.toml | $(BIN)/maturin
+	@$(BIN)/maturin develop --release --skip-install & \
+		$(BIN)/python -c "import tomllib; project = tomllib.load(open('pyproject.toml', 'rb'))['project']; \
+			print(*project['dependencies'], *project['optional-dependencies']['$*'], sep='\n')" \
+			| $(BIN)/pip install --requirement /dev/stdin; \
+		wait $$!
 	$(BIN)/maturin develop --release --extras $*
-	@touch $@
+	@touch $@ $(VENV)/.extension

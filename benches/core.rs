@@ -1,4 +1,4 @@
-//! What the core's parts cost, in bytes per second: `cargo bench --bench core`.
+//! What the core's parts cost, in bytes per second: `cargo bench --features bench --bench core`.
 #![allow(missing_docs, reason = "criterion's macros make public functions")]
 
 use std::fmt::Write;

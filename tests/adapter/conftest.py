@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 import trustme
 from aiohttp import web
+from tests.conftest import trusting
 
 AUTHORITY = trustme.CA()
 
@@ -82,9 +83,7 @@ async def web_server():
 
 @pytest.fixture
 def client_tls():
-    context = ssl.create_default_context()
-    AUTHORITY.configure_trust(context)
-    return context
+    return trusting(AUTHORITY)
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ use play::{Setting, Step, play};
 use proptest::collection::vec;
 use proptest::prelude::*;
 
-/// So many programs, unless somebody wants more.
-const CASES: u32 = 800;
+/// So many programs, unless somebody wants more, as `make test-slow` does.
+const CASES: u32 = 200;
 
 fn config() -> ProptestConfig {
     let default = ProptestConfig::default();

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 import trustme
 import uvloop
+from tests.conftest import trusting
 
 from wsclient.handshake.urls import parse_url
 from wsclient.network.fast_tls import resume_reading
@@ -126,9 +127,7 @@ def server_tls(authority):
 @pytest.fixture
 def client_tls(authority):
     """Client context that trusts the server's."""
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
+    return trusting(authority)
 
 
 class Collect(asyncio.Protocol):

@@ -4,11 +4,11 @@ import asyncio
 import contextlib
 import os
 import shutil
-import ssl
 from pathlib import Path
 
 import pytest
 import trustme
+from tests.conftest import trusting
 from websockets.asyncio import server as websockets_server
 
 from wsclient import ws_connect
@@ -37,9 +37,7 @@ def certificate(authority):
 @pytest.fixture(scope="session")
 def client_tls(authority):
     """A client's context that trusts the servers."""
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
-    return context
+    return trusting(authority)
 
 
 @pytest.fixture(scope="session")

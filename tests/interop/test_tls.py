@@ -9,6 +9,7 @@ import sys
 
 import pytest
 import trustme
+from tests.conftest import trusting
 
 from wsclient import TCPConnector, ws_connect
 from wsclient.exceptions import (
@@ -62,8 +63,7 @@ async def test_an_authority_that_is_unknown(serve, certificate):
     error = await refusal(ClientConnectorCertificateError, url)
     assert (error.host, error.step) == ("localhost", "tls")
     assert "unable to get local issuer certificate" in str(error)
-    stranger = ssl.create_default_context()
-    trustme.CA().configure_trust(stranger)
+    stranger = trusting(trustme.CA())
     await refusal(ClientConnectorCertificateError, url, ssl=stranger)
 
 
@@ -149,8 +149,7 @@ async def test_a_client_that_was_told_nothing(serve, request, authority, certifi
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
 async def test_versions_of_tls(serve, authority, certificate, version):
-    context = ssl.create_default_context()
-    authority.configure_trust(context)
+    context = trusting(authority)
     context.minimum_version = context.maximum_version = version
     ws = await ws_connect(f"wss://localhost:{await serve(certificate)}/", ssl=context)
     assert ws.get_extra_info("ssl_object").version() == version.name.replace("_", ".")

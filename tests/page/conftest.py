@@ -5,6 +5,7 @@ import ssl
 
 import pytest
 import trustme
+from tests.conftest import trusting
 from websockets.asyncio.server import serve as websockets_serve
 
 AUTHORITY = trustme.CA()
@@ -38,6 +39,4 @@ def server_tls():
 
 @pytest.fixture
 def client_tls():
-    context = ssl.create_default_context()
-    AUTHORITY.configure_trust(context)
-    return context
+    return trusting(AUTHORITY)

@@ -7,7 +7,7 @@ import ssl
 
 import pytest
 import trustme
-from tests.conftest import BINARY, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, PING, PONG, TEXT, frame, trusting
 from websockets.asyncio.server import serve as websockets_serve
 
 from wsclient import (
@@ -162,8 +162,7 @@ async def test_tls_delivers_what_was_read_before_a_pause():
     authority = trustme.CA()
     server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
+    client_tls = trusting(authority)
     done = asyncio.Event()
 
     async def push(ws):

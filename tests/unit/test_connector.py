@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.conftest import _handshake
+from tests.conftest import _handshake, trusting
 from websockets.asyncio.server import serve, unix_serve
 
 from wsclient import (
@@ -235,11 +235,10 @@ async def test_unix_socket(tmp_path, tls):
             await ws.send(f"{ws.request.headers['Host']} {message}")
 
     context = certificate("example.invalid")[0] if tls else None
-    trusting = ssl.create_default_context()
-    AUTHORITY.configure_trust(trusting)
+    client_tls = trusting(AUTHORITY)
     path = str(tmp_path / "server")
     async with unix_serve(handler, path, ssl=context):
-        connector = UnixConnector(path, ssl=trusting, limit=1)
+        connector = UnixConnector(path, ssl=client_tls, limit=1)
         assert connector.path == path
         async with ClientSession(connector=connector) as session:
             url = "wss://example.invalid/" if tls else "ws://example.invalid/"

@@ -9,7 +9,7 @@ import zlib
 import aiohttp
 import pytest
 import trustme
-from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame, trusting
 from websockets.asyncio.server import serve as websockets_serve
 
 import wsclient.aiohttp
@@ -467,8 +467,7 @@ async def test_over_tls():
     authority = trustme.CA()
     server_tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
+    client_tls = trusting(authority)
     received = asyncio.Queue()
 
     async def collect(ws):

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 import trustme
-from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame, trusting
 
 from wsclient import MsgType, ws_connect
 
@@ -49,8 +49,7 @@ def tls():
     authority = trustme.CA()
     server = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server)
-    client = ssl.create_default_context()
-    authority.configure_trust(client)
+    client = trusting(authority)
     return server, client
 
 

@@ -7,7 +7,7 @@ import zlib
 
 import pytest
 import trustme
-from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame
+from tests.conftest import BINARY, CLOSE, PING, PONG, TEXT, frame, trusting
 from websockets.asyncio.server import serve as websockets_serve
 
 from wsclient import (
@@ -462,8 +462,7 @@ async def test_messages_that_a_server_sends_in_fragments(secure):
     authority = trustme.CA()
     server_tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     authority.issue_cert("localhost").configure_cert(server_tls)
-    client_tls = ssl.create_default_context()
-    authority.configure_trust(client_tls)
+    client_tls = trusting(authority)
     text = [chr(ord("a") + index) * 1000 for index in range(20)]
     data = [bytes([index]) * 100_000 for index in range(20)]
 

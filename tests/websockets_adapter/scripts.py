@@ -16,7 +16,7 @@ from typing import Any
 import pytest
 import trustme
 import websockets.asyncio.client
-from tests.conftest import CLOSE, accept, frame
+from tests.conftest import CLOSE, accept, frame, trusting
 from websockets.asyncio.server import serve
 from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.protocol import State
@@ -89,9 +89,7 @@ def server_tls():
 
 
 def client_tls():
-    context = ssl.create_default_context()
-    AUTHORITY.configure_trust(context)
-    return context
+    return trusting(AUTHORITY)
 
 
 async def settled(task):

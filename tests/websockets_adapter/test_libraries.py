@@ -14,6 +14,8 @@ import pytest
 
 from .scripts import VERSION
 
+pytestmark = pytest.mark.slow
+
 PROGRAMS = Path(__file__).with_name("libraries")
 
 # What a library's user and the server at the other end see, on each event loop. The programs print
