@@ -183,7 +183,7 @@ impl Receive {
             settle(protocol)?;
             return Self::step(slf);
         }
-        if state == State::New && connection.busy.is_on() {
+        if state == State::New && connection.busy.is_some() {
             me.state = State::Polled;
             let timeout = me.timeout;
             drop((me, connection));
@@ -197,7 +197,9 @@ impl Receive {
         };
         let future = future.clone_ref(py).into_bound(py);
         future::set_blocking(&future)?;
-        connection.busy.give_way();
+        if let Some(busy) = &mut connection.busy {
+            busy.give_way();
+        }
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
         Ok(Poll::Pending(future.unbind()))
