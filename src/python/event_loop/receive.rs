@@ -15,7 +15,7 @@ use super::take::take;
 use super::{busy, typed, unawaited, waking};
 use crate::endpoint::Due;
 use crate::python::cpython::slots::{self, Poll};
-use crate::python::cpython::{call, future, interpreter, memory, names};
+use crate::python::cpython::{call, completion, future, interpreter, memory, names};
 
 impl Receive {
     /// A new awaitable, or the connection's last one if nobody else holds it any more. Out of the
@@ -289,7 +289,8 @@ impl Receive {
 impl slots::Awaitable for Receive {
     #[inline]
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
-        Self::step(slf).map_err(|error| Self::fail(slf, error))
+        let ready = completion::prepare(slf.py());
+        ready.and_then(|()| Self::step(slf)).map_err(|error| Self::fail(slf, error))
     }
 }
 
