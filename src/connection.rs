@@ -1,6 +1,7 @@
 //! A client's side of one WebSocket connection, without I/O: bytes in, events out.
 
 use std::borrow::Cow;
+use std::mem;
 
 use crate::assembler::{Assembler, Part, Parts};
 use crate::close::{CloseFrame, State, Step};
@@ -8,7 +9,6 @@ use crate::deflate::{Inflater, RSV1};
 use crate::error::ProtocolError;
 use crate::frame::{self, Header, MAX_CONTROL_FRAME, MAX_CONTROL_PAYLOAD, MAX_HEADER};
 use crate::mask::Key;
-use crate::memory;
 use crate::registry::Opcode;
 
 /// A message size that no limit was set for; frame lengths stay below 2^63 anyway (§5.2).
@@ -48,19 +48,15 @@ struct Frame {
     remaining: u64,
 }
 
-/// Bytes that came in pieces but are needed whole: a header or a control frame's payload.
-#[derive(Debug)]
-struct Partial<const N: usize> {
-    bytes: [u8; N],
-    /// INVARIANT: at most `N`.
+/// A header that came in pieces.
+#[derive(Debug, Default)]
+struct PartialHeader {
+    bytes: [u8; MAX_HEADER],
+    /// INVARIANT: at most `MAX_HEADER`.
     len: usize,
 }
 
-impl<const N: usize> Partial<N> {
-    const fn new() -> Self {
-        Self { bytes: [0; N], len: 0 }
-    }
-
+impl PartialHeader {
     fn push(&mut self, piece: &[u8]) {
         self.bytes[self.len..self.len + piece.len()].copy_from_slice(piece);
         self.len += piece.len();
@@ -107,8 +103,9 @@ pub struct Connection {
     /// (§7.1.7), or this side has given it up.
     deaf: bool,
     frame: Option<Frame>,
-    header: Partial<MAX_HEADER>,
-    control: Partial<MAX_CONTROL_PAYLOAD>,
+    header: PartialHeader,
+    /// The payload of a control frame that came in pieces.
+    control: Vec<u8>,
     assembler: Assembler,
     /// Present if permessage-deflate was negotiated (RFC 7692).
     inflater: Option<Box<Inflater>>,
@@ -129,8 +126,8 @@ impl Connection {
             close: State::Open,
             deaf: false,
             frame: None,
-            header: Partial::new(),
-            control: Partial::new(),
+            header: PartialHeader::default(),
+            control: Vec::new(),
             assembler: Assembler::new(max_message_size.min(UNLIMITED)),
             inflater: None,
             inflating: false,
@@ -349,16 +346,15 @@ impl Connection {
         piece: &'a [u8],
         remaining: u64,
     ) -> Result<Option<Event<'a>>, ProtocolError> {
-        let payload = if self.control.len == 0 && remaining == 0 {
+        let payload = if self.control.is_empty() && remaining == 0 {
             Cow::Borrowed(piece)
         } else {
-            self.control.push(piece);
+            self.control.try_reserve_exact(MAX_CONTROL_PAYLOAD - self.control.len())?;
+            self.control.extend_from_slice(piece);
             if remaining > 0 {
                 return Ok(None);
             }
-            let whole = memory::copied(self.control.filled())?;
-            self.control.len = 0;
-            Cow::Owned(whole)
+            Cow::Owned(mem::take(&mut self.control))
         };
         self.counts.control_frames += 1;
         Ok(Some(match opcode {

@@ -13,7 +13,6 @@ from .context_manager import Connecting
 from .network.connector import check_connector
 from .network.connector_arguments import check_loop
 from .options import DEFAULTS, check_url, takes_options
-from .protocol import when_lost
 from .retry import HOOKS, backoff, check_hooks, process_exception
 from .session import ClientSession
 from .unclosed import Made
@@ -37,7 +36,6 @@ if TYPE_CHECKING:
     from .message import Message
     from .network.connector import BaseConnector
     from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
-    from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
@@ -51,7 +49,7 @@ __all__ = ["race", "reconnect", "ws_connect"]
 
 
 class _Disposable(ClientSession):
-    """A session for one WebSocket, which ends with it."""
+    """A session that opens one WebSocket, and ends when that is open."""
 
     def __init__(
         self, connector: BaseConnector | None, loop: asyncio.AbstractEventLoop | None
@@ -65,12 +63,8 @@ class _Disposable(ClientSession):
     ) -> _WS:
         try:
             return await self._open(url, given, options, made)
-        except BaseException:
+        finally:
             self._end()
-            raise
-
-    def _opened(self, connection: WebSocketProtocol) -> None:
-        when_lost(connection, self._end)
 
 
 @overload

@@ -44,7 +44,6 @@ if TYPE_CHECKING:
     from .handshake.cookies import LooseCookies
     from .network.connector import BaseConnector
     from .options import AnyWS, BytesOptions, BytesWS, ConnectOptions, Options, TextOptions
-    from .protocol import WebSocketProtocol
     from .retry import ReconnectEvent
 
     _WS = TypeVar("_WS", bound=ClientWebSocketResponse[Any], default=ClientWebSocketResponse)
@@ -308,7 +307,6 @@ class ClientSession:
             if options.record is not None:
                 options.record.begin(connection, opened.response.url, opened.subprotocol)
             hand_over(opened, connection, polls=options.busy_poll > 0)
-            self._opened(connection)
             log_life(connection, number, opened.response.url)
         except BaseException:  # an interrupt, of the key function of a queue for one
             connection.abort()
@@ -316,9 +314,6 @@ class ClientSession:
             raise
         self._websockets[ws] = CLOSE_TIMEOUT if options.timeout is None else None
         return ws
-
-    def _opened(self, connection: WebSocketProtocol) -> None:
-        """Be told that a connection has just been opened."""
 
     def _absolute(self, url: str | URL) -> URL:
         if self._base_url is not None:

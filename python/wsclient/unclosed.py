@@ -6,6 +6,7 @@ import asyncio
 import inspect
 import traceback
 import warnings
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple
 
 if TYPE_CHECKING:
@@ -38,14 +39,20 @@ class Made(NamedTuple):
             frame = frame.f_back
         if frame is None:
             return cls("an unknown place")
-        place = f"{frame.f_code.co_filename}:{frame.f_lineno}"
+        place = _at(frame.f_code.co_filename, frame.f_lineno)
         try:
             loop = asyncio.get_running_loop()
         except RuntimeError:
-            return cls(place)
+            return place
         if not loop.get_debug():
-            return cls(place)
-        return cls(place, traceback.extract_stack(frame), loop)
+            return place
+        return place._replace(stack=traceback.extract_stack(frame), loop=loop)
+
+
+@lru_cache(maxsize=256)
+def _at(file: str, line: int) -> Made:
+    # One for all connections that a loop makes: each has it as long as it lives.
+    return Made(f"{file}:{line}")
 
 
 def _is_ours(frame: FrameType) -> bool:

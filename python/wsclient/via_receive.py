@@ -37,8 +37,12 @@ async def _bytes_through_receive(ws: _WebSocket, *, timeout: float | None = None
     return data
 
 
-async def _many_str_through_receive(ws: _WebSocket, *, timeout: float | None = None) -> list[str]:
+async def _many_through_receive(ws: _WebSocket, timeout: float | None = None) -> list[Message]:
     # Of what else is there, it cannot be known what that `receive` would make of it.
+    return [await ws.receive(timeout)]
+
+
+async def _many_str_through_receive(ws: _WebSocket, *, timeout: float | None = None) -> list[str]:
     return [await _data_through_receive(ws, MsgType.text, timeout)]
 
 
@@ -72,6 +76,7 @@ THROUGH_RECEIVE: dict[str, Callable[..., Any]] = {
     "receive_str": _str_through_receive,
     "receive_bytes": _bytes_through_receive,
     "receive_json": _json_through_receive,
+    "receive_many": _many_through_receive,
     "receive_many_str": _many_str_through_receive,
     "receive_many_bytes": _many_bytes_through_receive,
 }

@@ -245,8 +245,8 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
         """Close the connection: send a close frame, wait for the server's and for the end of TCP.
 
         Takes ``timeout`` seconds (of `ws_connect`) at most, whatever the server does; then, or if
-        it is cancelled, the connection is dropped. Messages that arrive meanwhile are discarded;
-        those that arrived before can still be received.
+        it is cancelled or interrupted, the connection is dropped. Messages that arrive meanwhile
+        are discarded; those that arrived before can still be received.
 
         Args:
             code: The close code to send (RFC 6455 §7.4).
@@ -267,8 +267,8 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
         self._check_thread("close")
         connection = self._connection
         first = connection.start_close(code, message)
-        self._stop_heartbeat()
         try:
+            self._stop_heartbeat()
             async with asyncio.timeout(self._close_timeout):
                 await _none_or(connection.wait_lost())
         except TimeoutError:
@@ -277,10 +277,20 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
             text = f"closing handshake not finished within {self._close_timeout} s"
             connection.abort(self._timeout_error(text) if unanswered else None)
             await _none_or(connection.wait_lost())
-        except asyncio.CancelledError:
-            connection.abort()
+        except BaseException:
+            self._drop()
             raise
         return first
+
+    def _drop(self) -> None:
+        """Drop the connection: whoever was to close it does not."""
+        # The garbage collector may end that, in any thread and after the loop.
+        if self._is_copy or self._loop.is_closed():
+            return
+        if self._at_home:
+            self._connection.abort()
+        else:
+            self._loop.call_soon_threadsafe(self._connection.abort)
 
     def _stop_heartbeat(self) -> None:
         if self._heartbeat is not None:

@@ -4,7 +4,7 @@ use std::collections::{TryReserveError, VecDeque};
 use std::time::{Duration, Instant};
 
 use super::histogram::Histogram;
-use crate::memory;
+use crate::memory::{self, Rare};
 
 /// Pings remembered at most that nobody awaits; an older one counts as unanswered.
 const REMEMBERED: usize = 16;
@@ -19,15 +19,17 @@ struct Ping {
 
 /// The pings under way, the last round trip, and how many took how long.
 #[derive(Debug, Default)]
-pub struct Pings {
-    sent: VecDeque<Ping>,
+pub struct Pings(Rare<Sent>);
+
+#[derive(Debug, Default)]
+struct Sent {
+    pings: VecDeque<Ping>,
     /// Of those that are awaited, round trips that nobody has been told. There is memory for those to
     /// come.
     answered: VecDeque<Duration>,
     /// The last round trip.
-    pub latency: Option<Duration>,
-    /// One at most, when there has been a round trip.
-    histogram: Vec<Histogram>,
+    latency: Option<Duration>,
+    histogram: Rare<Histogram>,
 }
 
 impl Pings {
@@ -42,31 +44,34 @@ impl Pings {
         awaited: bool,
     ) -> Result<(), TryReserveError> {
         let copy = memory::copied(payload)?;
-        self.sent.try_reserve(1)?;
-        let others = self.sent.iter().filter(|ping| ping.awaited == awaited).count();
+        let sent = self.0.wanted()?;
+        sent.pings.try_reserve(1)?;
+        let others = sent.pings.iter().filter(|ping| ping.awaited == awaited).count();
         if awaited {
-            self.answered.try_reserve(others + 1)?;
+            sent.answered.try_reserve(others + 1)?;
         } else if others == REMEMBERED {
-            let oldest = self.sent.iter().position(|ping| !ping.awaited);
-            oldest.and_then(|oldest| self.sent.remove(oldest));
+            let oldest = sent.pings.iter().position(|ping| !ping.awaited);
+            oldest.and_then(|oldest| sent.pings.remove(oldest));
         }
-        self.sent.push_back(Ping { payload: copy, sent: now, awaited });
+        sent.pings.push_back(Ping { payload: copy, sent: now, awaited });
         Ok(())
     }
 
     /// Whether somebody awaits the pong of a ping with this payload.
     #[must_use]
     pub fn is_awaited(&self, payload: &[u8]) -> bool {
-        self.sent.iter().any(|ping| ping.awaited && ping.payload == payload)
+        let mut sent = self.0.get().into_iter().flat_map(|sent| &sent.pings);
+        sent.any(|ping| ping.awaited && ping.payload == payload)
     }
 
     /// Forget the awaited ping with this payload, which was not sent. Returns how many awaited ones, whose
     /// round trips have not been told, were sent before it.
     pub fn forget(&mut self, payload: &[u8]) -> Option<usize> {
-        let place = self.sent.iter().position(|ping| ping.awaited && ping.payload == payload)?;
-        let before = self.sent.iter().take(place).filter(|ping| ping.awaited).count();
-        self.sent.remove(place);
-        Some(self.answered.len() + before)
+        let Sent { pings, answered, .. } = self.0.get_mut()?;
+        let place = pings.iter().position(|ping| ping.awaited && ping.payload == payload)?;
+        let before = pings.iter().take(place).filter(|ping| ping.awaited).count();
+        pings.remove(place);
+        Some(answered.len() + before)
     }
 
     /// §5.5.3: a pong carries its ping's payload, and may stand for earlier pings too. One that
@@ -74,29 +79,37 @@ impl Pings {
     ///
     /// Returns whether somebody is to be told.
     pub fn answered(&mut self, payload: &[u8], now: impl FnOnce() -> Instant) -> bool {
-        let Some(index) = self.sent.iter().position(|ping| ping.payload == payload) else {
+        let Some(sent) = self.0.get_mut() else {
+            return false;
+        };
+        let Some(index) = sent.pings.iter().position(|ping| ping.payload == payload) else {
             return false;
         };
         let now = now();
-        let latency = now.saturating_duration_since(self.sent[index].sent);
-        self.latency = Some(latency);
-        if self.histogram.is_empty() && self.histogram.try_reserve_exact(1).is_ok() {
-            self.histogram.push(Histogram::default());
-        }
+        let latency = now.saturating_duration_since(sent.pings[index].sent);
+        sent.latency = Some(latency);
         // Without memory, it does not count.
-        self.histogram.iter_mut().for_each(|histogram| histogram.count(latency));
-        let answered = self.sent.drain(..=index).filter(|ping| ping.awaited);
-        self.answered.extend(answered.map(|ping| now.saturating_duration_since(ping.sent)));
-        !self.answered.is_empty()
+        if let Ok(histogram) = sent.histogram.wanted() {
+            histogram.count(latency);
+        }
+        let answered = sent.pings.drain(..=index).filter(|ping| ping.awaited);
+        sent.answered.extend(answered.map(|ping| now.saturating_duration_since(ping.sent)));
+        !sent.answered.is_empty()
     }
 
     /// The round trip of the oldest awaited ping that was answered; it is told now.
     pub fn take_answered(&mut self) -> Option<Duration> {
-        self.answered.pop_front()
+        self.0.get_mut()?.answered.pop_front()
+    }
+
+    /// The last round trip.
+    #[must_use]
+    pub fn latency(&self) -> Option<Duration> {
+        self.0.get()?.latency
     }
 
     /// How many round trips took how long; see [`Histogram::ranges`].
     pub fn ranges(&self) -> impl Iterator<Item = (f64, u64)> {
-        self.histogram.iter().flat_map(Histogram::ranges)
+        self.0.get().and_then(|sent| sent.histogram.get()).into_iter().flat_map(Histogram::ranges)
     }
 }

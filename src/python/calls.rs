@@ -10,7 +10,8 @@ use super::event_loop::state::{Protocol, Receive, Sending, Wanted};
 use super::event_loop::thread::{self, Home, Place};
 use super::event_loop::unawaited::send_method;
 use super::event_loop::{batch, send};
-use super::values::{outgoing, payload};
+use super::values::outgoing::Messages;
+use super::values::payload;
 use crate::registry::Opcode;
 
 /// What a WebSocket knows of its connection without looking into it.
@@ -105,7 +106,7 @@ impl Handle {
         if self.defers {
             return Sent::deferred_batch(owner, &self.connection, messages);
         }
-        let messages = outgoing::all(messages)?;
+        let messages = Messages::of(messages)?;
         let connection = self.connection.bind(owner.py());
         // Asked after whatever the iterable has done.
         match self.home.place(owner.py())? {

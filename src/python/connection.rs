@@ -136,7 +136,7 @@ impl ConnectionBase {
     #[getter]
     fn _latency(&self, py: Python<'_>) -> f64 {
         let connection = self.0.connection.bind(py).borrow();
-        connection.endpoint.pings().latency.map_or(0.0, |latency| latency.as_secs_f64())
+        connection.endpoint.pings().latency().map_or(0.0, |latency| latency.as_secs_f64())
     }
 
     /// The asyncio protocol below.

@@ -43,6 +43,10 @@ impl WebSocketBase {
 
     /// Wait for a message and return all that have arrived, in order.
     ///
+    /// In a subclass that overrides `receive`, this and the batches below return what one call of that
+    /// does; `super().receive_many()` does not call it, and nor do `receive_nowait` and
+    /// `receive_streaming`.
+    ///
     /// Args:
     ///     timeout: Seconds to wait, infinity for no limit; `receive_timeout` of the connection if
     ///         `None`.

@@ -122,7 +122,7 @@ impl WebSocketBase {
     /// Mirrors `websockets.asyncio.client.ClientConnection.latency`.
     #[getter]
     fn latency(&self, py: Python<'_>) -> PyResult<Option<f64>> {
-        Ok(self.look(py)?.endpoint.pings().latency.map(|latency| latency.as_secs_f64()))
+        Ok(self.look(py)?.endpoint.pings().latency().map(|latency| latency.as_secs_f64()))
     }
 
     /// How many pings have been answered within how many seconds: upper bounds, each a fifth above
@@ -155,7 +155,7 @@ impl WebSocketBase {
             let connection = self.look(py)?;
             match &connection.transport.object {
                 Some(transport) if !connection.is_lost() => {
-                    let to_come = connection.transport.to_come(py);
+                    let to_come = connection.transport.to_come();
                     (transport.clone_ref(py), connection.endpoint.held_back() + to_come)
                 }
                 _ => return Ok(0),

@@ -61,13 +61,14 @@ async def test_batches_go_through_an_overridden_receive(scripted):
             return msg._replace(data=msg.data * 2)
 
     async def script(wire):
-        await wire.send(A, B, X)
+        await wire.send(A, A, B, X)
         await wire.end()
 
     url = await scripted(script)
     with wsclient.aiohttp.install():
         async with aiohttp.ClientSession(ws_response_class=Through) as session:
             ws = await session.ws_connect(url)
+            assert [msg.data for msg in await ws.receive_many()] == ["aa"]
             assert await ws.receive_many_str() == ["aa"]
             with pytest.raises(MISTAKEN, match=r"^received a text message, expected a binary"):
                 await ws.receive_many_bytes()

@@ -1,6 +1,8 @@
 """The closing handshake (RFC 6455 §7), from either side, with servers good and bad."""
 
 import asyncio
+import contextlib
+import threading
 
 import pytest
 from tests.conftest import BINARY, CLOSE, PING, TEXT, frame
@@ -291,6 +293,39 @@ async def test_a_cancelled_close_drops_the_connection(scripted):
         close.cancel()
         with pytest.raises(asyncio.CancelledError):
             await close
+        assert await wire.receive() is None
+        await gone(ws)
+        assert await ws.close() is False
+        assert await ws.receive() == (MsgType.closed, 1006, "")
+
+
+def thrown(interrupt):
+    return lambda close: close.throw(interrupt)
+
+
+def drop_in_a_thread(close):
+    thread = threading.Thread(target=close.close)
+    thread.start()
+    thread.join()
+
+
+INTERRUPTS = {
+    "KeyboardInterrupt": thrown(KeyboardInterrupt),
+    "SystemExit": thrown(SystemExit),
+    "dropped": lambda close: close.close(),
+    "dropped in a thread": drop_in_a_thread,
+}
+
+
+@pytest.mark.parametrize("interrupt", INTERRUPTS.values(), ids=INTERRUPTS)
+async def test_an_interrupted_close_drops_the_connection(scripted, interrupt):
+    """As a cancelled one does: nobody would see to it that the end comes."""
+    async with linked(scripted) as (ws, wire):
+        close = ws.close()
+        close.send(None)
+        assert (await wire.receive()).opcode == CLOSE
+        with contextlib.suppress(KeyboardInterrupt, SystemExit):
+            interrupt(close)
         assert await wire.receive() is None
         await gone(ws)
         assert await ws.close() is False

@@ -1,9 +1,11 @@
 """What an awaitable returns, to whoever resumes it and looks at the `StopIteration`."""
 
+import asyncio
 import copy
 import gc
 import pickle
 import sys
+import sysconfig
 import threading
 import traceback
 import weakref
@@ -12,6 +14,7 @@ import pytest
 from tests.conftest import TEXT, frame
 
 from wsclient import Message, MsgType
+from wsclient._core import Protocol, WebSocketBase
 
 from .linked import deliver, linked
 
@@ -45,6 +48,30 @@ async def test_what_a_message_is_returned_in(scripted):
         assert not completion.__suppress_context__
         assert not hasattr(completion, "__notes__")
         assert vars(completion) == {}
+
+
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="Python makes each there"
+)
+async def test_what_there_is_no_memory_for_is_not_lost():
+    memory = pytest.importorskip("_testcapi")
+    ws = WebSocketBase(Protocol(asyncio.get_running_loop(), resume_reading=print))
+    kept, failures = [], 0
+    for place in range(20):
+        ws._connection.feed(frame(TEXT, b"a") + frame(TEXT, b"b"))
+        # Who keeps one leaves no memory for the next.
+        kept.append(returned_by(ws.receive()))
+        receive, message = ws.receive(), None
+        memory.set_nomemory(place)
+        try:  # noqa: SIM105 - nothing that takes memory
+            message = await receive
+        except MemoryError:
+            pass
+        memory.remove_mem_hooks()
+        failures += message is None
+        assert (message or ws.receive_nowait()).data == "b"
+    # Before, the value is returned as it is.
+    assert failures > 0 or sys.version_info < (3, 12)
 
 
 async def test_none_is_returned_in_a_bare_one(scripted):

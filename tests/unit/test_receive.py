@@ -2,6 +2,7 @@
 
 import asyncio
 import sys
+import sysconfig
 import types
 from collections.abc import Coroutine
 from typing import NamedTuple
@@ -333,7 +334,9 @@ async def test_receive_many(scripted):
         assert [msg.data for msg in await ws.receive_many()] == ["b", "c"]
 
 
-@pytest.mark.skipif(sys.version_info >= (3, 12), reason="an await completes in an exception there")
+@pytest.mark.skipif(
+    bool(sysconfig.get_config_var("Py_GIL_DISABLED")), reason="Python makes what it completes in"
+)
 @pytest.mark.parametrize("name", ["receive_many", "receive_many_str"])
 async def test_of_a_batch_what_there_is_no_memory_for_waits(name):
     memory = pytest.importorskip("_testcapi")

@@ -139,6 +139,28 @@ async def test_exceptions_that_are_replaced(scripted):
         assert not poker.errors
 
 
+@pytest.mark.parametrize("corked", [False, True])
+async def test_a_batch_that_is_sent_inside_another(scripted, corked):
+    """As by a signal's handler, in what the core calls before it writes."""
+    async with linked(scripted) as (ws, wire):
+        inside = ["get_write_buffer_size", "call_soon"]
+
+        def handler(code, event, _):
+            if event == "call" and code.f_code.co_name in inside:
+                inside.clear()
+                ws.send_many(["c", "d"])
+
+        with ws.cork() if corked else contextlib.nullcontext():
+            sys.setprofile(handler)
+            try:
+                ws.send_many(["a", "b"])
+            finally:
+                sys.setprofile(None)
+        received = [(await wire.receive()).payload for _ in range(4)]
+        assert received == [b"a", b"b", b"c", b"d"]
+        assert ws.buffered_amount == 0
+
+
 async def deliver_end(ws):
     while not ws._connection.lost:  # noqa: ASYNC110 - it has no event here
         await asyncio.sleep(0)

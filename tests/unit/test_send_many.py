@@ -18,7 +18,7 @@ from wsclient.framing import encode_close
 
 from .linked import deliver, gone, linked, shake_hands
 from .segments import needs_segments, segments
-from .test_backpressure import MiB, fill, until, waits
+from .test_backpressure import MiB, fill, stalled, until, waits
 
 
 async def frames_of(wire, count):
@@ -296,6 +296,35 @@ async def test_it_waits_for_the_end_of_a_message_in_fragments(scripted):
         assert received == [b"b", b"", b"c", b"d"]
         await task
         await sent
+
+
+@pytest.mark.parametrize("compress", [0, 15])
+async def test_the_buffered_amount_is_exact(scripted, compress):
+    async with linked(scripted, compress=compress) as (ws, wire):
+        count = await fill(ws)
+        amount = ws.buffered_amount
+        messages = numbered(20_000)
+        task = await waits(ws.send_many(messages))
+        ws.send_str("\u00e9" * 10)
+        with ws.cork():
+            ws.send_bytes(bytearray(7))
+        taken_back = await waits(ws.send_many(["abc", b"de", bytearray(5), "f" * 100_000]))
+        ws.send_many(["last"])
+        size = sum(map(len, messages))
+        assert ws.buffered_amount == amount + size + 20 + 7 + 100_010 + 4
+        taken_back.cancel()
+        await asyncio.wait([taken_back])
+        assert ws.buffered_amount == amount + size + 20 + 7 + 4
+        # Some leave, and then the server reads no more.
+        await frames_of(wire, count + 5_000)
+        await stalled(lambda: ws.buffered_amount)
+        amount, sent = ws.buffered_amount, ws.stats.messages_sent - count
+        assert 5_000 <= sent < 20_000
+        task.cancel()
+        await asyncio.wait([task])
+        assert ws.buffered_amount == amount - sum(map(len, messages[sent:]))
+        await frames_of(wire, sent - 5_000 + 3)
+        await until(lambda: ws.buffered_amount == 0)
 
 
 async def test_a_cancelled_await_takes_back_what_is_not_written(scripted):

@@ -80,6 +80,30 @@ async def test_the_keepalive_finds_a_server_dead_that_does_not_read(scripted):
     over.set()
 
 
+async def test_a_message_whose_sending_is_interrupted(scripted):
+    frames = []
+
+    async def script(wire):
+        while (received := await wire.receive()) is not None:
+            frames.append((received.opcode, received.fin, received.payload[:2]))
+            if received.opcode == CLOSE:
+                return
+
+    async def fragments():
+        yield "on"
+        await asyncio.Event().wait()
+
+    url = await scripted(script)
+    ws = await wsclient.websockets.connect(url, ping_interval=None)
+    sending = ws.send(fragments())
+    sending.send(None)
+    with pytest.raises(KeyboardInterrupt):
+        sending.throw(KeyboardInterrupt)
+    async with asyncio.timeout(30):
+        await ws.wait_closed()
+    assert frames == [(TEXT, False, b"on"), (CLOSE, True, b"\x03\xf3")]
+
+
 async def test_the_rest_of_a_message_that_is_left(scripted):
     async def script(wire):
         await wire.send(frame(TEXT, b"1", fin=False))

@@ -208,8 +208,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):
             # In the first, the reader runs; what that made possible follows in the second.
             await asyncio.sleep(0)
             await asyncio.sleep(0)
-        except asyncio.CancelledError:
-            self._connection.abort()
+        except BaseException:
+            self._drop()
             raise
         finally:
             self._yielding = False

@@ -23,7 +23,7 @@ from http import HTTPStatus
 from typing import TYPE_CHECKING, NoReturn
 
 import h11
-from multidict import CIMultiDict, CIMultiDictProxy
+from multidict import CIMultiDict, CIMultiDictProxy, istr
 
 from wsclient._core import parse_switching_head
 from wsclient.exceptions import ServerDisconnectedError, WSServerHandshakeError
@@ -65,6 +65,16 @@ _GUID = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"  # RFC 6455 §1.3
 # 101 ends HTTP, all other 1xx announce another answer (RFC 9110 §15.2).
 _FINAL = frozenset({HTTPStatus.SWITCHING_PROTOCOLS, *range(200, 1000)})
 _REDIRECTS = frozenset({301, 302, 303, 307, 308})  # RFC 9110 §15.4
+# What nearly every answer has, and its `HandshakeResponse` keeps: once for all of them.
+_NAMES = {
+    spelt: istr(spelt)
+    for name in (
+        "Connection", "Date", "Sec-WebSocket-Accept", "Sec-WebSocket-Extensions",
+        "Sec-WebSocket-Protocol", "Server", "Upgrade",
+    )
+    for spelt in (name, name.lower())
+}  # fmt: skip
+_WORDS = {word: word for word in ("websocket", "Upgrade", "upgrade", "Switching Protocols")}
 _USE_TLS = "wss:// is right, not ws://"
 # nginx, Go and Apache.
 _WANTS_TLS = re.compile(
@@ -254,10 +264,11 @@ class Handshake:
     def _head(
         self, status: int, reason: str, fields: list[tuple[str, str]], version: str
     ) -> HandshakeResponse:
+        shared = [(_NAMES.get(name, name), _WORDS.get(value, value)) for name, value in fields]
         return HandshakeResponse(
             status=status,
-            reason=reason,
-            headers=CIMultiDictProxy(CIMultiDict(fields)),
+            reason=_WORDS.get(reason, reason),
+            headers=CIMultiDictProxy(CIMultiDict(shared)),
             http_version=version,
             url=self.url,
         )

@@ -59,6 +59,8 @@ class Limits:
         ValueError: A limit is negative.
     """
 
+    __slots__ = ("_all", "_limit", "_limit_per_host", "_per_host", "count")
+
     def __init__(self, limit: int, limit_per_host: int) -> None:
         for name, value in (("limit", limit), ("limit_per_host", limit_per_host)):
             read_count(name, value, expected="int, of which 0 is no limit")
@@ -67,7 +69,9 @@ class Limits:
         self._limit_per_host = limit_per_host
         self._all = asyncio.Semaphore(limit) if limit else None
         # A semaphore lives while a connection holds it or waits for it.
-        self._per_host: WeakValueDictionary[Hashable, asyncio.Semaphore] = WeakValueDictionary()
+        self._per_host: WeakValueDictionary[Hashable, asyncio.Semaphore] | None = (
+            WeakValueDictionary() if limit_per_host else None
+        )
 
     @property
     def limited(self) -> bool:
@@ -83,7 +87,7 @@ class Limits:
         slot = Slot(self)
         self.count += 1
         try:
-            if self._limit_per_host:
+            if self._per_host is not None:
                 fresh = asyncio.Semaphore(self._limit_per_host)
                 await slot.take_from(self._per_host.setdefault(endpoint, fresh))
             if self._all is not None:

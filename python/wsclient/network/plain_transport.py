@@ -105,6 +105,11 @@ class PlainTransport(Watcher, asyncio.Transport):
         except OSError:
             return default
 
+    @property
+    def sock(self) -> socket.socket:
+        """The socket itself, not what `get_extra_info` shows of it."""
+        return self._sock
+
     def set_protocol(self, protocol: asyncio.BaseProtocol) -> None:
         """Tell another protocol from now on."""
         self._protocol = protocol

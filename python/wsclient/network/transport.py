@@ -20,7 +20,6 @@ from .tls import Fingerprint
 
 if TYPE_CHECKING:
     import socket
-    from asyncio.trsock import TransportSocket
     from collections.abc import Awaitable, Callable
     from ssl import SSLContext
 
@@ -126,7 +125,7 @@ class ConnectorProtocol(asyncio.Protocol):
             self.transport.abort()
 
 
-def plain_socket(transport: asyncio.Transport) -> TransportSocket | None:
+def plain_socket(transport: asyncio.Transport) -> socket.socket | None:
     """Tell which socket may be used past its transport, while that has nothing queued.
 
     Args:
@@ -136,10 +135,7 @@ def plain_socket(transport: asyncio.Transport) -> TransportSocket | None:
         The socket, or None: with TLS, or if it is not known whether the transport holds data
         back or closes the socket before it tells its protocol.
     """
-    if not isinstance(transport, PlainTransport):
-        return None
-    sock: TransportSocket = transport.get_extra_info("socket")
-    return sock
+    return transport.sock if isinstance(transport, PlainTransport) else None
 
 
 async def start_tls(

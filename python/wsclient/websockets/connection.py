@@ -347,8 +347,9 @@ class ClientConnection(ConnectionBase, Theirs):
     async def _send_as(self, message: Any, text: bool | None) -> None:
         try:
             await Theirs.send(self, message, text=text)
-        except asyncio.CancelledError:
-            cast("ServedProtocol", self.protocol).break_off()
+        except BaseException as error:
+            if not isinstance(error, Exception):  # Those they see to.
+                cast("ServedProtocol", self.protocol).break_off()
             raise
 
 

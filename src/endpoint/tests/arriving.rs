@@ -268,12 +268,12 @@ fn a_pong_answers_its_ping() {
     make.now = Some(start + Duration::from_millis(100));
     // The first is remembered no more.
     endpoint.read(&said(Opcode::Pong, &[0]), &mut make);
-    assert_eq!(endpoint.pings().latency, None);
+    assert_eq!(endpoint.pings().latency(), None);
     endpoint.read(&said(Opcode::Pong, &[5]), &mut make);
     endpoint.read(&said(Opcode::Pong, &[3]), &mut make);
     make.now = Some(start + Duration::from_millis(300));
     endpoint.read(&said(Opcode::Pong, &[16]), &mut make);
-    assert_eq!(endpoint.pings().latency, Some(Duration::from_millis(300)));
+    assert_eq!(endpoint.pings().latency(), Some(Duration::from_millis(300)));
     let ranges: Vec<(f64, u64)> = endpoint.pings().ranges().collect();
     assert_eq!(ranges, [(0.114_688, 1), (0.327_68, 1)]);
     assert_eq!(kinds(&mut endpoint), []);
@@ -309,7 +309,7 @@ fn awaited_pings_are_told_of_their_pongs() {
     assert_eq!(endpoint.forget_ping(&[3]), None);
     endpoint.read(&said(Opcode::Pong, &[4]), &mut make);
     assert_eq!(round_trips(&mut endpoint), [100, 99, 96]);
-    assert_eq!(endpoint.pings().latency, Some(Duration::from_millis(96)));
+    assert_eq!(endpoint.pings().latency(), Some(Duration::from_millis(96)));
     // Of those that nobody awaits, the oldest is forgotten for the seventeenth.
     for number in 30..47 {
         endpoint.pinging(&[number], start, false).unwrap();

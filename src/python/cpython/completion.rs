@@ -12,10 +12,20 @@ use pyo3::prelude::*;
 #[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
 pub use recycled::install;
 #[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+pub use recycled::prepare;
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
 use recycled::raise;
 
 #[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
 use raise_plain as raise;
+
+/// Elsewhere, see to it that [`set`] finds memory: here nothing can be kept for it.
+#[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
+#[inline]
+#[expect(clippy::unnecessary_wraps, reason = "elsewhere it may fail")]
+pub fn prepare(_py: Python<'_>) -> PyResult<()> {
+    Ok(())
+}
 
 /// Let the exception, or for `None` no exception, that returns this value be the one that is raised.
 #[inline]
@@ -73,12 +83,18 @@ mod recycled {
     /// holds; it is not tracked either.
     struct Parked(UnsafeCell<*mut Raised>);
 
-    // SAFETY: only `replace` goes in, which holds the GIL and lets nobody else run meanwhile.
+    // SAFETY: only its methods go in, which hold the GIL and let nobody else run meanwhile.
     unsafe impl Sync for Parked {}
 
     static PARKED: Parked = Parked(UnsafeCell::new(ptr::null_mut()));
 
     impl Parked {
+        #[inline]
+        fn is_empty(&self, _gil: Python<'_>) -> bool {
+            // SAFETY: likewise.
+            unsafe { (*self.0.get()).is_null() }
+        }
+
         #[inline]
         fn replace(&self, _gil: Python<'_>, object: *mut Raised) -> *mut Raised {
             // SAFETY: see `Parked`.
@@ -120,6 +136,23 @@ mod recycled {
         // Where `pickle` looks for it.
         module.setattr("StopIteration", &class)?;
         CLASS.store(class.into_ptr().cast(), Ordering::Relaxed);
+        Ok(())
+    }
+
+    /// Have something parked, so that [`raise`] needs no memory: without that, the value would be lost.
+    #[inline]
+    pub fn prepare(py: Python<'_>) -> PyResult<()> {
+        if PARKED.is_empty(py) { park_blank(py) } else { Ok(()) }
+    }
+
+    #[cold]
+    fn park_blank(py: Python<'_>) -> PyResult<()> {
+        let class = CLASS.load(Ordering::Relaxed);
+        if !class.is_null() {
+            // SAFETY: the class is that of `install`. The instance is nobody else's, and is parked when it
+            // is dropped.
+            unsafe { ffi::Py_DECREF(blank(py, class)?.cast()) };
+        }
         Ok(())
     }
 

@@ -8,7 +8,8 @@ use pyo3::{PyTraverseError, PyVisit};
 
 use super::piece::{self, Piece};
 use crate::frame::MAX_HEADER;
-use crate::python::values::outgoing::Outgoing;
+use crate::memory::Rare;
+use crate::python::values::outgoing::{Messages, Outgoing};
 
 /// Messages of a piece, at most: they are kept until it is written.
 const MOST: usize = 1024;
@@ -22,9 +23,17 @@ pub struct Backlog {
     pub piece: Piece,
     /// Whether the event loop is to write them in its next turn.
     pub arranged: bool,
-    /// Messages of `send_many()` that there is no room for yet, and what was sent after them. While any
-    /// wait, writing is paused, or they are being written.
+    queue: Rare<Queue>,
+}
+
+/// What there is no room for yet.
+#[derive(Default)]
+struct Queue {
+    /// Messages of `send_many()`, and what was sent after them. While any wait, writing is paused, or they
+    /// are being written.
     waiting: VecDeque<Outgoing>,
+    /// Bytes of their payloads.
+    size: usize,
     /// The calls that they are from, each with its number and how many they are.
     calls: VecDeque<(u64, usize)>,
     /// The number of the last call.
@@ -45,44 +54,44 @@ impl Backlog {
     /// Whether whatever is sent can be written at once.
     #[inline]
     pub fn is_idle(&self) -> bool {
-        self.corks == 0 && self.piece.is_empty() && self.waiting.is_empty()
+        self.corks == 0 && self.piece.is_empty() && !self.is_waiting()
     }
 
+    #[inline]
     pub fn is_waiting(&self) -> bool {
-        !self.waiting.is_empty()
+        self.queue.get().is_some_and(|queue| !queue.waiting.is_empty())
     }
 
     /// Bytes of all that is here.
-    pub fn size(&self, py: Python<'_>) -> usize {
-        self.piece.as_slice().len()
-            + self.waiting.iter().map(|message| message.len(py)).sum::<usize>()
+    pub fn size(&self) -> usize {
+        self.piece.as_slice().len() + self.queue.get().map_or(0, |queue| queue.size)
     }
 
     /// Let a call's messages wait behind all others, or leave them where they are; returns its number.
     ///
     /// # Errors
     /// There is no memory for that.
-    pub fn wait(&mut self, messages: &mut Vec<Outgoing>) -> Result<u64, TryReserveError> {
-        self.calls.try_reserve(1)?;
-        let count = messages.len();
-        if self.waiting.is_empty() {
-            self.waiting = mem::take(messages).into();
+    pub fn wait(&mut self, messages: &mut Messages) -> Result<u64, TryReserveError> {
+        let queue = self.queue.wanted()?;
+        queue.calls.try_reserve(1)?;
+        let (count, size) = (messages.all.len(), messages.size);
+        if queue.waiting.is_empty() {
+            queue.waiting = mem::take(&mut messages.all).into();
         } else {
-            self.waiting.try_reserve(count)?;
-            self.waiting.extend(messages.drain(..));
+            queue.waiting.try_reserve(count)?;
+            queue.waiting.extend(messages.all.drain(..));
         }
-        self.last += 1;
-        self.calls.push_back((self.last, count));
-        Ok(self.last)
+        Ok(queue.call(count, size))
     }
 
     /// The same for a call with one message, which is a copy.
-    pub fn push(&mut self, message: Outgoing) -> Result<(), TryReserveError> {
-        self.calls.try_reserve(1)?;
-        self.waiting.try_reserve(1)?;
-        self.last += 1;
-        self.calls.push_back((self.last, 1));
-        self.waiting.push_back(message);
+    pub fn push(&mut self, py: Python<'_>, message: Outgoing) -> Result<(), TryReserveError> {
+        let queue = self.queue.wanted()?;
+        queue.calls.try_reserve(1)?;
+        queue.waiting.try_reserve(1)?;
+        let size = message.len(py);
+        queue.waiting.push_back(message);
+        queue.call(1, size);
         Ok(())
     }
 
@@ -90,7 +99,8 @@ impl Backlog {
     pub fn next(&self, py: Python<'_>) -> Next {
         let mut next = Next { count: 0, size: 0 };
         let free = piece::SIZE.saturating_sub(self.piece.as_slice().len());
-        for message in self.waiting.iter().take(MOST) {
+        let waiting = self.queue.get().into_iter().flat_map(|queue| &queue.waiting);
+        for message in waiting.take(MOST) {
             let size = next.size + message.len(py) + MAX_HEADER;
             if size > free {
                 break;
@@ -102,51 +112,61 @@ impl Backlog {
 
     /// The messages that wait, to be put back.
     pub fn lend(&mut self) -> VecDeque<Outgoing> {
-        mem::take(&mut self.waiting)
+        self.queue.get_mut().map(|queue| mem::take(&mut queue.waiting)).unwrap_or_default()
     }
 
-    /// Put them back, but for the first `count`, which go to `taken`, where there is room for them.
+    /// Put them back, but for the first `count`, with payloads of `size` bytes, which go to `taken`, where
+    /// there is room for them.
     pub fn put_back(
         &mut self,
         mut waiting: VecDeque<Outgoing>,
         count: usize,
+        size: usize,
         taken: &mut VecDeque<Outgoing>,
     ) {
+        let Some(queue) = self.queue.get_mut() else {
+            return;
+        };
         if count == waiting.len() {
             mem::swap(taken, &mut waiting);
         } else {
             taken.extend(waiting.drain(..count));
         }
-        self.waiting = waiting;
+        queue.waiting = waiting;
+        queue.size -= size;
         let mut left = count;
-        while let Some((_, messages)) = self.calls.front_mut() {
+        while let Some((_, messages)) = queue.calls.front_mut() {
             let sent = left.min(*messages);
             (*messages, left) = (*messages - sent, left - sent);
             if *messages > 0 {
                 break;
             }
-            self.calls.pop_front();
+            queue.calls.pop_front();
         }
     }
 
     /// The number of the last call, if any of its messages wait.
     pub fn last(&self) -> Option<u64> {
-        self.calls.back().map(|(call, _)| *call)
+        self.queue.get()?.calls.back().map(|(call, _)| *call)
     }
 
     /// A call takes back what waits of its messages; they are to be dropped when the connection is not
     /// borrowed.
-    pub fn take_back(&mut self, call: u64) -> impl Sized + use<> {
+    pub fn take_back(&mut self, py: Python<'_>, call: u64) -> impl Sized + use<> {
         let mut taken = Vec::new();
-        let Some(place) = self.calls.iter().position(|(of, _)| *of == call) else {
+        let Some(queue) = self.queue.get_mut() else {
             return taken;
         };
-        let start = self.calls.iter().take(place).map(|(_, messages)| messages).sum::<usize>();
-        let count = self.calls[place].1;
+        let Some(place) = queue.calls.iter().position(|(of, _)| *of == call) else {
+            return taken;
+        };
+        let start = queue.calls.iter().take(place).map(|(_, messages)| messages).sum::<usize>();
+        let count = queue.calls[place].1;
         // Without memory they are sent after all.
         if taken.try_reserve_exact(count).is_ok() {
-            taken.extend(self.waiting.drain(start..start + count));
-            self.calls.remove(place);
+            taken.extend(queue.waiting.drain(start..start + count));
+            queue.size -= taken.iter().map(|message: &Outgoing| message.len(py)).sum::<usize>();
+            queue.calls.remove(place);
         }
         taken
     }
@@ -158,17 +178,32 @@ impl Backlog {
 
     /// Nothing that waits will be; likewise.
     pub fn lose_waiting(&mut self) -> impl Sized + use<> {
-        self.lost = self.lost.or(self.calls.front().map(|(call, _)| *call));
-        self.calls.clear();
-        mem::take(&mut self.waiting)
+        let Some(queue) = self.queue.get_mut() else {
+            return VecDeque::new();
+        };
+        queue.lost = queue.lost.or(queue.calls.front().map(|(call, _)| *call));
+        queue.calls.clear();
+        queue.size = 0;
+        mem::take(&mut queue.waiting)
     }
 
     /// Whether messages of this call were lost.
     pub fn has_lost(&self, call: u64) -> bool {
-        self.lost.is_some_and(|first| first <= call)
+        self.queue.get().and_then(|queue| queue.lost).is_some_and(|first| first <= call)
     }
 
     pub fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
-        self.waiting.iter().try_for_each(|message| message.traverse(visit))
+        let mut waiting = self.queue.get().into_iter().flat_map(|queue| &queue.waiting);
+        waiting.try_for_each(|message| message.traverse(visit))
+    }
+}
+
+impl Queue {
+    /// So many messages with payloads of that size are from a new call, which has this number.
+    fn call(&mut self, count: usize, size: usize) -> u64 {
+        self.size += size;
+        self.last += 1;
+        self.calls.push_back((self.last, count));
+        self.last
     }
 }

@@ -8,7 +8,7 @@ use super::send::{self, Refusal};
 use super::state::Protocol;
 use super::{failure, output};
 use crate::python::cpython::memory;
-use crate::python::values::outgoing::Outgoing;
+use crate::python::values::outgoing::Messages;
 use crate::registry::Opcode;
 
 /// What is sent, as errors say it.
@@ -18,12 +18,12 @@ const MESSAGES: &str = "messages";
 ///
 /// # Errors
 /// The connection is not open, or a message cannot be sent; those after it are not sent, either.
-pub fn send_many(slf: &Bound<'_, Protocol>, mut messages: Vec<Outgoing>) -> PyResult<Option<u64>> {
+pub fn send_many(slf: &Bound<'_, Protocol>, mut messages: Messages) -> PyResult<Option<u64>> {
     let py = slf.py();
     if !slf.borrow().endpoint.is_open() {
         return Err(failure::not_open(slf, MESSAGES));
     }
-    if messages.is_empty() {
+    if messages.all.is_empty() {
         return Ok(None);
     }
     let waits = slf.borrow_mut().transport.backlog.wait(&mut messages);
@@ -66,6 +66,10 @@ fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
     if !slf.borrow().endpoint.is_open() {
         return Ok(false);
     }
+    // What ran meanwhile may have written all of it.
+    if !slf.borrow().transport.backlog.is_waiting() {
+        return Ok(true);
+    }
     // From here on no Python code runs before the piece is written, but what is sent is dropped later.
     let mut sent = VecDeque::new();
     let (built, is_large, stays) = {
@@ -76,12 +80,13 @@ fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
             .and_then(|()| me.transport.backlog.piece.reserve(next.size))
             .map_err(|_| memory::exhausted(py))?;
         let waiting = me.transport.backlog.lend();
-        let mut count = 0;
+        let (mut count, mut size) = (0, 0);
         let mut built = Ok(());
         while count < next.count && built.is_ok() {
             let message = &waiting[count];
             built = message.payload(py).map_or(Err((Opcode::Text, Refusal::NoMemory)), |payload| {
                 let opcode = message.opcode();
+                size += payload.len();
                 let gathered = send::gather(me, py, opcode, payload, message.compress());
                 gathered.map_err(|refusal| (opcode, refusal))
             });
@@ -89,7 +94,10 @@ fn write_piece(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
         }
         // A large one comes alone.
         let is_large = next.count == 0 && me.transport.backlog.piece.is_empty();
-        me.transport.backlog.put_back(waiting, count + usize::from(is_large), &mut sent);
+        if is_large {
+            (count, size) = (1, waiting[0].len(py));
+        }
+        me.transport.backlog.put_back(waiting, count, size, &mut sent);
         let backlog = &me.transport.backlog;
         (built, is_large, backlog.corks > 0 && !backlog.is_waiting())
     };
@@ -128,7 +136,7 @@ fn go_on_or_lose(slf: &Bound<'_, Protocol>, at_once: bool) -> PyResult<()> {
 
 /// What waits of a call's messages is not to be sent.
 pub fn take_back(slf: &Bound<'_, Protocol>, call: u64) {
-    let taken = slf.borrow_mut().transport.backlog.take_back(call);
+    let taken = slf.borrow_mut().transport.backlog.take_back(slf.py(), call);
     drop(taken);
 }
 

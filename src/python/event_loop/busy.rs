@@ -23,7 +23,9 @@ use crate::python::socket::poll::becomes_readable;
 pub fn poll(slf: &Bound<'_, Protocol>, timeout: Option<f64>) -> PyResult<()> {
     output::flush(slf)?;
     let now = Instant::now();
-    let mut deadline = slf.borrow_mut().busy.deadline(now);
+    let Some(mut deadline) = slf.borrow_mut().busy.as_mut().map(|busy| busy.deadline(now)) else {
+        return Ok(());
+    };
     let timeout = timeout.and_then(|seconds| Duration::try_from_secs_f64(seconds).ok());
     if let Some(end) = timeout.and_then(|timeout| now.checked_add(timeout)) {
         deadline = deadline.min(end);

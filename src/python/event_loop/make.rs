@@ -20,7 +20,8 @@ pub struct Maker {
     /// Text as `str`, else as `bytes`.
     pub decode_text: bool,
     pub dialect: Option<Py<Dialect>>,
-    pub reads: Reads,
+    /// If somebody watches.
+    pub reads: Option<Box<Reads>>,
     /// A large message that is arriving.
     pub gathering: Option<Gathering>,
     /// Where all that comes and goes is recorded.
@@ -37,13 +38,26 @@ impl Maker {
     pub fn attached<'a, 'py>(&'a mut self, py: Python<'py>) -> Making<'a, 'py> {
         Making { py, maker: self }
     }
+
+    /// When it was read, which is watched from now on.
+    pub fn watch(&mut self) -> &mut Reads {
+        self.reads.get_or_insert_with(|| Box::new(Reads::new()))
+    }
+
+    /// Bytes were read, or time in which this side did not want to read is over.
+    #[inline]
+    pub fn note_read(&mut self, py: Python<'_>) {
+        if let Some(reads) = &mut self.reads {
+            reads.note(py);
+        }
+    }
 }
 
 impl Making<'_, '_> {
     /// What the peer's application has sent, with the time if that is wanted.
     #[inline]
     fn timed(&self, data: Py<PyAny>) -> Content {
-        let at = self.maker.reads.at.as_ref();
+        let at = self.maker.reads.as_ref().and_then(|reads| reads.at.as_ref());
         Content { data, extra: at.map(|at| at.clone_ref(self.py)) }
     }
 
@@ -51,7 +65,7 @@ impl Making<'_, '_> {
     #[cold]
     fn record(&mut self, tell: impl FnOnce(Python<'_>, Option<Instant>, &mut Record)) {
         if let Some(record) = &mut self.maker.record {
-            tell(self.py, self.maker.reads.last(), record);
+            tell(self.py, self.maker.reads.as_ref().map(|reads| reads.last()), record);
         }
     }
 }

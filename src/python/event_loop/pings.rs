@@ -34,7 +34,7 @@ pub fn round_trip(
     if let Err(error) = send::send(slf, Opcode::Ping, &payload) {
         let forgotten = {
             let mut me = slf.borrow_mut();
-            me.endpoint.forget_ping(&payload).and_then(|place| me.pings.remove(place))
+            me.endpoint.forget_ping(&payload).and_then(|place| me.pings.get_mut()?.remove(place))
         };
         drop(forgotten);
         return Err(error);
@@ -54,10 +54,12 @@ fn unused(slf: &Bound<'_, Protocol>) -> PyResult<[u8; 4]> {
 
 /// Take note of a ping that is about to be sent, and of its future.
 fn note(slf: &Bound<'_, Protocol>, payload: &[u8], future: &Py<PyAny>) -> PyResult<()> {
-    let mut me = slf.borrow_mut();
-    let known = me.pings.try_reserve(1);
-    let known = known.and_then(|()| me.endpoint.pinging(payload, Instant::now(), true));
-    known.map_err(|_| memory::exhausted(slf.py()))?;
-    me.pings.push_back(future.clone_ref(slf.py()));
-    Ok(())
+    let me = &mut *slf.borrow_mut();
+    let known = me.pings.wanted().and_then(|pings| {
+        pings.try_reserve(1)?;
+        me.endpoint.pinging(payload, Instant::now(), true)?;
+        pings.push_back(future.clone_ref(slf.py()));
+        Ok(())
+    });
+    known.map_err(|_| memory::exhausted(slf.py()))
 }

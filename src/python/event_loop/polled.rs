@@ -48,7 +48,6 @@ impl Polled {
 const LONGEST: Duration = Duration::from_secs(1);
 
 /// The time that a connection may poll for.
-#[derive(Default)]
 pub struct Busy {
     /// For this long in a row, before the event loop gets its turn.
     limit: Duration,
@@ -57,10 +56,10 @@ pub struct Busy {
 }
 
 impl Busy {
-    /// Set how many seconds it polls; `None` if they are no such number, or too many.
-    pub fn set_limit(&mut self, seconds: f64) -> Option<()> {
-        self.limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| *limit <= LONGEST)?;
-        Some(())
+    /// One that polls for so many seconds; `None` if they are no such number, or too many.
+    pub fn new(seconds: f64) -> Option<Self> {
+        let limit = Duration::try_from_secs_f64(seconds).ok().filter(|limit| *limit <= LONGEST)?;
+        Some(Self { limit, since: None })
     }
 
     /// Whether it polls at all.

@@ -1,5 +1,7 @@
 //! What is told to those who await pongs.
 
+use std::collections::VecDeque;
+
 use pyo3::prelude::*;
 
 use super::failure;
@@ -14,7 +16,7 @@ pub fn tell_answered(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let answered = {
             let mut me = slf.borrow_mut();
             let took = me.endpoint.take_round_trip();
-            took.and_then(|took| Some((took, me.pings.pop_front()?)))
+            took.and_then(|took| Some((took, me.pings.get_mut()?.pop_front()?)))
         };
         let Some((took, future)) = answered else {
             return Ok(());
@@ -36,7 +38,7 @@ pub fn tell_gone(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     loop {
         let (future, why, dialect) = {
             let mut me = slf.borrow_mut();
-            let Some(future) = me.pings.pop_front() else {
+            let Some(future) = me.pings.get_mut().and_then(VecDeque::pop_front) else {
                 return result;
             };
             (future, failure::why_not_open(&me), me.dialect(py))

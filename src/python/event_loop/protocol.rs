@@ -8,7 +8,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyType};
 
 use super::make::Maker;
-use super::polled::Polled;
+use super::polled::{Busy, Polled};
 use super::prepare::prepare;
 use super::reads::Reads;
 use super::settle::settle;
@@ -60,7 +60,7 @@ impl Protocol {
             shows_close: dialect.is_some(),
             only_data,
         };
-        let reads = Reads::watched(watch_reads);
+        let reads = watch_reads.then(|| Box::new(Reads::new()));
         let maker = Maker { decode_text, dialect, reads, gathering: None, record: None };
         Ok(Self::with(Home::here(r#loop), maker, settings, resume_reading))
     }
@@ -103,7 +103,7 @@ impl Protocol {
     /// Args:
     ///     clock: `time.monotonic`; a function that runs no Python code.
     fn take_times(&mut self, clock: Py<PyAny>) {
-        self.maker.reads.take_times(clock);
+        self.maker.watch().take_times(clock);
     }
 
     /// Record what is received and sent from now on.
@@ -112,7 +112,7 @@ impl Protocol {
     ///     journal: Where.
     ///     number: What the connection is there, from its `open`.
     fn record_in(&mut self, journal: &Journal, number: u32) {
-        self.maker.reads.watch();
+        self.maker.watch();
         self.maker.record = Some(Box::new(Record::new(journal, number)));
     }
 
@@ -232,7 +232,7 @@ impl Protocol {
         let descriptor = call::method(socket, intern!(socket.py(), "fileno"), [])?;
         let holder = socket.clone().unbind();
         self.transport.polled = Socket::of(descriptor.extract()?)
-            .map(|socket| Polled::new(socket, holder, read, unsent));
+            .map(|socket| Box::new(Polled::new(socket, holder, read, unsent)));
         Ok(())
     }
 
@@ -245,9 +245,11 @@ impl Protocol {
     /// Raises:
     ///     ValueError: It is no such number.
     fn poll_busily(&mut self, seconds: f64) -> PyResult<()> {
-        self.busy.set_limit(seconds).ok_or_else(|| {
+        let busy = Busy::new(seconds).ok_or_else(|| {
             PyValueError::new_err(format!("busy_poll is {seconds}, expected 0 to 1 second"))
-        })
+        })?;
+        self.busy = busy.is_on().then(|| Box::new(busy));
+        Ok(())
     }
 
     /// Take bytes that were read before the transport was handed over, and read on.
@@ -311,7 +313,7 @@ impl Protocol {
     /// Seconds since bytes were last read; `None` unless `watch_reads`.
     #[getter]
     fn idle_time(&self) -> Option<f64> {
-        self.maker.reads.idle()
+        self.maker.reads.as_ref().map(|reads| reads.idle())
     }
 
     /// Whether neither side has ended the connection, so that a ping can be sent and may be answered.

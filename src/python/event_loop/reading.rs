@@ -23,7 +23,7 @@ use crate::registry::code;
 pub fn feed(slf: &Bound<'_, Protocol>, data: &[u8]) -> PyResult<()> {
     {
         let mut me = slf.borrow_mut();
-        me.maker.reads.note(slf.py());
+        me.maker.note_read(slf.py());
         let (endpoint, mut making) = me.at_work(slf.py());
         endpoint.read(data, &mut making);
     }
@@ -47,7 +47,7 @@ pub fn buffer_updated(slf: &Bound<'_, Protocol>, length: usize) -> PyResult<()> 
     let py = slf.py();
     scratch::with(py, |buffer| {
         let mut me = slf.borrow_mut();
-        me.maker.reads.note(py);
+        me.maker.note_read(py);
         if let Some(polled) = &mut me.transport.polled {
             polled.handed_over(length >= buffer.len());
         }
@@ -64,7 +64,7 @@ pub fn read_ready(slf: &Bound<'_, Protocol>) -> PyResult<()> {
         let me = &mut *slf.borrow_mut();
         // What comes is for the parent, if the child of a fork lets the loop run on.
         let socket = me.transport.socket.filter(|_| !me.home.is_copy())?;
-        me.maker.reads.note(py);
+        me.maker.note_read(py);
         Some(receive(me, py, socket, buffer))
     })?;
     let Some(received) = received else {

@@ -15,7 +15,7 @@ use super::take::take;
 use super::{busy, typed, unawaited, waking};
 use crate::endpoint::Due;
 use crate::python::cpython::slots::{self, Poll};
-use crate::python::cpython::{call, future, interpreter, memory, names};
+use crate::python::cpython::{call, completion, future, interpreter, memory, names};
 
 impl Receive {
     /// A new awaitable, or the connection's last one if nobody else holds it any more. Out of the
@@ -183,7 +183,7 @@ impl Receive {
             settle(protocol)?;
             return Self::step(slf);
         }
-        if state == State::New && connection.busy.is_on() {
+        if state == State::New && connection.busy.is_some() {
             me.state = State::Polled;
             let timeout = me.timeout;
             drop((me, connection));
@@ -197,7 +197,9 @@ impl Receive {
         };
         let future = future.clone_ref(py).into_bound(py);
         future::set_blocking(&future)?;
-        connection.busy.give_way();
+        if let Some(busy) = &mut connection.busy {
+            busy.give_way();
+        }
         connection.reader = Some(slf.clone().unbind());
         me.state = State::Waiting;
         Ok(Poll::Pending(future.unbind()))
@@ -287,7 +289,8 @@ impl Receive {
 impl slots::Awaitable for Receive {
     #[inline]
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
-        Self::step(slf).map_err(|error| Self::fail(slf, error))
+        let ready = completion::prepare(slf.py());
+        ready.and_then(|()| Self::step(slf)).map_err(|error| Self::fail(slf, error))
     }
 }
 

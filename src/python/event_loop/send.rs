@@ -166,7 +166,11 @@ fn send_behind(
     }
     check_open(slf, opcode)?;
     let message = Outgoing::copy(slf.py(), opcode, payload, wanted)?;
-    slf.borrow_mut().transport.backlog.push(message).map_err(|_| memory::exhausted(slf.py()))
+    slf.borrow_mut()
+        .transport
+        .backlog
+        .push(slf.py(), message)
+        .map_err(|_| memory::exhausted(slf.py()))
 }
 
 /// Why a frame could not be built.

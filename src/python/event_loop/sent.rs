@@ -9,7 +9,7 @@ use super::awaitable::{Awaitable, awaitable};
 use super::state::Protocol;
 use super::{batch, room, send, unawaited};
 use crate::python::cpython::slots::{self, Poll};
-use crate::python::values::outgoing::{self, Outgoing};
+use crate::python::values::outgoing::{Messages, Outgoing};
 use crate::registry::Opcode;
 
 /// What `send_str()` and its like return. The frame is written already; awaiting this waits until
@@ -46,7 +46,7 @@ struct Due {
 
 enum What {
     One(Outgoing),
-    Many(Vec<Outgoing>),
+    Many(Messages),
     /// The same, not looked at yet: the method is a coroutine, in whatever thread it is called.
     Iterable(Py<PyAny>),
 }
@@ -71,7 +71,7 @@ impl What {
                 return Ok((opcode, Sent::last_of(protocol)));
             }
             Self::Many(messages) => messages,
-            Self::Iterable(messages) => outgoing::all(messages.bind(py))?,
+            Self::Iterable(messages) => Messages::of(messages.bind(py))?,
         };
         let call = batch::send_many(protocol, messages)?;
         Ok((opcode, call.map_or(Frame::Written, Frame::Batch)))
@@ -104,7 +104,7 @@ impl Sent {
     pub fn batch_elsewhere(
         response: &Bound<'_, PyAny>,
         protocol: &Py<Protocol>,
-        messages: Vec<Outgoing>,
+        messages: Messages,
     ) -> PyResult<Py<Self>> {
         Self::due(response, protocol, What::Many(messages))
     }
@@ -268,7 +268,7 @@ awaitable!(impl Sent {
             match &due.what {
                 What::One(message) => message.traverse(&visit)?,
                 What::Many(messages) => {
-                    messages.iter().try_for_each(|message| message.traverse(&visit))?;
+                    messages.all.iter().try_for_each(|message| message.traverse(&visit))?;
                 }
                 What::Iterable(messages) => visit.call(messages)?,
             }

@@ -13,6 +13,7 @@ use super::make::{Maker, Making};
 use super::polled::{Busy, Polled};
 use super::thread::Home;
 use crate::endpoint::{Endpoint, Kind, Phase, Settings};
+use crate::memory::Rare;
 use crate::python::cpython::cython::Writer;
 use crate::python::socket::Socket;
 use crate::python::values::alert::Alert;
@@ -48,10 +49,11 @@ pub struct Protocol {
     /// The last send that was a coroutine, likewise.
     pub spare_sending: Option<Py<Sending>>,
     /// Futures of the pings whose pongs are awaited, the oldest first.
-    pub pings: VecDeque<Py<PyAny>>,
+    pub pings: Rare<VecDeque<Py<PyAny>>>,
     /// Asks for the keys of messages, if the queue has such.
     pub keys: Option<Box<Keys>>,
-    pub busy: Busy,
+    /// If it has `busy_poll`.
+    pub busy: Option<Box<Busy>>,
     pub failures: Failures,
     /// Where the counts go in the end.
     pub totals: Option<Totals>,
@@ -197,7 +199,7 @@ pub struct Transport {
     /// Raised when the answer may have changed; `None` where that is not told.
     pub alert: Option<Py<Alert>>,
     /// What `busy_poll` asks where the socket cannot be used past the transport.
-    pub polled: Option<Polled>,
+    pub polled: Option<Box<Polled>>,
     /// The socket of a transport that can be passed by.
     pub socket: Option<Socket>,
     /// What has that socket, as long as `socket` is used. Not shown to the garbage collector, which
@@ -214,11 +216,17 @@ pub struct Transport {
     pub backlog: Backlog,
     /// The `TimerHandle` of the ending's step under way.
     pub timer: Option<Py<PyAny>>,
-    /// Futures of those who wait for room to write.
+    pub waiters: Rare<Waiters>,
+}
+
+/// Futures of those who wait for something of a transport.
+#[derive(Default)]
+pub struct Waiters {
+    /// For room to write.
     pub senders: Vec<Py<PyAny>>,
-    /// Futures of those who wait for the end of a message in fragments.
+    /// For the end of a message in fragments.
     pub turns: Vec<Py<PyAny>>,
-    /// Futures of those who wait for its end.
+    /// For its end.
     pub closers: Vec<Py<PyAny>>,
 }
 
@@ -236,8 +244,8 @@ impl Transport {
     }
 
     /// How many bytes it has not been given yet.
-    pub fn to_come(&self, py: Python<'_>) -> usize {
-        self.behind.as_ref().map_or(0, Vec::len) + self.backlog.size(py)
+    pub fn to_come(&self) -> usize {
+        self.behind.as_ref().map_or(0, Vec::len) + self.backlog.size()
     }
 
     /// It is given something.
@@ -263,8 +271,14 @@ impl Transport {
         self.polled.as_ref().map_or(Ok(()), |polled| polled.traverse(visit))?;
         visit.call(&self.timer)?;
         self.backlog.traverse(visit)?;
-        let waiters = self.senders.iter().chain(&self.turns).chain(&self.closers);
-        waiters.into_iter().try_for_each(|waiter| visit.call(waiter))
+        self.waiters.get().map_or(Ok(()), |waiters| waiters.traverse(visit))
+    }
+}
+
+impl Waiters {
+    fn traverse(&self, visit: &PyVisit<'_>) -> Result<(), PyTraverseError> {
+        let mut all = self.senders.iter().chain(&self.turns).chain(&self.closers);
+        all.try_for_each(|waiter| visit.call(waiter))
     }
 }
 
@@ -297,9 +311,9 @@ impl Protocol {
             future: None,
             spare: None,
             spare_sending: None,
-            pings: VecDeque::new(),
+            pings: Rare::default(),
             keys: None,
-            busy: Busy::default(),
+            busy: None,
             failures: Failures::default(),
             totals: None,
         }
@@ -347,7 +361,7 @@ impl Protocol {
         visit.call(&self.future)?;
         visit.call(&self.spare)?;
         visit.call(&self.spare_sending)?;
-        self.pings.iter().try_for_each(|future| visit.call(future))?;
+        self.pings.get().into_iter().flatten().try_for_each(|future| visit.call(future))?;
         visit.call(&self.failures.known)?;
         visit.call(&self.failures.violation)?;
         self.keys.as_ref().map_or(Ok(()), |keys| keys.traverse(visit))?;

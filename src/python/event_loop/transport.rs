@@ -6,7 +6,7 @@ use pyo3::prelude::*;
 use pyo3::types::{PyBytes, PyString};
 
 use super::failure;
-use super::state::{Protocol, Transport};
+use super::state::{Protocol, Waiters};
 use crate::python::cpython::cython::{Tables, Writer};
 use crate::python::cpython::{call, future, memory, names};
 
@@ -69,7 +69,7 @@ pub fn pause_reading(slf: &Bound<'_, Protocol>, pause: bool) -> PyResult<()> {
     }
     let (resume, transport) = {
         let me = &mut *slf.borrow_mut();
-        me.maker.reads.note(py);
+        me.maker.note_read(py);
         if let Some(polled) = &mut me.transport.polled {
             polled.withholds = true;
         }
@@ -203,13 +203,24 @@ fn look_drained(slf: &Bound<'_, Protocol>) -> PyResult<bool> {
 /// A future of the connection's event loop, which is done when [`release`] gets it.
 fn waiter(
     slf: &Bound<'_, Protocol>,
-    waiters: fn(&mut Transport) -> &mut Vec<Py<PyAny>>,
+    list: fn(&mut Waiters) -> &mut Vec<Py<PyAny>>,
 ) -> PyResult<Py<PyAny>> {
     let py = slf.py();
     let event_loop = slf.borrow().event_loop(py);
     let waiter = call::method(&event_loop, names::create_future(py), [])?.unbind();
-    waiters(&mut slf.borrow_mut().transport).push(waiter.clone_ref(py));
+    let waiters = &mut slf.borrow_mut().transport.waiters;
+    let waiters = waiters.wanted().map_err(|_| memory::exhausted(py))?;
+    list(waiters).push(waiter.clone_ref(py));
     Ok(waiter)
+}
+
+/// All on one of the lists, which is empty then.
+fn take_waiters(
+    slf: &Bound<'_, Protocol>,
+    list: fn(&mut Waiters) -> &mut Vec<Py<PyAny>>,
+) -> Vec<Py<PyAny>> {
+    let waiters = &mut slf.borrow_mut().transport.waiters;
+    waiters.get_mut().map(|waiters| mem::take(list(waiters))).unwrap_or_default()
 }
 
 /// A future that is done when the transport has room or is gone; `None` if it has.
@@ -218,13 +229,13 @@ pub fn wait_writable(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
         let me = slf.borrow();
         me.endpoint.is_writing_paused() && !me.is_lost()
     };
-    if waits { waiter(slf, |transport| &mut transport.senders).map(Some) } else { Ok(None) }
+    if waits { waiter(slf, |waiters| &mut waiters.senders).map(Some) } else { Ok(None) }
 }
 
 /// A future that is done when the message in fragments that is under way has ended, with an error if
 /// nothing can be sent after it.
 pub fn wait_turn(slf: &Bound<'_, Protocol>) -> PyResult<Py<PyAny>> {
-    waiter(slf, |transport| &mut transport.turns)
+    waiter(slf, |waiters| &mut waiters.turns)
 }
 
 /// A future that is done when the transport is gone, or `None` if it is.
@@ -232,18 +243,18 @@ pub fn wait_lost(slf: &Bound<'_, Protocol>) -> PyResult<Option<Py<PyAny>>> {
     if slf.borrow().is_lost() {
         return Ok(None);
     }
-    waiter(slf, |transport| &mut transport.closers).map(Some)
+    waiter(slf, |waiters| &mut waiters.closers).map(Some)
 }
 
 /// Let those go on who wait for room.
 pub fn release_senders(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let senders = mem::take(&mut slf.borrow_mut().transport.senders);
+    let senders = take_waiters(slf, |waiters| &mut waiters.senders);
     release(slf.py(), &senders)
 }
 
 /// Let those go on who wait for their turn to send, or tell them that it does not come.
 pub fn release_turns(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let turns = mem::take(&mut slf.borrow_mut().transport.turns);
+    let turns = take_waiters(slf, |waiters| &mut waiters.turns);
     if slf.borrow().endpoint.is_open() {
         return release(slf.py(), &turns);
     }
@@ -255,7 +266,7 @@ pub fn release_turns(slf: &Bound<'_, Protocol>) -> PyResult<()> {
 
 /// Let those go on who wait for the end.
 pub fn release_closers(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    let closers = mem::take(&mut slf.borrow_mut().transport.closers);
+    let closers = take_waiters(slf, |waiters| &mut waiters.closers);
     release(slf.py(), &closers)
 }
 

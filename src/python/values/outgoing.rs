@@ -33,23 +33,22 @@ impl Outgoing {
         Ok(Self::Copy { opcode, payload: memory::copy(py, payload)?, compress })
     }
 
-    /// What `messages[index]` is to be sent as.
-    fn of(message: &Bound<'_, PyAny>, index: usize) -> PyResult<Self> {
+    /// What `messages[index]` is to be sent as, and how many bytes its payload has.
+    fn of(message: &Bound<'_, PyAny>, index: usize) -> PyResult<(Self, usize)> {
         if let Ok(text) = message.cast::<PyString>() {
             return match text.to_str() {
-                Ok(_) => Ok(Self::Text(text.clone().unbind())),
+                Ok(utf8) => Ok((Self::Text(text.clone().unbind()), utf8.len())),
                 Err(error) => Err(named(message.py(), error, index)?),
             };
         }
         if let Ok(bytes) = message.cast::<PyBytes>() {
-            return Ok(Self::Bytes(bytes.clone().unbind()));
+            return Ok((Self::Bytes(bytes.clone().unbind()), bytes.as_bytes().len()));
         }
         match payload::binary(message) {
-            Ok(payload) => Ok(Self::Copy {
-                opcode: Opcode::Binary,
-                payload: payload.into_owned(),
-                compress: None,
-            }),
+            Ok(payload) => {
+                let (size, payload) = (payload.len(), payload.into_owned());
+                Ok((Self::Copy { opcode: Opcode::Binary, payload, compress: None }, size))
+            }
             Err(error) if error.is_instance_of::<PyTypeError>(message.py()) => {
                 let name = format!("messages[{index}]");
                 Err(payload::expected(&name, "str, bytes, bytearray or memoryview", message))
@@ -92,17 +91,28 @@ impl Outgoing {
     }
 }
 
-/// All messages of an iterable, each of them checked.
-pub fn all(messages: &Bound<'_, PyAny>) -> PyResult<Vec<Outgoing>> {
-    let py = messages.py();
-    let iterator = iterator(messages)?;
-    let mut all = Vec::new();
-    while let Some(message) = call::next(&iterator)? {
-        let outgoing = Outgoing::of(&message, all.len())?;
-        all.try_reserve(1).map_err(|_| memory::exhausted(py))?;
-        all.push(outgoing);
+/// Those of one call.
+#[derive(Default)]
+pub struct Messages {
+    pub all: Vec<Outgoing>,
+    /// Bytes of their payloads.
+    pub size: usize,
+}
+
+impl Messages {
+    /// Those of an iterable, each of them checked.
+    pub fn of(messages: &Bound<'_, PyAny>) -> PyResult<Self> {
+        let py = messages.py();
+        let iterator = iterator(messages)?;
+        let Self { mut all, mut size } = Self::default();
+        while let Some(message) = call::next(&iterator)? {
+            let (outgoing, length) = Outgoing::of(&message, all.len())?;
+            all.try_reserve(1).map_err(|_| memory::exhausted(py))?;
+            all.push(outgoing);
+            size += length;
+        }
+        Ok(Self { all, size })
     }
-    Ok(all)
 }
 
 /// What is iterable by accident is a mistake: the characters of a text, the keys of a dictionary.
