@@ -1,6 +1,8 @@
 //! Whole frames on their way to the socket, each for itself or gathered.
 
+use std::cell::Cell;
 use std::mem;
+use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -12,6 +14,14 @@ use super::{failure, transport};
 use crate::python::cpython::{call, memory, names};
 use crate::python::socket::Socket;
 use crate::registry::Opcode;
+
+thread_local! {
+    /// Connections whose gathered frames are written when the task that a message has woken sleeps.
+    static AT_REST: Cell<Vec<Py<Protocol>>> = const { Cell::new(Vec::new()) };
+}
+
+/// How many there are, of all threads: whether to look is asked at every message.
+static RESTING: AtomicUsize = AtomicUsize::new(0);
 
 /// The socket to send the next frame to past the transport, if there is one and nothing has to go
 /// before. Asked first: Python code may run meanwhile, and send another frame.
@@ -47,14 +57,25 @@ pub fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
     Ok(error)
 }
 
-/// Let the event loop write, in its next turn, what is gathered until then: nobody waits in vain for the
-/// answer to a message that is not written.
+/// Let what is gathered be written when the task sleeps that a message has woken, or else by the event loop
+/// in its next turn: nobody waits in vain for the answer to a message that is not written.
 pub fn arrange(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let event_loop = {
         let mut me = slf.borrow_mut();
         if mem::replace(&mut me.transport.backlog.arranged, true) {
             return Ok(());
+        }
+        if me.home.is_awake() {
+            let mut connections = AT_REST.take();
+            let arranged = connections.try_reserve(1);
+            if arranged.is_ok() {
+                connections.push(slf.clone().unbind());
+                RESTING.fetch_add(1, Ordering::Relaxed);
+            }
+            AT_REST.set(connections);
+            me.transport.backlog.arranged = arranged.is_ok();
+            return arranged.map_err(|_| memory::exhausted(py));
         }
         me.event_loop(py)
     };
@@ -93,10 +114,31 @@ pub fn write_gathered(slf: &Bound<'_, Protocol>, socket: Option<Socket>) -> PyRe
     }
 }
 
-/// The event loop's turn to write what is gathered. Errors are the connection's end, as nobody is there
+/// A task that a message has woken sleeps again: what is gathered is written.
+#[inline]
+pub fn write_at_rest(py: Python<'_>) -> PyResult<()> {
+    if RESTING.load(Ordering::Relaxed) == 0 { Ok(()) } else { write_each(py) }
+}
+
+#[cold]
+fn write_each(py: Python<'_>) -> PyResult<()> {
+    let connections = AT_REST.take();
+    RESTING.fetch_sub(connections.len(), Ordering::Relaxed);
+    let written = connections.into_iter().map(|slf| write_arranged(&slf.into_bound(py)));
+    written.fold(Ok(()), Result::and)
+}
+
+/// The time has come to write what is gathered. Errors are the connection's end, as nobody is there
 /// to be told.
 pub fn write_arranged(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    slf.borrow_mut().transport.backlog.arranged = false;
+    {
+        let mut me = slf.borrow_mut();
+        me.transport.backlog.arranged = false;
+        // What is gathered is for the parent to write, if this is a fork's child.
+        if me.home.is_copy() {
+            return Ok(());
+        }
+    }
     let written = flush(slf);
     tell_connection(slf, written)
 }
