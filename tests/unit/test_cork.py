@@ -273,6 +273,14 @@ async def test_closing_inside(scripted):
             assert await closing
 
 
+async def test_a_heartbeat_goes_on_inside(scripted):
+    async with linked(scripted, heartbeat=0.1) as (ws, wire):
+        with ws.cork():
+            ws.send_str("a")
+            opcodes = [(await wire.receive()).opcode for _ in range(2)]
+            assert opcodes == [TEXT, PING]
+
+
 @pytest.mark.parametrize("opcode", [PING, CLOSE])
 async def test_answers_keep_their_order(scripted, opcode):
     """What is gathered goes before the answer to a ping or a close frame."""
