@@ -1,8 +1,6 @@
 //! Whole frames on their way to the socket, each for itself or gathered.
 
-use std::cell::Cell;
 use std::mem;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use pyo3::exceptions::PyException;
 use pyo3::prelude::*;
@@ -10,18 +8,10 @@ use pyo3::types::PyBytes;
 
 use super::settle::settle;
 use super::state::Protocol;
-use super::{failure, transport};
+use super::{failure, resting, transport};
 use crate::python::cpython::{call, memory, names};
 use crate::python::socket::Socket;
 use crate::registry::Opcode;
-
-thread_local! {
-    /// Connections whose gathered frames are written when the task that a message has woken sleeps.
-    static AT_REST: Cell<Vec<Py<Protocol>>> = const { Cell::new(Vec::new()) };
-}
-
-/// How many there are, of all threads: whether to look is asked at every message.
-static RESTING: AtomicUsize = AtomicUsize::new(0);
 
 /// The socket to send the next frame to past the transport, if there is one and nothing has to go
 /// before. Asked first: Python code may run meanwhile, and send another frame.
@@ -67,13 +57,7 @@ pub fn arrange(slf: &Bound<'_, Protocol>) -> PyResult<()> {
             return Ok(());
         }
         if me.home.is_awake() {
-            let mut connections = AT_REST.take();
-            let arranged = connections.try_reserve(1);
-            if arranged.is_ok() {
-                connections.push(slf.clone().unbind());
-                RESTING.fetch_add(1, Ordering::Relaxed);
-            }
-            AT_REST.set(connections);
+            let arranged = resting::add(slf);
             me.transport.backlog.arranged = arranged.is_ok();
             return arranged.map_err(|_| memory::exhausted(py));
         }
@@ -112,20 +96,6 @@ pub fn write_gathered(slf: &Bound<'_, Protocol>, socket: Option<Socket>) -> PyRe
         Ok(rest) => give(slf, Opcode::Text, &rest),
         Err(error) => Err(cut_off(slf, error)?),
     }
-}
-
-/// A task that a message has woken sleeps again: what is gathered is written.
-#[inline]
-pub fn write_at_rest(py: Python<'_>) -> PyResult<()> {
-    if RESTING.load(Ordering::Relaxed) == 0 { Ok(()) } else { write_each(py) }
-}
-
-#[cold]
-fn write_each(py: Python<'_>) -> PyResult<()> {
-    let connections = AT_REST.take();
-    RESTING.fetch_sub(connections.len(), Ordering::Relaxed);
-    let written = connections.into_iter().map(|slf| write_arranged(&slf.into_bound(py)));
-    written.fold(Ok(()), Result::and)
 }
 
 /// The time has come to write what is gathered. Errors are the connection's end, as nobody is there

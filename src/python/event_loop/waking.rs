@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::state::{Awaited, Protocol, Receive};
 use super::thread::Awake;
-use super::{output, wake};
+use super::{resting, wake};
 use crate::endpoint::Due;
 
 /// Let the task go on, inside this call if that is possible; `told` is what it goes on as.
@@ -43,7 +43,7 @@ pub fn go_on(receive: Bound<'_, Receive>, told: Awaited) -> PyResult<()> {
             Err(error)
         }
     };
-    woken.and(output::write_at_rest(py))
+    woken.and(resting::write(py))
 }
 
 /// The task could not be told to go on: let the next occasion do it. One that has run is no reader any
