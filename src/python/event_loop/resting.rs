@@ -38,7 +38,11 @@ pub fn write(py: Python<'_>) -> PyResult<()> {
 fn write_each(py: Python<'_>) -> PyResult<()> {
     let connections = CONNECTIONS.take();
     COUNT.fetch_sub(connections.len(), Ordering::Relaxed);
-    // As the event loop would call it.
-    let write = |slf: Py<Protocol>| call::method(slf.bind(py), names::_write_gathered(py), []);
-    connections.into_iter().map(write).fold(Ok(()), |before, written| before.and(written.map(drop)))
+    let mut result = Ok(());
+    for connection in connections {
+        // As the event loop would call it.
+        let written = call::method(connection.bind(py), names::_write_gathered(py), []);
+        result = result.and(written.map(drop));
+    }
+    result
 }
