@@ -98,8 +98,9 @@ impl WebSocketBase {
     ///
     /// Messages, pings and pongs keep their order. They are written when the block ends, also by an
     /// exception; when 64 KiB have come together; before a close frame or the answer to a ping; and, if
-    /// the block awaits something that takes the event loop a turn, in that turn: nobody waits for the
-    /// answer to a message that has not left. What other tasks send on this WebSocket meanwhile is
+    /// the block awaits something that takes the event loop a turn, in that turn, or at once if it was a
+    /// message that woke the task: nobody waits for the answer to a message that has not left. So the
+    /// block may be around a whole `async for`. What other tasks send on this WebSocket meanwhile is
     /// gathered with it. A block inside another ends nothing.
     ///
     /// Returns:

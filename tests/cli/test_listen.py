@@ -35,6 +35,13 @@ def test_a_pipe_gets_the_payload_as_it_is(run):
         assert run("listen", server.url).out == "\x1b[31mred\x07 \u202e\n"
 
 
+def test_line_breaks_of_a_message(run):
+    with serve(Script().send("one\ntwo\r\n\u2028"), Script().send("one\ntwo\r\n\u2028")) as server:
+        assert run("listen", server.url).out == "one\ntwo\r\n\u2028\n"
+        line, after = run("listen", "--json", server.url).out.split("\n")
+    assert (json.loads(line)["data"], after) == ("one\ntwo\r\n\u2028", "")
+
+
 def test_json_tells_when_and_how_long(start):
     with serve(endless) as server:
         before = time.time()

@@ -113,6 +113,70 @@ async def test_the_loops_turn_writes_what_is_there(scripted):
                 assert await frames_of(wire, 1) == [(TEXT, b"%d" % number)]
 
 
+@needs_segments
+async def test_the_answers_to_a_burst_leave_when_the_task_sleeps(scripted):
+    async with linked(scripted) as (ws, wire):
+
+        async def answer():
+            with ws.cork():
+                async for message in ws:
+                    await ws.send_str(message.data)
+
+        task = asyncio.create_task(answer())
+        await asyncio.sleep(0)
+        before = segments(ws)
+        await wire.send(*[frame(TEXT, b"%d" % number) for number in range(50)])
+        assert await frames_of(wire, 50) == [(TEXT, b"%d" % number) for number in range(50)]
+        assert segments(ws) - before == 1
+        await wire.send(frame(CLOSE, encode_close(1000)))
+        wire.reset()
+        await task
+
+
+@pytest.mark.parametrize("other", [False, True])
+@pytest.mark.parametrize("tls", [False, True])
+async def test_a_task_that_sleeps_waits_for_no_turn_of_the_loop(tls, other):
+    """Also if it has sent on another connection than the one that woke it."""
+    async with testing.serve(ssl=tls) as server:
+        ssl = server.ssl_context if tls else None
+        async with ws_connect(server.url, ssl=ssl) as ws, ws_connect(server.url, ssl=ssl) as second:
+            to = second if other else ws
+            left = []
+            await ws.send_str("wake")
+            with to.cork():
+                assert await ws.receive_str(timeout=10) == "wake"
+                asyncio.get_running_loop().call_soon(lambda: left.append(to.buffered_amount))
+                to.send_str("a")
+                to.send_str("b")
+                assert to.buffered_amount > 0
+                assert await to.receive_str(timeout=10) == "a"
+                assert await to.receive_str(timeout=10) == "b"
+            assert left == [0]
+
+
+async def test_what_cannot_be_written_when_the_task_sleeps_ends_the_connection():
+    def script(sock):
+        sock.sendall(frame(TEXT, b"wake"))
+        assert go_on.wait(10)
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        sock.close()
+        closed.set()
+
+    go_on, closed = threading.Event(), threading.Event()
+    with threaded(script) as url:
+        ws = await ws_connect(url)
+        assert await ws.receive_str(timeout=10) == "wake"
+        with ws.cork():
+            go_on.set()
+            assert closed.wait(10)
+            await ws.send_str("a")
+            message = await ws.receive(timeout=10)
+        assert (message.type, message.data) == (wsclient.WSMsgType.CLOSED, 1006)
+        with pytest.raises(ClientConnectionResetError):
+            ws.send_str("b")
+        await gone(ws)
+
+
 async def test_polling_busily_waits_for_no_answer_to_what_has_not_left():
     def script(sock):
         assert sock.recv(65536)
@@ -207,6 +271,14 @@ async def test_closing_inside(scripted):
             await wire.send(frame(CLOSE, encode_close(1000)))
             wire.reset()
             assert await closing
+
+
+async def test_a_heartbeat_goes_on_inside(scripted):
+    async with linked(scripted, heartbeat=0.1) as (ws, wire):
+        with ws.cork():
+            ws.send_str("a")
+            opcodes = [(await wire.receive()).opcode for _ in range(2)]
+            assert opcodes == [TEXT, PING]
 
 
 @pytest.mark.parametrize("opcode", [PING, CLOSE])

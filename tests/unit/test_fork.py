@@ -74,7 +74,8 @@ async def main():
         await ready.wait()
         await echo(held[0], "before")
         cork = held[0].cork()
-        if action == "leave a cork":
+        # A task that the echo has woken, and that sleeps when it exits.
+        if action in ("leave a cork", "exit"):
             cork.__enter__()
             await held[0].send_str("corked")
         if action == "multiprocessing":
@@ -99,7 +100,7 @@ async def main():
             assert os.waitpid(pid, 0)[1] == 0
         ws = held[0]
         assert not ws.closed
-        if action == "leave a cork":
+        if action in ("leave a cork", "exit"):
             cork.__exit__(None, None, None)
             async with asyncio.timeout(20):
                 message = await ws.receive()

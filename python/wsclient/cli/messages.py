@@ -25,15 +25,15 @@ _ROW = 16
 
 
 def line_of(msg: Message, *, terminal: bool) -> str:
-    """Put a message into one line.
+    """Put a message into a line.
 
     Args:
         msg: Text or binary.
         terminal: Whether the line goes to a terminal.
 
     Returns:
-        Text as it is, or for a terminal without what that might obey and cut to a readable
-        length; binary in hexadecimal digits.
+        Text as it is, line breaks among it, or for a terminal without what that might obey and
+        cut to a readable length; binary in hexadecimal digits.
     """
     text = msg.data.hex() if msg.tp is MsgType.binary else msg.data
     return _cut(text) if terminal else text

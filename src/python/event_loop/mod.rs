@@ -33,6 +33,7 @@ pub mod reader;
 mod reading;
 mod reads;
 pub mod receive;
+mod resting;
 mod room;
 pub mod send;
 pub mod sending;

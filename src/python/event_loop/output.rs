@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::settle::settle;
 use super::state::Protocol;
-use super::{failure, transport};
+use super::{failure, resting, transport};
 use crate::python::cpython::{call, memory, names};
 use crate::python::socket::Socket;
 use crate::registry::Opcode;
@@ -47,14 +47,19 @@ pub fn cut_off(slf: &Bound<'_, Protocol>, error: PyErr) -> PyResult<PyErr> {
     Ok(error)
 }
 
-/// Let the event loop write, in its next turn, what is gathered until then: nobody waits in vain for the
-/// answer to a message that is not written.
+/// Let what is gathered be written when the task sleeps that a message has woken, or else by the event loop
+/// in its next turn: nobody waits in vain for the answer to a message that is not written.
 pub fn arrange(slf: &Bound<'_, Protocol>) -> PyResult<()> {
     let py = slf.py();
     let event_loop = {
         let mut me = slf.borrow_mut();
         if mem::replace(&mut me.transport.backlog.arranged, true) {
             return Ok(());
+        }
+        if me.home.is_awake() {
+            let arranged = resting::add(slf);
+            me.transport.backlog.arranged = arranged.is_ok();
+            return arranged.map_err(|_| memory::exhausted(py));
         }
         me.event_loop(py)
     };
@@ -93,10 +98,17 @@ pub fn write_gathered(slf: &Bound<'_, Protocol>, socket: Option<Socket>) -> PyRe
     }
 }
 
-/// The event loop's turn to write what is gathered. Errors are the connection's end, as nobody is there
+/// The time has come to write what is gathered. Errors are the connection's end, as nobody is there
 /// to be told.
 pub fn write_arranged(slf: &Bound<'_, Protocol>) -> PyResult<()> {
-    slf.borrow_mut().transport.backlog.arranged = false;
+    {
+        let mut me = slf.borrow_mut();
+        me.transport.backlog.arranged = false;
+        // What is gathered is for the parent to write, if this is a fork's child.
+        if me.home.is_copy() {
+            return Ok(());
+        }
+    }
     let written = flush(slf);
     tell_connection(slf, written)
 }

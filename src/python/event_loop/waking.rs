@@ -4,7 +4,7 @@ use pyo3::prelude::*;
 
 use super::state::{Awaited, Protocol, Receive};
 use super::thread::Awake;
-use super::wake;
+use super::{resting, wake};
 use crate::endpoint::Due;
 
 /// Let the task go on, inside this call if that is possible; `told` is what it goes on as.
@@ -30,19 +30,20 @@ pub fn go_on(receive: Bound<'_, Receive>, told: Awaited) -> PyResult<()> {
     let awake = Awake::begin(&event_loop);
     let woken = wake::wake(&event_loop, &future);
     drop(awake);
-    match woken {
+    let woken = match woken {
         Ok(wake::Future::Spent) => {
             let mut me = protocol.borrow_mut();
             // Dropped with the other reference to it.
             me.future.take_if(|current| current.is(&future));
+            Ok(())
         }
-        Ok(wake::Future::Reusable) => {}
+        Ok(wake::Future::Reusable) => Ok(()),
         Err(error) => {
             sleep_on(&protocol, told);
-            return Err(error);
+            Err(error)
         }
-    }
-    Ok(())
+    };
+    woken.and(resting::write(py))
 }
 
 /// The task could not be told to go on: let the next occasion do it. One that has run is no reader any
