@@ -87,6 +87,46 @@ async def test_a_loop_that_goes_on_in_another_thread(echo):
         (await run(one, refused, ws)).close()
 
 
+@pytest.mark.parametrize("doing", CHANGES)
+@pytest.mark.parametrize("running", ["task", "callback"])
+async def test_a_loop_that_went_to_another_thread(echo, running, doing):
+    """It need not have used the connection there yet."""
+    kind = type(asyncio.get_running_loop())
+    runs, over = threading.Event(), threading.Event()
+
+    def block():
+        runs.set()
+        over.wait(20)
+
+    async def in_task():
+        block()
+
+    def then(loop):
+        if running == "task":
+            loop.run_until_complete(in_task())
+        else:
+            loop.call_soon(block)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+
+    def refused(ws):
+        assert runs.wait(20)
+        try:
+            with pytest.raises(RuntimeError, match=rf"cannot {doing} from another thread"):
+                CHANGES[doing](ws)
+            ws.send_str("late").close()
+        finally:
+            over.set()
+
+    with contextlib.closing(kind()) as loop, contextlib.ExitStack() as stack:
+        one, two = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        run = asyncio.get_running_loop().run_in_executor
+        ws = await run(one, loop.run_until_complete, ws_connect(echo))
+        await asyncio.gather(run(two, then, loop), run(one, refused, ws))
+        assert ws.stats.messages_sent == 0
+        await run(one, loop.run_until_complete, ws.close())
+
+
 async def test_what_the_error_recommends(echo):
     loop = asyncio.get_running_loop()
     async with ws_connect(echo) as ws:
