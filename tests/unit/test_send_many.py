@@ -307,7 +307,7 @@ async def test_a_cancelled_await_takes_back_what_is_not_written(scripted):
         with pytest.raises(asyncio.CancelledError):
             await task
         del messages
-        # How many is known when what is behind them has come: the transport may have had room again.
+        # How many it was is known when what is behind has come: there may have been room again.
         received = await frames_of(wire, 1)
         while received[-1] != (TEXT, b"behind"):
             received += await frames_of(wire, 1)

@@ -28,7 +28,6 @@ LOOKS = {
     "buffered_amount": lambda ws: ws.buffered_amount,
     "peername": lambda ws: ws.get_extra_info("peername"),
     "stats": lambda ws: ws.stats,
-    "repr": repr,
 }
 
 CHANGES = {
@@ -123,7 +122,7 @@ async def test_a_loop_that_went_to_another_thread(echo, running, doing):
         run = asyncio.get_running_loop().run_in_executor
         ws = await run(one, loop.run_until_complete, ws_connect(echo))
         await asyncio.gather(run(two, then, loop), run(one, refused, ws))
-        assert ws.stats.messages_sent == 0
+        assert (await run(one, lambda: ws.stats)).messages_sent == 0
         await run(one, loop.run_until_complete, ws.close())
 
 
@@ -163,6 +162,12 @@ async def test_another_thread_looks_while_messages_come(echo, name):
         assert all("cannot look at a WebSocket from another thread" in text for text in failures)
     else:
         assert not failures
+
+
+async def test_another_thread_shows_it(echo):
+    async with ws_connect(echo) as ws:
+        state = "of another thread" if FREE_THREADED else "open"
+        assert await asyncio.to_thread(repr, ws) == f"<ClientWebSocketResponse {echo} {state}>"
 
 
 async def talk(url, name):

@@ -190,6 +190,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):
         With a code of 0 or 1005, as a close frame without one has, that is what is sent, and
         without the message.
         """
+        if not self._is_copy and not self._loop.is_closed():
+            self._check_thread("close")
         self._close_called = True
         await self._let_others_send()
         native: Any = super()
