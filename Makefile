@@ -6,7 +6,7 @@ VENV := $(if $(filter python3,$(PYTHON)),.venv,.venv-$(shell \
 	$(PYTHON) -c 'import sys; print("%d.%d%s" % (*sys.version_info[:2], sys.abiflags))'))
 BIN := $(VENV)/bin
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
-SOURCES := Cargo.toml Cargo.lock $(wildcard build.rs src/*.rs src/*/*.rs)
+SOURCES := Cargo.toml Cargo.lock build.rs $(shell find src -name '*.rs')
 
 # maturin and pyo3 build for this environment, whichever is active.
 export VIRTUAL_ENV := $(abspath $(VENV))

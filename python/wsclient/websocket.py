@@ -316,6 +316,13 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
         return [name for name in names if name not in METHODS or hasattr(self, name)]
 
     def __repr__(self) -> str:
+        try:
+            state = self._state()
+        except RuntimeError:  # without the GIL
+            state = "of another thread"
+        return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
+
+    def _state(self) -> str:
         state = "closing" if self.closed else "open"
         if self._is_copy:
             state = "of the parent process"
@@ -323,7 +330,7 @@ class ClientWebSocketResponse(WebSocketBase[_Text_co]):
             state = "closed, as its event loop is"
         elif self.close_code is not None:
             state = f"closed, code {self.close_code}"
-        return f"<{type(self).__name__} {shown_url(self._response.url)} {state}>"
+        return state
 
     def __del__(self) -> None:
         # Where __init__ raised, there is nothing to end; what the parent process has is its own.

@@ -10,7 +10,7 @@ use super::event_loop::state::{Protocol, Receive, Sending, Wanted};
 use super::event_loop::thread::{self, Home, Place};
 use super::event_loop::unawaited::send_method;
 use super::event_loop::{batch, send};
-use super::values::outgoing::Messages;
+use super::values::outgoing::{Messages, Outgoing};
 use super::values::payload;
 use crate::registry::Opcode;
 
@@ -104,14 +104,16 @@ impl Handle {
         messages: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Sent>> {
         if self.defers {
-            return Sent::deferred_batch(owner, &self.connection, messages);
+            return Sent::deferred_batch(owner, &self.connection, &self.home, messages);
         }
         let messages = Messages::of(messages)?;
         let connection = self.connection.bind(owner.py());
         // Asked after whatever the iterable has done.
         match self.home.place(owner.py())? {
             Place::Here => Sent::after_batch(connection, batch::send_many(connection, messages)?),
-            Place::Elsewhere => Sent::batch_elsewhere(owner, &self.connection, messages),
+            Place::Elsewhere => {
+                Sent::batch_elsewhere(owner, &self.connection, &self.home, messages)
+            }
             Place::LoopClosed => Err(send::loop_closed(connection, Opcode::Text)),
         }
     }
@@ -145,8 +147,8 @@ impl Handle {
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
     ) -> PyResult<Py<PyAny>> {
-        let (connection, reuses) = (self.connection.bind(owner.py()), self.home.is_awake());
-        Sending::of(owner, connection, method, data, compress, reuses).map(Py::into_any)
+        let connection = self.connection.bind(owner.py());
+        Sending::of(owner, connection, &self.home, method, data, compress).map(Py::into_any)
     }
 
     /// What sends the frame later, if the caller is in another thread than the event loop's.
@@ -161,7 +163,8 @@ impl Handle {
             Place::Here => Ok(None),
             Place::Elsewhere => {
                 let wanted = compress.map(payload::is_compression_wanted).transpose()?;
-                Sent::elsewhere(owner, &self.connection, opcode, payload, wanted).map(Some)
+                let message = Outgoing::copy(owner.py(), opcode, payload, wanted)?;
+                Sent::elsewhere(owner, &self.connection, &self.home, message).map(Some)
             }
             Place::LoopClosed => Err(send::loop_closed(self.connection.bind(owner.py()), opcode)),
         }
@@ -184,7 +187,14 @@ impl Handle {
             match self.home.place(owner.py())? {
                 Place::Here => {}
                 Place::Elsewhere => {
-                    return Receive::elsewhere(owner, connection, wanted, timeout, self.dialect);
+                    return Receive::elsewhere(
+                        owner,
+                        connection,
+                        &self.home,
+                        wanted,
+                        timeout,
+                        self.dialect,
+                    );
                 }
                 Place::LoopClosed => return Err(thread::loop_closed("receive")),
             }

@@ -27,6 +27,11 @@ async def opened(scripted):
             yield start
 
 
+async def test_batches(opened):
+    ws = await opened(A, B, X, A, frame(CLOSE, encode_close(1001, "bye")))
+    assert [msg.data for msg in await ws.receive_many()] == ["a", "b", b"x", "a", 1001]
+
+
 async def test_batches_of_data(opened):
     ws = await opened(A, B, X, A, frame(CLOSE, encode_close(1001, "bye")))
     assert await ws.receive_many_str() == ["a", "b"]

@@ -239,7 +239,7 @@ async def test_a_connector_may_be_the_sessions_to_close(owner):
     connector.close()
 
 
-async def test_the_session_of_ws_connect_ends_with_its_websocket(server, monkeypatch):
+async def test_the_session_of_ws_connect_ends_when_its_websocket_is_open(server, monkeypatch):
     sessions = []
     init = ClientSession.__init__
 
@@ -250,10 +250,10 @@ async def test_the_session_of_ws_connect_ends_with_its_websocket(server, monkeyp
     monkeypatch.setattr(ClientSession, "__init__", note)
     url, _ = server
     ws = await ws_connect(url)
-    assert not sessions[0].closed
-    await ws.close()
     assert sessions[0].closed
     assert sessions[0].connector.closed
+    assert not ws.closed
+    await ws.close()
     connector = TCPConnector()
     async with ws_connect(url, connector=connector):
         pass

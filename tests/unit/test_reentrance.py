@@ -5,6 +5,7 @@ import contextlib
 import gc
 import itertools
 import sys
+import sysconfig
 import threading
 import weakref
 
@@ -87,6 +88,10 @@ def poked(ws, **options):
     assert not poker.errors
 
 
+@pytest.mark.skipif(
+    sysconfig.get_config_var("Py_GIL_DISABLED") == 1,
+    reason="without the GIL, a collector waits for a quarter more objects",
+)
 @pytest.mark.parametrize("queue", [None, DropOldest(10), Conflate(lambda msg: msg.data[:1], 10)])
 @pytest.mark.parametrize("compress", [0, 15])
 async def test_a_collector_at_every_allocation(scripted, queue, compress):

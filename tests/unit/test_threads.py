@@ -28,7 +28,6 @@ LOOKS = {
     "buffered_amount": lambda ws: ws.buffered_amount,
     "peername": lambda ws: ws.get_extra_info("peername"),
     "stats": lambda ws: ws.stats,
-    "repr": repr,
 }
 
 CHANGES = {
@@ -87,6 +86,46 @@ async def test_a_loop_that_goes_on_in_another_thread(echo):
         (await run(one, refused, ws)).close()
 
 
+@pytest.mark.parametrize("doing", CHANGES)
+@pytest.mark.parametrize("running", ["task", "callback"])
+async def test_a_loop_that_went_to_another_thread(echo, running, doing):
+    """It need not have used the connection there yet."""
+    kind = type(asyncio.get_running_loop())
+    runs, over = threading.Event(), threading.Event()
+
+    def block():
+        runs.set()
+        over.wait(20)
+
+    async def in_task():
+        block()
+
+    def then(loop):
+        if running == "task":
+            loop.run_until_complete(in_task())
+        else:
+            loop.call_soon(block)
+            loop.call_soon(loop.stop)
+            loop.run_forever()
+
+    def refused(ws):
+        assert runs.wait(20)
+        try:
+            with pytest.raises(RuntimeError, match=rf"cannot {doing} from another thread"):
+                CHANGES[doing](ws)
+            ws.send_str("late").close()
+        finally:
+            over.set()
+
+    with contextlib.closing(kind()) as loop, contextlib.ExitStack() as stack:
+        one, two = (stack.enter_context(ThreadPoolExecutor(1)) for _ in range(2))
+        run = asyncio.get_running_loop().run_in_executor
+        ws = await run(one, loop.run_until_complete, ws_connect(echo))
+        await asyncio.gather(run(two, then, loop), run(one, refused, ws))
+        assert (await run(one, lambda: ws.stats)).messages_sent == 0
+        await run(one, loop.run_until_complete, ws.close())
+
+
 async def test_what_the_error_recommends(echo):
     loop = asyncio.get_running_loop()
     async with ws_connect(echo) as ws:
@@ -123,6 +162,12 @@ async def test_another_thread_looks_while_messages_come(echo, name):
         assert all("cannot look at a WebSocket from another thread" in text for text in failures)
     else:
         assert not failures
+
+
+async def test_another_thread_shows_it(echo):
+    async with ws_connect(echo) as ws:
+        state = "of another thread" if FREE_THREADED else "open"
+        assert await asyncio.to_thread(repr, ws) == f"<ClientWebSocketResponse {echo} {state}>"
 
 
 async def talk(url, name):

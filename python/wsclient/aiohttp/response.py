@@ -190,6 +190,8 @@ class ClientWebSocketResponse(_Native, AIOHTTP):
         With a code of 0 or 1005, as a close frame without one has, that is what is sent, and
         without the message.
         """
+        if not self._is_copy and not self._loop.is_closed():
+            self._check_thread("close")
         self._close_called = True
         await self._let_others_send()
         native: Any = super()
@@ -289,6 +291,7 @@ class _Open(ClientWebSocketResponse):
     __slots__ = ()
 
     receive = _Core.receive
+    receive_many = _Core.receive_many
     receive_many_str = _Core.receive_many_str
     receive_many_bytes = _Core.receive_many_bytes
     __anext__ = _Core.__anext__

@@ -4,6 +4,8 @@
 //! inbox until the awaitable is resumed and takes it, so a cancellation that comes between the
 //! wake-up and the resumption loses nothing.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyRuntimeError, PyTimeoutError};
 use pyo3::prelude::*;
 
@@ -12,6 +14,7 @@ use super::reader::{has_reader, refused, stop_reading};
 use super::settle::settle;
 use super::state::{Awaited as State, Protocol, Receive, Wanted};
 use super::take::take;
+use super::thread::Home;
 use super::{busy, typed, unawaited, waking};
 use crate::endpoint::Due;
 use crate::python::cpython::slots::{self, Poll};
@@ -33,7 +36,7 @@ impl Receive {
             protocol.borrow_mut().spare.take_if(|spare| interpreter::is_only_reference(spare));
         let receive = match spare {
             Some(spare) => spare,
-            None => Self::blank(protocol)?,
+            None => Self::blank(protocol, Self::home_without_gil(protocol))?,
         };
         let mut me = receive.bind(py).borrow_mut();
         me.begin(response, wanted, timeout, State::New);
@@ -48,11 +51,12 @@ impl Receive {
     pub fn elsewhere(
         response: &Bound<'_, PyAny>,
         protocol: &Bound<'_, Protocol>,
+        home: &Arc<Home>,
         wanted: Wanted,
         timeout: Option<f64>,
         dialect: bool,
     ) -> PyResult<Py<Self>> {
-        let receive = Self::blank(protocol)?;
+        let receive = Self::blank(protocol, Some(home.clone()))?;
         let mut me = receive.bind(protocol.py()).borrow_mut();
         me.begin(response, wanted, timeout, State::Elsewhere);
         me.dialect = dialect;
@@ -60,11 +64,17 @@ impl Receive {
         Ok(receive)
     }
 
-    fn blank(protocol: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
+    /// For whoever awaits it in another thread, which may run at the same time.
+    fn home_without_gil(protocol: &Bound<'_, Protocol>) -> Option<Arc<Home>> {
+        cfg!(Py_GIL_DISABLED).then(|| protocol.borrow().home.clone())
+    }
+
+    fn blank(protocol: &Bound<'_, Protocol>, home: Option<Arc<Home>>) -> PyResult<Py<Self>> {
         let blank = Self {
             protocol: protocol.clone().unbind(),
             response: None,
             wanted: Wanted::One,
+            home,
             loads: None,
             dialect: false,
             timeout: None,
@@ -110,6 +120,11 @@ impl Receive {
     fn step(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
         let mut me = slf.borrow_mut();
+        if let Some(home) = me.home.clone() {
+            drop(me);
+            home.check(py, "receive")?;
+            me = slf.borrow_mut();
+        }
         let state = me.state;
         match state {
             State::Done => {
@@ -122,8 +137,8 @@ impl Receive {
                 return Err(refused(&protocol, wanted, dialect));
             }
             State::Elsewhere => {
+                me.arrive();
                 drop(me);
-                Self::arrive(slf)?;
                 return Self::step(slf);
             }
             State::Unasked => {
@@ -219,16 +234,14 @@ impl Receive {
 
     /// The loop runs what was made in another thread.
     #[cold]
-    fn arrive(slf: &Bound<'_, Self>) -> PyResult<()> {
-        let py = slf.py();
-        let home = slf.borrow().protocol.bind(py).borrow().home.clone();
-        home.check(py, "receive")?;
-        let mut me = slf.borrow_mut();
-        me.state = State::New;
-        if me.wanted.is_part() {
-            me.ask_first();
+    fn arrive(&mut self) {
+        self.state = State::New;
+        if self.wanted.is_part() {
+            self.ask_first();
         }
-        Ok(())
+        if !cfg!(Py_GIL_DISABLED) {
+            self.home = None;
+        }
     }
 
     /// Let the endpoint know that a part is wanted.
@@ -298,6 +311,10 @@ impl Awaitable for Receive {
     /// What arrives is for another `receive()`.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
         let py = slf.py();
+        let home = slf.borrow().home.clone().filter(|_| !slf.borrow().is_new());
+        if let Some(home) = home {
+            home.check_without_gil(py)?;
+        }
         let (protocol, wanted, timer, held) = {
             let mut me = slf.borrow_mut();
             // One that was not awaited may be in another thread.

@@ -8,7 +8,7 @@ use pyo3::types::PyBytes;
 
 use super::output::{self, free_socket};
 use super::state::Protocol;
-use super::thread::{self, Place};
+use super::thread::{self, Home, Place};
 use super::{failure, piece};
 use crate::deflate::RSV1;
 use crate::frame::{self, Header};
@@ -292,6 +292,11 @@ pub fn loop_closed(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyErr {
 /// Refuse another thread than the event loop's, and a closed loop, when a frame is to be sent.
 pub fn check_place(protocol: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
     let home = protocol.borrow().home.clone();
+    check_home(&home, protocol, opcode)
+}
+
+/// The same, for whoever may be in another thread: without the GIL, that must not look at the connection.
+pub fn check_home(home: &Home, protocol: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
     match home.place(protocol.py())? {
         Place::Here => Ok(()),
         Place::Elsewhere => Err(thread::elsewhere("send")),

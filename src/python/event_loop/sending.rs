@@ -1,11 +1,14 @@
 //! `Sending`: sends that are coroutines.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::{PyOSError, PyRuntimeError};
 use pyo3::prelude::*;
 use pyo3::types::PyIterator;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::state::{Protocol, Sending, Unsent};
+use super::thread::Home;
 use super::{room, send, unawaited};
 use crate::python::cpython::slots::{self, Poll};
 use crate::python::cpython::{call, interpreter, names};
@@ -13,20 +16,20 @@ use crate::python::values::payload;
 use crate::registry::Opcode;
 
 impl Sending {
-    /// What sends `data` of the WebSocket `response`. With `reuses`, which is for the loop's thread, it
-    /// may be the connection's last one, if nobody else holds that any more.
+    /// What sends `data` of the WebSocket `response`. In the loop's thread it may be the connection's
+    /// last one, if nobody else holds that any more.
     pub fn of(
         response: &Bound<'_, PyAny>,
         protocol: &Bound<'_, Protocol>,
+        home: &Arc<Home>,
         (method, opcode): (&'static str, Opcode),
         data: &Bound<'_, PyAny>,
         compress: Option<&Bound<'_, PyAny>>,
-        reuses: bool,
     ) -> PyResult<Py<Self>> {
-        let spare = if reuses { protocol.borrow_mut().spare_sending.take() } else { None };
+        let spare = if home.is_awake() { protocol.borrow_mut().spare_sending.take() } else { None };
         let sending = match spare.filter(interpreter::is_only_reference) {
             Some(spare) => spare,
-            None => Self::blank(protocol)?,
+            None => Self::blank(protocol, home)?,
         };
         let mut me = sending.bind(protocol.py()).borrow_mut();
         me.opcode = opcode;
@@ -40,10 +43,11 @@ impl Sending {
         Ok(sending)
     }
 
-    fn blank(protocol: &Bound<'_, Protocol>) -> PyResult<Py<Self>> {
+    fn blank(protocol: &Bound<'_, Protocol>, home: &Arc<Home>) -> PyResult<Py<Self>> {
         let protocol_of_it = protocol.clone().unbind();
         let blank = Self {
             protocol: protocol_of_it,
+            home: home.clone(),
             opcode: Opcode::Text,
             method: "",
             due: None,
@@ -57,8 +61,8 @@ impl Sending {
     #[cold]
     fn fail(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>, error: PyErr) -> PyResult<Poll> {
         let py = slf.py();
-        let waits = protocol.borrow().endpoint.hands_out_only_data();
-        if !waits || !error.is_instance_of::<PyOSError>(py) {
+        let is_end = error.is_instance_of::<PyOSError>(py);
+        if !is_end || !protocol.borrow().endpoint.hands_out_only_data() {
             return Err(error);
         }
         let closed = call::method(protocol, names::closed(py), [error.value(py).as_any()])?;
@@ -71,13 +75,7 @@ impl Sending {
 impl Unsent {
     fn send(&self, protocol: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<()> {
         let py = protocol.py();
-        let (is_awake, compresses) = {
-            let connection = protocol.borrow();
-            (connection.home.is_awake(), connection.endpoint.compression().is_some())
-        };
-        if !is_awake {
-            send::check_place(protocol, opcode)?;
-        }
+        let compresses = protocol.borrow().endpoint.compression().is_some();
         let data = self.data.bind(py);
         if opcode.is_control() {
             let payload = payload::ping_payload(opcode, (!data.is_none()).then_some(data))?;
@@ -99,11 +97,18 @@ impl Unsent {
 impl slots::Awaitable for Sending {
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
-        let (protocol, opcode, unsent, mut waiting) = {
+        let (protocol, home, opcode, unsent, mut waiting) = {
             let mut me = slf.borrow_mut();
             let protocol = me.protocol.clone_ref(py).into_bound(py);
-            (protocol, me.opcode, me.due.take(), me.waiting.take())
+            let home = (!me.home.is_awake()).then(|| me.home.clone());
+            (protocol, home, me.opcode, me.due.take(), me.waiting.take())
         };
+        if let Some(home) = home
+            && (unsent.is_some() || cfg!(Py_GIL_DISABLED))
+            && let Err(error) = send::check_home(&home, &protocol, opcode)
+        {
+            return Self::fail(slf, &protocol, error);
+        }
         if let Some(unsent) = unsent {
             if let Err(error) = unsent.send(&protocol, opcode) {
                 return Self::fail(slf, &protocol, error);

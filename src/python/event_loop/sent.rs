@@ -1,5 +1,7 @@
 //! `Sent`: what `send_str()` and its like return, an awaitable for backpressure.
 
+use std::sync::Arc;
+
 use pyo3::exceptions::PyRuntimeError;
 use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
@@ -7,6 +9,7 @@ use pyo3::types::PyIterator;
 
 use super::awaitable::{Awaitable, awaitable};
 use super::state::Protocol;
+use super::thread::Home;
 use super::{batch, room, send, unawaited};
 use crate::python::cpython::slots::{self, Poll};
 use crate::python::values::outgoing::{Messages, Outgoing};
@@ -20,6 +23,8 @@ use crate::registry::Opcode;
 pub struct Sent {
     /// `None` if there was room.
     protocol: Option<Py<Protocol>>,
+    /// Asked, likewise, before the connection is looked at.
+    home: Option<Arc<Home>>,
     waiting: Option<Py<PyIterator>>,
     frame: Frame,
 }
@@ -53,13 +58,13 @@ enum What {
 
 impl What {
     /// Send it; returns what became of the frame.
-    fn send(self, protocol: &Bound<'_, Protocol>) -> PyResult<(Opcode, Frame)> {
+    fn send(self, protocol: &Bound<'_, Protocol>, home: &Home) -> PyResult<(Opcode, Frame)> {
         let py = protocol.py();
         let opcode = match &self {
             Self::One(message) => message.opcode(),
             Self::Many(_) | Self::Iterable(_) => Opcode::Text,
         };
-        send::check_place(protocol, opcode)?;
+        send::check_home(home, protocol, opcode)?;
         let messages = match self {
             Self::One(message) => {
                 let payload = message.payload(py)?;
@@ -91,12 +96,10 @@ impl Sent {
     pub fn elsewhere(
         response: &Bound<'_, PyAny>,
         protocol: &Py<Protocol>,
-        opcode: Opcode,
-        payload: &[u8],
-        compress: Option<bool>,
+        home: &Arc<Home>,
+        message: Outgoing,
     ) -> PyResult<Py<Self>> {
-        let message = Outgoing::copy(response.py(), opcode, payload, compress)?;
-        Self::due(response, protocol, What::One(message))
+        Self::due(response, protocol, home, What::One(message))
     }
 
     /// What `send_many()` returns there.
@@ -104,24 +107,35 @@ impl Sent {
     pub fn batch_elsewhere(
         response: &Bound<'_, PyAny>,
         protocol: &Py<Protocol>,
+        home: &Arc<Home>,
         messages: Messages,
     ) -> PyResult<Py<Self>> {
-        Self::due(response, protocol, What::Many(messages))
+        Self::due(response, protocol, home, What::Many(messages))
     }
 
     /// What `send_many()` returns where it is a coroutine.
     pub fn deferred_batch(
         response: &Bound<'_, PyAny>,
         protocol: &Py<Protocol>,
+        home: &Arc<Home>,
         messages: &Bound<'_, PyAny>,
     ) -> PyResult<Py<Self>> {
-        Self::due(response, protocol, What::Iterable(messages.clone().unbind()))
+        Self::due(response, protocol, home, What::Iterable(messages.clone().unbind()))
     }
 
-    fn due(response: &Bound<'_, PyAny>, protocol: &Py<Protocol>, what: What) -> PyResult<Py<Self>> {
+    fn due(
+        response: &Bound<'_, PyAny>,
+        protocol: &Py<Protocol>,
+        home: &Arc<Home>,
+        what: What,
+    ) -> PyResult<Py<Self>> {
         let py = response.py();
-        let blank =
-            Self { protocol: Some(protocol.clone_ref(py)), waiting: None, frame: Frame::Dropped };
+        let blank = Self {
+            protocol: Some(protocol.clone_ref(py)),
+            home: Some(home.clone()),
+            waiting: None,
+            frame: Frame::Dropped,
+        };
         let sent = Py::new(py, blank)?;
         let due = Due { response: response.clone().unbind(), what };
         sent.bind(py).borrow_mut().frame = Frame::Due(Box::new(due));
@@ -134,8 +148,8 @@ impl Sent {
             return Self::after_write(slf, Opcode::Text);
         };
         let py = slf.py();
-        let protocol = Some(slf.clone().unbind());
-        let sent = Self { protocol, waiting: None, frame: Frame::Batch(call) };
+        let (protocol, home) = (Some(slf.clone().unbind()), Some(slf.borrow().home.clone()));
+        let sent = Self { protocol, home, waiting: None, frame: Frame::Batch(call) };
         // Likewise: what is to be written will be.
         Py::new(py, sent).or_else(|_| Self::done(py))
     }
@@ -146,7 +160,11 @@ impl Sent {
     }
 
     /// Write the frame if that is still to be done.
-    fn write_due(slf: &Bound<'_, Self>, protocol: &Bound<'_, Protocol>) -> PyResult<()> {
+    fn write_due(
+        slf: &Bound<'_, Self>,
+        protocol: &Bound<'_, Protocol>,
+        home: &Home,
+    ) -> PyResult<()> {
         if !matches!(slf.borrow().frame, Frame::Due(_) | Frame::Dropped) {
             return Ok(());
         }
@@ -155,7 +173,7 @@ impl Sent {
             return Err(PyRuntimeError::new_err("cannot reuse a send that failed or was closed"));
         };
         let Due { response, what } = *due;
-        let (opcode, frame) = what.send(protocol)?;
+        let (opcode, frame) = what.send(protocol, home)?;
         drop(response);
         // As in `after_write`.
         let turn = room::turn(protocol, opcode).unwrap_or_default();
@@ -182,8 +200,9 @@ impl Sent {
     #[cold]
     fn waiting(slf: &Bound<'_, Protocol>, opcode: Opcode) -> PyResult<Py<Self>> {
         let waiting = room::turn(slf, opcode)?;
-        let (protocol, frame) = (Some(slf.clone().unbind()), Self::last_of(slf));
-        Py::new(slf.py(), Self { protocol, waiting, frame })
+        let (protocol, home) = (Some(slf.clone().unbind()), Some(slf.borrow().home.clone()));
+        let frame = Self::last_of(slf);
+        Py::new(slf.py(), Self { protocol, home, waiting, frame })
     }
 
     /// The object that serves all sends that need not wait: it has no state.
@@ -191,7 +210,7 @@ impl Sent {
     pub fn done(py: Python<'_>) -> PyResult<Py<Self>> {
         static DONE: PyOnceLock<Py<Sent>> = PyOnceLock::new();
         let done = DONE.get_or_try_init(py, || {
-            Py::new(py, Self { protocol: None, waiting: None, frame: Frame::Written })
+            Py::new(py, Self { protocol: None, home: None, waiting: None, frame: Frame::Written })
         })?;
         Ok(done.clone_ref(py))
     }
@@ -201,11 +220,18 @@ impl slots::Awaitable for Sent {
     fn poll(slf: &Bound<'_, Self>) -> PyResult<Poll> {
         let py = slf.py();
         // Only looked at: it may be the object that serves everybody, on other threads too.
-        let Some(protocol) = slf.borrow().protocol.as_ref().map(|held| held.clone_ref(py)) else {
+        let held = {
+            let me = slf.borrow();
+            me.protocol.as_ref().map(|held| held.clone_ref(py)).zip(me.home.clone())
+        };
+        let Some((protocol, home)) = held else {
             return Ok(Poll::Ready(py.None()));
         };
         let protocol = protocol.bind(py);
-        Self::write_due(slf, protocol)?;
+        Self::write_due(slf, protocol, &home)?;
+        if cfg!(Py_GIL_DISABLED) {
+            home.check(py, "send")?;
+        }
         let waiting = slf.borrow_mut().waiting.take();
         let poll =
             room::wait(protocol, waiting, |waiting| slf.borrow_mut().waiting = Some(waiting))?;
@@ -221,6 +247,13 @@ impl slots::Awaitable for Sent {
 impl Awaitable for Sent {
     /// Without the frame, if it is not written; of a batch, without the rest.
     fn leave(slf: &Bound<'_, Self>) -> PyResult<()> {
+        {
+            // Only looked at, as in `poll`.
+            let me = slf.borrow();
+            if me.protocol.is_none() && matches!(me.frame, Frame::Written) {
+                return Ok(());
+            }
+        }
         let left = {
             let mut me = slf.borrow_mut();
             let due = matches!(me.frame, Frame::Due(_) | Frame::Batch(_));

@@ -145,6 +145,9 @@ pub struct Receive {
     /// The WebSocket, kept from being dropped while this is awaited.
     pub response: Option<Py<PyAny>>,
     pub wanted: Wanted,
+    /// Asked before the connection is looked at, where that may be another thread's: of what was made
+    /// there, and without the GIL always.
+    pub home: Option<Arc<Home>>,
     /// What parses JSON, if that is not Python's own.
     pub loads: Option<Py<PyAny>>,
     /// Whether the connection has a `Dialect`.
@@ -160,6 +163,7 @@ pub struct Receive {
 #[pyclass(module = "wsclient._core")]
 pub struct Sending {
     pub protocol: Py<Protocol>,
+    pub home: Arc<Home>,
     pub opcode: Opcode,
     /// The name of the method that has returned it.
     pub method: &'static str,

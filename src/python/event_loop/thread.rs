@@ -10,7 +10,7 @@ use pyo3::prelude::*;
 use pyo3::sync::PyOnceLock;
 use pyo3::{PyTraverseError, PyVisit, intern};
 
-use crate::python::cpython::{call, process, tasks};
+use crate::python::cpython::{call, process};
 
 /// What a caller in another thread is to do.
 pub const INSTEAD: &str = "use asyncio.run_coroutine_threadsafe()";
@@ -71,23 +71,27 @@ impl Home {
     /// # Errors
     /// `RuntimeError` in the child of a fork.
     pub fn place(&self, py: Python<'_>) -> PyResult<Place> {
-        let here = self.is_here();
-        if here && tasks::in_task(self.event_loop.bind(py))? {
-            return Ok(Place::Here);
-        }
         if self.is_copy() {
             return Err(inherited());
         }
         if running_loop(py)?.is(&self.event_loop) {
-            // A loop that has stopped may run on in another thread.
-            self.thread.store(this_thread(), Ordering::Relaxed);
+            self.arrive();
             return Ok(Place::Here);
         }
         let event_loop = self.event_loop.bind(py);
-        if call::method(event_loop, intern!(py, "is_closed"), [])?.is_truthy()? {
+        let asked = |name| call::method(event_loop, name, [])?.is_truthy();
+        if asked(intern!(py, "is_closed"))? {
             return Ok(Place::LoopClosed);
         }
+        // It may run on in another thread, where nothing has come here yet.
+        let here = self.is_here() && !asked(intern!(py, "is_running"))?;
         Ok(if here { Place::Here } else { Place::Elsewhere })
+    }
+
+    /// The event loop runs in the caller's thread: one that has stopped may run on in another.
+    #[inline]
+    fn arrive(&self) {
+        self.thread.store(this_thread(), Ordering::Relaxed);
     }
 
     /// Whether the event loop is closed, and with it whatever belonged to it.
@@ -133,8 +137,9 @@ pub struct Awake(());
 
 impl Awake {
     #[inline]
-    pub fn begin(event_loop: &Bound<'_, PyAny>) -> Self {
-        AWAKE.store(event_loop.as_ptr(), Ordering::Relaxed);
+    pub fn begin(home: &Home) -> Self {
+        home.arrive();
+        AWAKE.store(home.event_loop.as_ptr(), Ordering::Relaxed);
         Self(())
     }
 }

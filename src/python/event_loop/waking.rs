@@ -20,14 +20,14 @@ pub fn go_on(receive: Bound<'_, Receive>, told: Awaited) -> PyResult<()> {
     };
     // The task's next receive() may use this object again.
     drop(receive);
-    let (event_loop, future) = {
+    let (event_loop, future, awake) = {
         let connection = protocol.borrow();
         let Some(future) = &connection.future else {
             return Ok(());
         };
-        (connection.event_loop(py), future.clone_ref(py).into_bound(py))
+        let future = future.clone_ref(py).into_bound(py);
+        (connection.event_loop(py), future, Awake::begin(&connection.home))
     };
-    let awake = Awake::begin(&event_loop);
     let woken = wake::wake(&event_loop, &future);
     drop(awake);
     let woken = match woken {
