@@ -120,8 +120,10 @@ format: $(VENV)/.extra-lint ## Format the sources and apply safe fixes
 	cargo fmt --manifest-path fuzz/Cargo.toml
 
 .PHONY: bench
-bench: $(VENV)/.extra-bench ## Time the core's parts, then measure this client beside others (15 minutes)
+bench: $(VENV)/.extra-bench wheel ## Time the core's parts, then measure the wheel beside other clients (20 minutes)
 	cargo bench --features bench --bench core -- --quick --noplot --discard-baseline
+	$(BIN)/pip install --no-deps --force-reinstall "$$(ls -t target/wheels/*-cp$(TAG)-*.whl | head -n 1)"
+	@rm -f $(VENV)/.extension # The next target brings the editable install back.
 	$(BIN)/python benches/compare --json benches/results.json
 
 .PHONY: plots
@@ -224,6 +226,9 @@ wheel: $(BIN)/maturin ## Build a wheel into target/wheels/, optimised for benche
 		echo 'llvm-profdata is missing (rustup component add llvm-tools): a wheel without PGO' >&2; \
 		set -x; $(BIN)/maturin build --release --strip --interpreter $(BIN)/python; \
 	fi
+
+# As file names of wheels have it: 314, or 314-cp314t.
+TAG = $(shell $(PYTHON) -c 'import sys; print("%d%d-cp%d%d%s" % (*sys.version_info[:2] * 2, sys.abiflags))')
 
 WHEELS_FOR :=
 

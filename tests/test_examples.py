@@ -13,6 +13,8 @@ import pytest
 
 from wsclient.testing import Script, echo, serve
 
+pytestmark = pytest.mark.slow
+
 EXAMPLES = Path(__file__).parents[1] / "examples"
 
 

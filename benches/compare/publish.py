@@ -60,8 +60,8 @@ def provenance(machine: dict[str, str], names: tuple[str, ...] = CLIENTS) -> str
     """Say where figures are from."""
     versions = ", ".join(f"{name} {machine[name]}" for name in names if name in machine)
     return (
-        f"Measured on {machine['date']} on {machine['cpu']}, {machine['python']}, "
-        f"with {versions}, Rust {machine['rust']}."
+        f"Measured on {machine['date']} on {machine['cpu']}, {machine['python']}, with this client "
+        f"as {machine['build']}, {versions}, Rust {machine['rust']}."
     )
 
 

@@ -15,7 +15,7 @@ from math import sqrt
 from pathlib import Path
 from statistics import median, quantiles
 
-from wsclient import __version__
+import wsclient
 
 PACKAGES = (
     *("picows", "aiofastnet", "aiohttp", "websockets", "websocket-rs", "uvloop"),
@@ -110,6 +110,12 @@ def python() -> str:
     return f"{platform.python_implementation()} {platform.python_version()}"
 
 
+def build() -> str:
+    """Say what of this client is measured: `make bench` installs the wheel of `make wheel`."""
+    editable = Path(wsclient.__file__).is_relative_to(Path(__file__).parents[2] / "python")
+    return "a development build" if editable else "a wheel"
+
+
 def machine() -> dict[str, str]:
     """Describe where this runs: what figures depend on."""
     cpus = re.findall(r"model name\s*: (.*)", Path("/proc/cpuinfo").read_text())
@@ -120,7 +126,8 @@ def machine() -> dict[str, str]:
         "system": platform.platform(),
         "python": python(),
         "rust": rustc.stdout.split()[1],
-        "wsclient": __version__,
+        "wsclient": wsclient.__version__,
+        "build": build(),
         **{name: version(name) for name in PACKAGES if find_spec(name.replace("-", "_"))},
     }
 

@@ -12,6 +12,8 @@ from tests.cli.terminal import Terminal
 
 from wsclient.testing import Script, serve
 
+pytestmark = pytest.mark.slow
+
 BOOK = {"bids": [["100.10", "1"], ["100.00", "2.5"]], "note": "x" * 60}
 
 

@@ -7,6 +7,8 @@ from importlib.metadata import entry_points
 
 import pytest
 
+pytestmark = pytest.mark.slow
+
 IMPORTS = """
 import asyncio, pytest
 from wsclient import testing, ws_connect
