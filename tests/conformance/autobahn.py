@@ -14,6 +14,7 @@ from __future__ import annotations
 import argparse
 import asyncio
 import contextlib
+import fcntl
 import json
 import os
 import platform
@@ -90,19 +91,22 @@ def install() -> Path:
     Raises:
         NotAvailableError: There is no Python 2.7, or PyPI cannot be reached.
     """
-    program = HOME / "v27" / "bin" / "wstest"
-    installed = HOME / "installed"
-    if installed.exists():
+    HOME.mkdir(exist_ok=True)
+    # One of the processes that pytest runs in does it for all.
+    with (HOME / "lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        program = HOME / "v27" / "bin" / "wstest"
+        installed = HOME / "installed"
+        if not installed.exists():
+            python = _python27()
+            boot = HOME / "boot"
+            for earlier in (boot, HOME / "v27"):
+                shutil.rmtree(earlier, ignore_errors=True)
+            _run(python, "-m", "pip", "install", "--target", boot, "virtualenv==20.15.1")
+            _run(python, "-m", "virtualenv", HOME / "v27", PYTHONPATH=str(boot))
+            _run(HOME / "v27" / "bin" / "pip", "install", SUITE)
+            installed.touch()
         return program
-    python = _python27()
-    boot = HOME / "boot"
-    shutil.rmtree(HOME, ignore_errors=True)
-    HOME.mkdir()
-    _run(python, "-m", "pip", "install", "--target", boot, "virtualenv==20.15.1")
-    _run(python, "-m", "virtualenv", HOME / "v27", PYTHONPATH=str(boot))
-    _run(HOME / "v27" / "bin" / "pip", "install", SUITE)
-    installed.touch()
-    return program
 
 
 def _python27() -> Path:
