@@ -71,7 +71,7 @@ async def test_it_can_be_read_while_it_is_written(path):
 
 
 def test_zstd_is_not_there(tmp_path, monkeypatch):
-    for name in ("compression", "backports"):
+    for name in ("compression.zstd", "backports.zstd"):
         monkeypatch.setitem(sys.modules, name, None)
     with pytest.raises(ImportError, match=r"pip install wsclient-rs\[zstd\]"):
         Recorder(tmp_path / "feed.zst")

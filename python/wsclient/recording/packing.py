@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import sys
 import zlib
+from importlib import import_module
 from typing import TYPE_CHECKING, Protocol
 
 from wsclient.distribution import NAME
@@ -86,18 +87,16 @@ class _Zstd:
 
 
 def _zstd() -> Any:
+    # By name: other packages in `backports` have no types, which would be an error here.
+    name = "compression.zstd" if sys.version_info >= (3, 14) else "backports.zstd"
     try:
-        if sys.version_info >= (3, 14):
-            from compression import zstd  # noqa: PLC0415 - not before it is needed
-        else:
-            from backports import zstd  # noqa: PLC0415 - likewise
+        return import_module(name)
     except ImportError:
         raise ImportError(
             f"a recording in .zst needs zstd, which is not installed: pip install {NAME}[zstd]"
             " (one in .gz needs nothing)",
             name="backports.zstd",
         ) from None
-    return zstd
 
 
 def _suffix(path: PurePath) -> str:
