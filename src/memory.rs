@@ -32,7 +32,7 @@ impl<T: Default> Rare<T> {
     /// There is no memory for it.
     pub fn wanted(&mut self) -> Result<&mut T, TryReserveError> {
         if self.0.is_none() {
-            // A box of one's own could not fail.
+            // `Box::new` would abort. A vector can fail, but only an array comes out of one as a thin box.
             let mut one = Vec::new();
             one.try_reserve_exact(1)?;
             one.push(T::default());

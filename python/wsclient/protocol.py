@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from .opening import Opened
     from .options import Options
 
-__all__ = ["WebSocketProtocol", "hand_over", "log_life", "make_protocol", "when_lost"]
+__all__ = ["WebSocketProtocol", "hand_over", "log_life", "make_protocol"]
 
 _logger = logging.getLogger("wsclient.session")  # as the documentation has it
 
@@ -98,7 +98,7 @@ def hand_over(opened: Opened, connection: WebSocketProtocol, *, polls: bool) -> 
     connection.feed(opened.trailing)
 
 
-def when_lost(connection: CoreProtocol, function: Callable[[], None]) -> None:
+def _when_lost(connection: CoreProtocol, function: Callable[[], None]) -> None:
     """Call a function when a connection is lost, or at once if it is.
 
     Args:
@@ -136,4 +136,4 @@ def log_life(connection: WebSocketProtocol, number: int, url: URL) -> None:
             number, origin, code, spent, why, stats.messages_received, stats.messages_sent,
         )  # fmt: skip
 
-    when_lost(connection, end)
+    _when_lost(connection, end)

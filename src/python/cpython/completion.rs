@@ -10,11 +10,9 @@ use pyo3::ffi;
 use pyo3::prelude::*;
 
 #[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
-pub use recycled::install;
-#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
-pub use recycled::prepare;
-#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
 use recycled::raise;
+#[cfg(all(Py_3_12, not(Py_GIL_DISABLED)))]
+pub use recycled::{install, prepare};
 
 #[cfg(not(all(Py_3_12, not(Py_GIL_DISABLED))))]
 use raise_plain as raise;
