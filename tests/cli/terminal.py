@@ -116,6 +116,17 @@ class Terminal:
             return bool(data)
         return False
 
+    def wait_until_full(self):
+        """Read nothing until the terminal takes no more of what the command writes."""
+        before, waiting = -1, 0
+        deadline = time.monotonic() + PATIENCE
+        while waiting > before or not waiting:
+            assert time.monotonic() < deadline, self.text
+            # Nothing tells that a command waits to write.
+            time.sleep(0.2)
+            answer = fcntl.ioctl(self._master, termios.FIONREAD, struct.pack("i", 0))
+            before, waiting = waiting, struct.unpack("i", answer)[0]
+
     def see(self, *wanted):
         """Wait until all of some texts are to be seen."""
         deadline = time.monotonic() + PATIENCE
@@ -134,7 +145,8 @@ class Terminal:
 
     def end(self, status):
         """Wait for the command's end, with this status and the terminal as it was before."""
-        while self.read(PATIENCE):
-            pass
+        deadline = time.monotonic() + PATIENCE
+        while self.read(1):
+            assert time.monotonic() < deadline, self.text
         assert self.process.wait(PATIENCE) == status, self.text
         assert termios.tcgetattr(self._master) == self._modes

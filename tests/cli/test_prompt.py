@@ -1,8 +1,10 @@
 """`wsclient connect` before a terminal: what is typed, what is seen."""
 
+import asyncio
 import json
 import signal
 import socket
+import threading
 
 import pytest
 
@@ -117,6 +119,25 @@ def test_leaving_closes_the_connection(keys, status):
         assert "Traceback" not in terminal.text
 
 
+def test_leaving_while_something_is_shown():
+    """The terminal is slow, as those are that are far away."""
+    go = threading.Event()
+
+    async def handler(ws):
+        await asyncio.to_thread(go.wait, 60)
+        for number in range(40):
+            await ws.send(f"{number:1900}")
+        await ws.expect_close(timeout=60)
+
+    with serve(handler) as server, Terminal("connect", server.url) as terminal:
+        terminal.see("connected")
+        terminal.see_prompt()
+        go.set()
+        terminal.wait_until_full()
+        terminal.type("\x04")
+        terminal.end(0)
+
+
 def test_sigterm_closes_the_connection():
     with serve(Script().expect_close(1000)) as server, Terminal("connect", server.url) as terminal:
         terminal.see_prompt()
@@ -165,6 +186,22 @@ def test_all_that_came_is_shown_at_the_end():
         terminal.end(0)
         shown = [line for line in terminal.lines if line.startswith("< ")]
         assert shown == [f"< message {number}." for number in range(500)]
+
+
+def test_what_comes_between_two_prompts_is_shown_in_order():
+    async def handler(ws):
+        for number in range(40):
+            await ws.expect(str(number))
+            for part in range(5):
+                await ws.send(f"{number}.{part}")
+
+    with serve(handler) as server, Terminal("connect", server.url) as terminal:
+        terminal.see_prompt()
+        for number in range(40):
+            terminal.enter(str(number))
+        terminal.end(0)
+        shown = [line for line in terminal.lines if "." in line]
+        assert shown == [f"< {number}.{part}" for number in range(40) for part in range(5)]
 
 
 def test_connecting_again():

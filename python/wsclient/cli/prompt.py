@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit import PromptSession
 from prompt_toolkit.history import FileHistory, History, InMemoryHistory
-from prompt_toolkit.patch_stdout import patch_stdout
 
+from .above import Above
 from .exits import CommandError, Exit
 from .messages import shown
 from .terminal import columns_of, has_colours
@@ -39,12 +39,12 @@ class Prompt:
         self._session: PromptSession[str] = PromptSession(
             "> ", history=_history() if keeps_history else InMemoryHistory()
         )
-        self._patched = ExitStack()
+        self._above = ExitStack()
         self._raw = ExitStack()
         self._is_raw = False
 
     def __enter__(self) -> Self:
-        self._patched.enter_context(patch_stdout(raw=True))
+        self._above.enter_context(Above(self._session))
         return self
 
     def __exit__(
@@ -54,7 +54,7 @@ class Prompt:
         traceback: TracebackType | None,
     ) -> None:
         self.done()
-        self._patched.close()
+        self._above.close()
 
     async def read(self) -> str | None:
         """Wait for a line; None at the end.
