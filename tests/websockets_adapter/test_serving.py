@@ -174,3 +174,29 @@ async def test_a_finalizer_uses_what_is_collected_with_it(use):
         gc.collect()
     (error,) = told
     assert isinstance(error, StopAsyncIteration if use == "iterate" else ConnectionClosedOK)
+
+
+@pytest.mark.parametrize(
+    "use",
+    [
+        lambda ws: ws.send("text"),
+        lambda ws: ws.send(["in ", "fragments"]),
+        lambda ws: ws.ping(),
+        lambda ws: ws.pong(b"x"),
+        lambda ws: ws.close(),
+        lambda ws: ws.recv(),
+        lambda ws: anext(ws.recv_streaming()),
+    ],
+    ids=["send", "send fragments", "ping", "pong", "close", "recv", "recv_streaming"],
+)
+async def test_another_thread_is_refused_and_ends_nothing(use):
+    async def there(ws):
+        await use(ws)
+
+    async with serve(echo, "127.0.0.1", 0) as server:
+        async with wsclient.websockets.connect(url_of(server)) as ws:
+            with pytest.raises(RuntimeError, match="from another thread than the event loop's"):
+                await asyncio.to_thread(lambda: asyncio.run(there(ws)))
+            await ws.send("after")
+            assert await ws.recv() == "after"
+        assert ws.close_code == 1000

@@ -270,7 +270,11 @@ class ClientConnection(ConnectionBase, Theirs):
                 raise ConcurrencyError("already waiting for a pong with the same data") from None
 
     def send_context(self, **options: Any) -> Any:
-        """Have an end that shows when a frame is written told as one that shows later."""
+        """Have an end that shows when a frame is written told as one that shows later.
+
+        Another thread is refused before there is anything that would have to fail the connection.
+        """
+        self._connection.check_thread("send or close")
         return SendContext(self._connection, super().send_context(**options))
 
     def send_data(self) -> None:

@@ -334,6 +334,17 @@ impl Protocol {
         self.is_lost()
     }
 
+    /// Refuse another thread than the event loop's, and a closed loop.
+    ///
+    /// Args:
+    ///     doing: What the error names.
+    ///
+    /// Raises:
+    ///     RuntimeError: The caller is in another thread, or the loop is closed.
+    fn check_thread(&self, py: Python<'_>, doing: &str) -> PyResult<()> {
+        self.home.check(py, doing)
+    }
+
     /// Refuse to receive a message in parts where that cannot be.
     ///
     /// Raises:
