@@ -540,9 +540,9 @@ async def chatty_server_that_does_not_answer_close(script):
                 await wire.send(frame(TEXT, b"chatter"))
                 await asyncio.sleep(0.001)
 
-    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.05))
+    ws = await script.connect(await script.scripted(server), timeout=limit(ws_close=0.4))
     try:
-        async with asyncio.timeout(0.5):
+        async with asyncio.timeout(1.2):
             await ws.close()
         script.note("closed in time")
     except TimeoutError:

@@ -66,7 +66,7 @@ PYTHON_LAYERS = (
     {"testing.server"},
     {"testing.replay"},
     {"testing"},
-    {"cli", "cli.measure", "cli.server", "cli.stdin", "cli.terminal"},
+    {"cli", "cli.above", "cli.measure", "cli.server", "cli.stdin", "cli.terminal"},
     {"cli.exits", "cli.pretty", "cli.progress"},
     {"cli.arguments", "cli.loops", "cli.messages", "cli.output"},
     {"cli.connections", "cli.consoles", "cli.prompt"},
