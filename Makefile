@@ -152,7 +152,7 @@ docs: $(VENV)/.extra-docs ## Build the documentation into site/
 
 .PHONY: conformance
 conformance: $(VENV)/.extra-test ## Run all of the Autobahn test suite, and write docs/conformance.md (10 minutes)
-	$(BIN)/python tests/conformance/autobahn.py --summary docs/conformance.md
+	$(BIN)/python -m tests.conformance.autobahn --summary docs/conformance.md
 
 SOAK_MINUTES := 10
 

@@ -9,6 +9,7 @@ import threading
 
 import pytest
 import trustme
+from tests.ports import free_port
 
 from wsclient.testing import Script, refuse, serve
 
@@ -161,8 +162,7 @@ def test_mistakes(run, arguments, said):
 
 
 def test_no_connection(run):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     for url in (f"ws://127.0.0.1:{port}/", f"wss://127.0.0.1:{port}/", "ws://no.invalid/"):
         ran = run("listen", url)
         assert ran.status == 3

@@ -1,6 +1,6 @@
 """Run the Autobahn testsuite's fuzzing server against this client.
 
-    python tests/conformance/autobahn.py --sections 1-10 --loop uvloop
+    python -m tests.conformance.autobahn --sections 1-10 --loop uvloop
 
 `--summary docs/conformance.md` writes the verdicts of a run there.
 
@@ -28,6 +28,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TypeAlias
 
 import uvloop
+from tests.ports import free_port
 
 from wsclient import ClientError, MsgType, __version__, ws_connect
 
@@ -141,8 +142,7 @@ def fuzzing_server(program: Path, cases: list[str], reports: Path) -> Iterator[s
     """Serve some cases; yields the URL."""
     shutil.rmtree(reports, ignore_errors=True)
     reports.mkdir(parents=True)
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     spec = {
         "url": f"ws://127.0.0.1:{port}",
         "outdir": str(reports),
@@ -176,14 +176,14 @@ def _wait_until_it_listens(server: subprocess.Popen[bytes], port: int) -> None:
 async def run_cases(url: str) -> None:
     """Run all cases that a fuzzing server has, and have it write its reports."""
     async with ws_connect(f"{url}/getCaseCount") as ws:
-        count = int(await ws.receive_str())
+        count = int(await ws.receive_str(timeout=CASE_TIMEOUT))
     for case in range(1, count + 1):
         # Whatever goes wrong in a case, the server reports it.
         with contextlib.suppress(ClientError):
             async with asyncio.timeout(CASE_TIMEOUT):
                 await _echo(f"{url}/runCase?case={case}&agent={AGENT}")
     async with ws_connect(f"{url}/updateReports?agent={AGENT}") as ws:
-        await ws.receive()
+        await ws.receive(CASE_TIMEOUT)
 
 
 async def _echo(url: str) -> None:

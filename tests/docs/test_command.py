@@ -3,13 +3,13 @@
 import contextlib
 import os
 import re
-import socket
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
 from tests.docs.pages import DOCS, blocks
+from tests.ports import free_port
 
 from wsclient.cli.exits import Exit
 from wsclient.cli.main import COMMANDS, main
@@ -73,8 +73,7 @@ def converse(command, printed):
 def test_what_is_shown(monkeypatch, tmp_path):
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     monkeypatch.setenv("NO_PROXY", "*")
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     serving, *others = [block for block in blocks(PAGE) if "console" in block.info]
     ran = []
     with echo(port) as printed:

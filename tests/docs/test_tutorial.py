@@ -5,11 +5,11 @@ import contextlib
 import re
 import shlex
 import signal
-import socket
 import sys
 
 import pytest
 from tests.docs.pages import blocks
+from tests.ports import free_port
 
 pytestmark = pytest.mark.slow
 
@@ -75,8 +75,7 @@ async def stop(process):
 
 @pytest.mark.skipif(sys.platform == "win32", reason="Ctrl-C cannot be sent to one process")
 async def test_the_tutorial(tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = str(free.getsockname()[1])
+    port = str(free_port())
     server = None
     async with asyncio.timeout(120), contextlib.AsyncExitStack() as stack:
         terminal = Terminal(tmp_path, port, stack)

@@ -9,6 +9,8 @@ import subprocess
 import sys
 import time
 
+from tests.ports import free_port
+
 USER, PASSWORD = "someone", "pass-word"
 PATH = os.pathsep.join([os.environ.get("PATH", ""), "/usr/sbin"])
 
@@ -33,11 +35,6 @@ socks pass {{ from: 127.0.0.0/8 to: 0.0.0.0/0 }}
 
 def installed(name):
     return shutil.which(name, path=PATH)
-
-
-def free_port():
-    with socket.create_server(("127.0.0.1", 0)) as listening:
-        return listening.getsockname()[1]
 
 
 def await_listener(port, process):

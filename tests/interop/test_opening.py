@@ -1,9 +1,9 @@
 """The opening handshake with real servers."""
 
 import asyncio
-import socket
 
 import pytest
+from tests.ports import free_port
 
 from wsclient import ClientSession, WSServerHandshakeError, ws_connect
 
@@ -68,8 +68,7 @@ async def test_many_connections_of_a_session(echo):
 
 
 async def test_nginx_has_no_server_behind_it(nginx_program, certificate, client_tls, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as free:
-        port = free.getsockname()[1]
+    port = free_port()
     with (
         nginx(NGINX, certificate, port, tmp_path) as front,
         pytest.raises(WSServerHandshakeError) as caught,

@@ -6,6 +6,7 @@ import socket
 import ssl
 
 import pytest
+from tests.ports import free_port
 from websockets.asyncio.server import serve
 
 from wsclient import (
@@ -19,7 +20,6 @@ from wsclient import (
     ws_connect,
 )
 
-from . import proxies
 from .proxies import KINDS, PASSWORD, ROUTES, USER, WITH_AUTH
 
 
@@ -127,7 +127,7 @@ async def test_a_server_that_is_not_there(start, client_tls, kind, scheme):
     port = start(kind)
     with pytest.raises((ClientProxyConnectionError, ClientHttpProxyError)) as caught:
         await ws_connect(
-            f"ws://localhost:{proxies.free_port()}/",
+            f"ws://localhost:{free_port()}/",
             proxy=f"{scheme}://127.0.0.1:{port}",
             proxy_ssl=client_tls,
             connector=remote(scheme),

@@ -4,12 +4,13 @@ import contextlib
 
 import pytest
 import websockets.asyncio.client
+from tests.ports import free_port
 from websockets.exceptions import InvalidProxy
 from websockets.version import version
 
 import wsclient.websockets
 
-from .proxies import KINDS, PASSWORD, ROUTES, USER, WITH_AUTH, free_port
+from .proxies import KINDS, PASSWORD, ROUTES, USER, WITH_AUTH
 
 pytestmark = pytest.mark.skipif(
     int(version.split(".")[0]) < 15, reason="proxies came with websockets 15"

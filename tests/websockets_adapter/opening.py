@@ -5,6 +5,7 @@ import logging
 import socket
 
 from tests.conftest import TEXT, frame
+from tests.ports import free_port
 from websockets.extensions.permessage_deflate import ClientPerMessageDeflateFactory
 
 from .scripts import client_tls, scenario, since
@@ -240,9 +241,7 @@ async def opening_is_cancelled(script):
 
 @scenario
 async def nobody_listens(script):
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port = free_port()
     script._ports.append(port)
     await script.attempt("connect", script.dial(f"ws://127.0.0.1:{port}/"))
 
