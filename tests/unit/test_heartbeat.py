@@ -174,17 +174,18 @@ async def test_a_loop_that_is_late_kills_nobody():
     def close(sock, received):
         sock.sendall(frame(CLOSE, received.payload))
 
+    heartbeat = Heartbeat(LONG, timeout=5 * LONG)
     with threaded(busy) as other, threaded(steady) as url:
-        async with ws_connect(other) as busy_ws, ws_connect(url, heartbeat=LONG) as ws:
+        async with ws_connect(other) as busy_ws, ws_connect(url, heartbeat=heartbeat) as ws:
             await busy_ws.receive()
             late.set()
             assert answered.wait(10)
-            time.sleep(LONG)  # noqa: ASYNC251 - the loop is to be late
+            time.sleep(6 * LONG)  # noqa: ASYNC251 - the loop is to be late
             assert (await ws.receive()).data == "a"
 
 
 async def test_a_server_that_takes_what_was_queued_before_the_ping_is_alive(scripted):
-    async with linked(scripted, heartbeat=2 * LONG) as (ws, wire):
+    async with linked(scripted, heartbeat=Heartbeat(SHORT, timeout=5 * LONG)) as (ws, wire):
         # Little may be left to read when the client's queue is empty: that is in the server's time.
         theirs, ours = wire.transport.get_extra_info("socket"), ws.get_extra_info("socket")
         theirs.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 * 1024)
@@ -192,9 +193,9 @@ async def test_a_server_that_takes_what_was_queued_before_the_ping_is_alive(scri
         for _ in range(60):
             ws.send_bytes(bytes(100_000))
         while ws.buffered_amount > 0:
-            # A slow server: the ping waits in the client's queue for several intervals.
+            # A slow server: the ping waits in the client's queue for longer than its timeout.
             assert (await wire.receive()).opcode == BINARY
-            await beats(1)
+            await beats(2)
         while (received := await wire.receive()).opcode == BINARY:
             pass
         await wire.send(frame(PONG, received.payload))
