@@ -65,7 +65,13 @@ class Terminal:
     def __exit__(self, *exc_info):
         self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self):
+        """Be no terminal any more, as when its window is closed."""
+        if self._master is not None:
+            os.close(self._master)
+            self._master = None
 
     def resize(self, columns, lines):
         size = struct.pack("HHHH", lines, columns, 0, 0)

@@ -6,10 +6,11 @@ import pytest
 
 pytest.importorskip("pty", reason="Windows has no pseudo-terminals")
 
-from tests.cli.terminal import Terminal
+from tests.cli.terminal import PATIENCE, Terminal
 from tests.conftest import CLOSE, accept, frame
 
 from wsclient import framing
+from wsclient.testing import Script, serve
 
 pytestmark = pytest.mark.slow
 
@@ -30,3 +31,34 @@ def test_a_reason_to_send_nothing_is_the_servers():
             assert terminal.title is None
             sock.shutdown(socket.SHUT_WR)
             terminal.end(6)
+
+
+def test_a_terminal_that_goes_before_there_is_a_prompt():
+    """Nothing tells the command: the terminal is not its controlling one, so no SIGHUP comes."""
+    with Terminal("connect", "--reconnect", "ws://127.0.0.1:1/") as terminal:
+        terminal.see("not connected")
+        terminal.hang_up()
+        assert terminal.process.wait(PATIENCE) == 143
+
+
+def test_a_terminal_that_goes_with_its_prompt():
+    with serve(Script().expect_close(1000)) as server, Terminal("connect", server.url) as terminal:
+        terminal.see("connected")
+        terminal.see_prompt()
+        terminal.hang_up()
+        assert terminal.process.wait(PATIENCE) == 1
+
+
+def test_a_terminal_that_goes_while_the_connection_is_closed():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+        url = f"ws://127.0.0.1:{listening.getsockname()[1]}/"
+        with Terminal("connect", url) as terminal, listening.accept()[0] as sock:
+            sock.sendall(accept(sock.recv(10_000)))
+            terminal.see_prompt()
+            terminal.enter("/close")
+            assert framing.parse_frame(sock.recv(100))[0].opcode == CLOSE
+            terminal.hang_up()
+            sock.sendall(frame(CLOSE, b"\x03\xe8"))
+            sock.shutdown(socket.SHUT_WR)
+            # Whichever is noticed first.
+            assert terminal.process.wait(PATIENCE) in {0, 143}

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import sys
 from collections import deque
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
@@ -28,7 +29,8 @@ class Above(io.TextIOBase):
 
     Used in a ``with`` statement, in a running event loop; any thread may write. Unlike
     prompt_toolkit's `patch_stdout`, it keeps lines in their order when the prompt ends, and the
-    terminal raw: a key pressed while it is not may be taken for another, as Ctrl-D is.
+    terminal raw: a key pressed while it is not may be taken for another, as Ctrl-D is. A terminal
+    that has gone counts as SIGTERM.
 
     Args:
         session: Shows the prompt.
@@ -42,6 +44,7 @@ class Above(io.TextIOBase):
         self._written: deque[str] = deque()
         self._begun = ""
         self._due = False
+        self._is_gone = False
         self._drawn = -DRAWN_EVERY
         self._redirected = ExitStack()
         # Nothing may be written while a terminal has not told yet where its cursor is, which only
@@ -99,8 +102,13 @@ class Above(io.TextIOBase):
         if not rest:
             lines, newline, self._begun = text.rpartition("\n")
             text = lines + newline
-        if text:
-            self._draw(text)
+        if text and not self._is_gone:
+            try:
+                self._draw(text)
+            except OSError:
+                # The terminal has gone, and with it who could end the command.
+                self._is_gone = True
+                signal.raise_signal(signal.SIGTERM)
 
     def _draw(self, text: str) -> None:
         is_below = self._app.is_running
