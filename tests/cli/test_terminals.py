@@ -62,3 +62,24 @@ def test_a_terminal_that_goes_while_the_connection_is_closed():
             sock.shutdown(socket.SHUT_WR)
             # Whichever is noticed first.
             assert terminal.process.wait(PATIENCE) in {0, 143}
+
+
+def test_a_defect_does_not_take_the_prompt(tmp_path):
+    """What the event loop has to say is a line as others are."""
+    (tmp_path / "sitecustomize.py").write_text(
+        "import asyncio\n"
+        "from wsclient.cli import talk\n"
+        "def show(self, ws, show=talk.Talk._show_all):\n"
+        "    asyncio.get_running_loop().call_soon(int, 'defect')\n"
+        "    return show(self, ws)\n"
+        "talk.Talk._show_all = show\n"
+    )
+    with (
+        serve(Script().expect("hello", timeout=60).send("and hello")) as server,
+        Terminal("connect", server.url, env={"PYTHONPATH": str(tmp_path)}) as terminal,
+    ):
+        terminal.see("invalid literal for int() with base 10: 'defect'")
+        terminal.see_prompt()
+        terminal.enter("hello")
+        terminal.see("< and hello")
+        terminal.end(0)

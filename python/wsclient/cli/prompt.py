@@ -67,7 +67,8 @@ class Prompt:
             self._is_raw = True
             self._raw.enter_context(self._session.input.raw_mode())
         try:
-            return await self._session.prompt_async()
+            # prompt_toolkit's handler would ask for ENTER in the middle of what is typed.
+            return await self._session.prompt_async(set_exception_handler=False)
         except EOFError:
             return None
         except KeyboardInterrupt:
