@@ -83,3 +83,17 @@ def test_a_defect_does_not_take_the_prompt(tmp_path):
         terminal.enter("hello")
         terminal.see("< and hello")
         terminal.end(0)
+
+
+def test_standard_error_in_a_file(tmp_path):
+    with (
+        serve(Script().close(4000, "enough")) as server,
+        (tmp_path / "err").open("wb") as err,
+        Terminal("connect", "--verbose", server.url, stderr=err) as terminal,
+    ):
+        terminal.end(6)
+        assert "connected; /help" in terminal.text
+        assert "wsclient:" not in terminal.text
+    told = (tmp_path / "err").read_text().splitlines()
+    assert "wsclient: HTTP/1.1 101 Switching Protocols" in told
+    assert told[-1] == "wsclient: closed by the server with code 4000: enough"

@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.renderer import CPR_Support
 
+from .terminal import is_terminal
+
 if TYPE_CHECKING:
     from types import TracebackType
     from typing import Self
@@ -53,7 +55,8 @@ class Above(io.TextIOBase):
 
     def __enter__(self) -> Self:
         self._redirected.enter_context(redirect_stdout(self))
-        self._redirected.enter_context(redirect_stderr(self))
+        if is_terminal(sys.stderr):
+            self._redirected.enter_context(redirect_stderr(self))
         return self
 
     def __exit__(
