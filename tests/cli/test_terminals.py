@@ -97,3 +97,13 @@ def test_standard_error_in_a_file(tmp_path):
     told = (tmp_path / "err").read_text().splitlines()
     assert "wsclient: HTTP/1.1 101 Switching Protocols" in told
     assert told[-1] == "wsclient: closed by the server with code 4000: enough"
+
+
+def test_a_terminal_without_all_letters():
+    """What it has not is told, not lost."""
+    with (
+        serve(Script().send("na\u00efve \u20ac").send({"\u20ac": "\u00ef"})) as server,
+        Terminal("connect", server.url, env={"PYTHONIOENCODING": "ascii"}) as terminal,
+    ):
+        terminal.see("< na\\xefve \\u20ac", '< {"\\u20ac": "\\xef"}')
+        terminal.end(0)

@@ -119,7 +119,9 @@ class Above(io.TextIOBase):
             self._app.renderer.erase()
         # On Windows each flush disables it.
         self._output.enable_autowrap()
-        self._output.write_raw(text)
+        # What it has no letters for would become question marks.
+        shown = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        self._output.write_raw(shown)
         self._output.flush()
         if is_below:
             self._app.renderer.render(self._app, self._app.layout)
