@@ -107,3 +107,25 @@ def test_a_terminal_without_all_letters():
     ):
         terminal.see("< na\\xefve \\u20ac", '< {"\\u20ac": "\\xef"}')
         terminal.end(0)
+
+
+DUMB = {"TERM": "dumb"}
+
+
+def test_a_dumb_terminal():
+    with serve() as server, Terminal("connect", server.url, env=DUMB) as terminal:
+        terminal.see("connected")
+        terminal.enter("hello")
+        terminal.see("< hello")
+        terminal.type("\x04")
+        terminal.end(0)
+        assert b"\x1b" not in terminal.raw
+
+
+def test_no_bar_on_a_dumb_terminal():
+    with serve() as server:
+        arguments = ("bench", "--seconds", "0.1", server.url)
+        with Terminal(*arguments, env=DUMB) as terminal:
+            terminal.end(0)
+            assert "round trip" in terminal.text
+            assert b"\x1b" not in terminal.raw

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["columns_of", "draws", "has_colours", "is_terminal", "note", "printable"]
+__all__ = ["columns_of", "draws", "has_colours", "is_dumb", "is_terminal", "note", "printable"]
 
 _COLUMNS = 80
 # They join letters and emojis, and do nothing else.
@@ -42,13 +42,18 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def is_dumb() -> bool:
+    """Tell whether the terminal knows no escape sequences, as in Emacs' shell."""
+    return os.environ.get("TERM") in {"dumb", "unknown"}
+
+
 def has_colours(stream: TextIO | None) -> bool:
     """Tell whether a stream's terminal has colours, and nobody has said ``NO_COLOR``.
 
     Args:
         stream: One of `sys`.
     """
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR") or is_dumb():
         return False
     # Older consoles of Windows show the escape sequences themselves.
     return is_terminal(stream) and (sys.platform != "win32" or "WT_SESSION" in os.environ)
