@@ -1,5 +1,6 @@
 """Terminals with a bad day: they lie, they go away, they can do little."""
 
+import signal
 import socket
 
 import pytest
@@ -129,3 +130,23 @@ def test_no_bar_on_a_dumb_terminal():
             terminal.end(0)
             assert "round trip" in terminal.text
             assert b"\x1b" not in terminal.raw
+
+
+@pytest.mark.parametrize("command", ["connect", "listen"])
+def test_ctrl_c_instead_of_a_password(command):
+    with Terminal(command, "--auth", "me", "ws://127.0.0.1:1/") as terminal:
+        terminal.see("Password of me:")
+        terminal.process.send_signal(signal.SIGINT)
+        terminal.end(130)
+
+
+def test_a_password():
+    with serve() as server, Terminal("connect", "--auth", "me", server.url) as terminal:
+        terminal.see("Password of me:")
+        terminal.enter("secret")
+        terminal.see("connected")
+        terminal.see_prompt()
+        terminal.type("\x04")
+        terminal.end(0)
+        assert "secret" not in terminal.text
+        assert server.connections[0].request.headers["Authorization"] == "Basic bWU6c2VjcmV0"
