@@ -66,6 +66,11 @@ def test_count(run):
         assert run("listen", "--count", "2", server.url) == (0, "1\n2\n", "")
 
 
+def test_a_count_beyond_all_bounds(run):
+    with serve(Script().send("1").close(1000)) as server:
+        assert run("listen", "-n", "9" * 30, server.url).status == 6
+
+
 def test_fewer_than_counted(run):
     with serve(Script().send("1").close(1000)) as server:
         ran = run("listen", "-n", "3", server.url)
