@@ -149,6 +149,7 @@ def test_a_certificate_of_ones_own(run, files):
         (["--auth", "a:\nb", "-H", "Authorization: x", "ws://a/"], "expected one"),
         (["--max-size", "-1", "ws://a/"], "argument --max-size: '-1', expected bytes, 0 or more"),
         (["--count", "x", "ws://a/"], "argument -n/--count: 'x', expected messages, 1 or more"),
+        (["--send", "\udcff", "ws://a/"], "argument --send: '\\udcff', expected UTF-8"),
         ([], "the following arguments are required: URL"),
     ],
 )

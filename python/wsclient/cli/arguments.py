@@ -31,6 +31,7 @@ __all__ = [
     "add_send",
     "ask_password",
     "connect_options",
+    "message_of",
     "number_of",
 ]
 
@@ -143,6 +144,7 @@ def add_send(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--send",
         action="append",
+        type=message_of,
         default=[],
         metavar="TEXT",
         help="send this when the connection is open, and each time that it is; may be repeated",
@@ -162,6 +164,19 @@ def add_count(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="leave after so many messages",
     )
+
+
+def message_of(text: str) -> str:
+    """Read a message for argparse.
+
+    Args:
+        text: It; bytes that are no text are surrogates in it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected UTF-8") from None
+    return text
 
 
 def number_of(
