@@ -139,6 +139,16 @@ def test_a_disk_that_is_full(start):
         assert process.stderr.read() == b"wsclient: standard output: No space left on device\n"
 
 
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_what_cannot_be_told_is_no_failure(start):
+    with serve(Script().send("message").close(4000)) as server, FULL.open("wb") as full:
+        process = start("listen", "-v", server.url, stderr=full)
+        assert process.communicate(timeout=60)[0] == b"message\n"
+        assert process.returncode == 6
+        process = start("listen", "ws://127.0.0.1:1/", stderr=full)
+        assert process.wait(60) == 3
+
+
 def test_no_standard_output(start):
     with serve(endless) as server:
         process = start("listen", server.url, redirect=">&-")

@@ -2,13 +2,11 @@
 
 from __future__ import annotations
 
-import contextlib
-import os
 import sys
 from typing import TYPE_CHECKING, cast
 
 from .exits import CommandError, reason_of
-from .terminal import is_terminal
+from .terminal import discard, is_terminal
 
 if TYPE_CHECKING:
     import io
@@ -47,9 +45,7 @@ def write(lines: Iterable[str]) -> None:
             sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered Python would try to write at its end, and complain.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise CommandError(f"standard output: {reason_of(error)}") from error
