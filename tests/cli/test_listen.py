@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -147,6 +148,19 @@ def test_what_cannot_be_told_is_no_failure(start):
         assert process.returncode == 6
         process = start("listen", "ws://127.0.0.1:1/", stderr=full)
         assert process.wait(60) == 3
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_does_not_wait(start, unbuffered):
+    """Whoever shares it may have made it so; what it does not take is not lost in silence."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    env = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with serve(Script().send("x" * 1_000_000).close()) as server, os.fdopen(reading):
+        process = start("listen", server.url, stdout=writing, env=env)
+        os.close(writing)
+        assert process.wait(60) == 1
+        assert process.stderr.read().startswith(b"wsclient: standard output: ")
 
 
 def test_no_standard_output(start):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import errno
+import os
 import sys
 from typing import TYPE_CHECKING, cast
 
@@ -42,10 +44,20 @@ def write(lines: Iterable[str]) -> None:
         if is_terminal(sys.stdout):
             sys.stdout.write(text)
         else:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+            _write_all(text.encode("utf-8", "surrogatepass"))
         sys.stdout.flush()
     except OSError as error:
         discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise CommandError(f"standard output: {reason_of(error)}") from error
+
+
+def _write_all(data: bytes) -> None:
+    """Write all; without a buffer (``PYTHONUNBUFFERED``), a stream may take a part, or nothing."""
+    rest = memoryview(data)
+    while rest:
+        written = cast("int | None", sys.stdout.buffer.write(rest))
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        rest = rest[written:]
