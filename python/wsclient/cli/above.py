@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 
 from prompt_toolkit.renderer import CPR_Support
 
-from .terminal import is_terminal
+from .terminal import discard, is_terminal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -46,7 +46,6 @@ class Above(io.TextIOBase):
         self._written: deque[str] = deque()
         self._begun = ""
         self._due = False
-        self._is_gone = False
         self._drawn = -DRAWN_EVERY
         self._redirected = ExitStack()
         # Nothing may be written while a terminal has not told yet where its cursor is, which only
@@ -105,12 +104,12 @@ class Above(io.TextIOBase):
         if not rest:
             lines, newline, self._begun = text.rpartition("\n")
             text = lines + newline
-        if text and not self._is_gone:
+        if text:
             try:
                 self._draw(text)
             except OSError:
                 # The terminal has gone, and with it who could end the command.
-                self._is_gone = True
+                discard(self._stream)
                 signal.raise_signal(signal.SIGTERM)
 
     def _draw(self, text: str) -> None:

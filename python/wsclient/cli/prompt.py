@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from .above import Above
 from .exits import CommandError, Exit
 from .messages import shown
-from .terminal import columns_of, has_colours
+from .terminal import columns_of, discard, has_colours
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -61,6 +61,7 @@ class Prompt:
 
         Raises:
             CommandError: It was Ctrl-C.
+            OSError: The terminal has gone.
         """
         if not self._is_raw:
             # To the last line: what is typed between two prompts is for the next one.
@@ -71,6 +72,9 @@ class Prompt:
             return await self._session.prompt_async(set_exception_handler=False)
         except EOFError:
             return None
+        except OSError:  # the terminal has gone
+            discard(sys.stdout)
+            raise
         except KeyboardInterrupt:
             # In a task of its own it would end the event loop before anything is closed.
             raise CommandError("", Exit.INTERRUPTED) from None
