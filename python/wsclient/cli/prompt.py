@@ -60,8 +60,7 @@ class Prompt:
         """Wait for a line; None at the end.
 
         Raises:
-            CommandError: It was Ctrl-C.
-            OSError: The terminal has gone.
+            CommandError: It was Ctrl-C, or the terminal has gone.
         """
         if not self._is_raw:
             # To the last line: what is typed between two prompts is for the next one.
@@ -74,7 +73,7 @@ class Prompt:
             return None
         except OSError:  # the terminal has gone
             discard(sys.stdout)
-            raise
+            raise CommandError("", Exit.TERMINATED) from None
         except KeyboardInterrupt:
             # In a task of its own it would end the event loop before anything is closed.
             raise CommandError("", Exit.INTERRUPTED) from None
