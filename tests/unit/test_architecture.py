@@ -67,7 +67,7 @@ PYTHON_LAYERS = (
     {"testing.replay"},
     {"testing"},
     {"cli", "cli.measure", "cli.server", "cli.stdin", "cli.terminal"},
-    {"cli.exits", "cli.pretty", "cli.progress"},
+    {"cli.above", "cli.exits", "cli.pretty", "cli.progress"},
     {"cli.arguments", "cli.loops", "cli.messages", "cli.output"},
     {"cli.connections", "cli.consoles", "cli.prompt"},
     {"cli.talk"},
