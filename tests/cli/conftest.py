@@ -30,7 +30,7 @@ class Ran:
 def _alone(monkeypatch, tmp_path):
     """The machine's own settings stay out."""
     for name in list(os.environ):
-        if name.lower().endswith("_proxy") or name == "NO_COLOR":
+        if name.lower().endswith("_proxy") or name in {"NO_COLOR", "PYTHONUNBUFFERED"}:
             monkeypatch.delenv(name)
     monkeypatch.setenv("NETRC", os.devnull)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))

@@ -39,9 +39,10 @@ class Terminal:
         lines: Of the terminal.
         env: Further variables of the environment.
         stdin: What the command reads instead of what is typed.
+        stderr: Where its standard error goes instead.
     """
 
-    def __init__(self, *arguments, columns=80, lines=24, env=(), stdin=None):
+    def __init__(self, *arguments, columns=80, lines=24, env=(), stdin=None, stderr=None):
         self._master, slave = pty.openpty()
         self._screen = _Screen(columns, lines, history=10_000)
         self._screen.answer = self.type
@@ -53,7 +54,7 @@ class Terminal:
             [sys.executable, "-m", "wsclient", *arguments],
             stdin=slave if stdin is None else stdin,
             stdout=slave,
-            stderr=slave,
+            stderr=slave if stderr is None else stderr,
             env={**os.environ, "TERM": "xterm-256color", **dict(env)},
             start_new_session=True,
         )
@@ -65,7 +66,13 @@ class Terminal:
     def __exit__(self, *exc_info):
         self.process.kill()
         self.process.wait()
-        os.close(self._master)
+        self.hang_up()
+
+    def hang_up(self):
+        """Be no terminal any more, as when its window is closed."""
+        if self._master is not None:
+            os.close(self._master)
+            self._master = None
 
     def resize(self, columns, lines):
         size = struct.pack("HHHH", lines, columns, 0, 0)

@@ -33,6 +33,19 @@ def test_a_message_of_ones_own_and_uvloop(run):
     assert set(server.received) == {"é"}
 
 
+def test_an_empty_message(run):
+    with serve() as server:
+        ran = run("bench", "--seconds", "0.1", "--message", "", server.url)
+    assert (ran.status, ran.err) == (0, "")
+    assert ", 0.0 MB/s, 100 in flight" in ran.out
+
+
+def test_a_message_that_is_no_text(run):
+    ran = run("bench", "--message", "\udcff", "ws://127.0.0.1:1/")
+    assert ran.status == 2
+    assert ran.err.endswith("argument --message: '\\udcff', expected UTF-8\n")
+
+
 def test_a_greeting_is_no_answer(run):
     async def greet(ws):
         await ws.send("welcome")
@@ -76,7 +89,7 @@ def test_a_server_that_leaves(run, end):
         await end(ws)
 
     with serve(leave) as server:
-        ran = run("bench", "--seconds", "60", server.url)
+        ran = run("bench", "--seconds", "1e300", server.url)
     assert ran.status in {5, 6}
     assert re.fullmatch(
         r"wsclient: (connection lost|closed by the server with code 4000): .*\n", ran.err

@@ -209,3 +209,7 @@ def test_mistakes(run):
     ran = run("echo", "--host", "no.invalid")
     assert ran.status == 1
     assert ran.err.startswith("wsclient: cannot listen at no.invalid:8765: ")
+    for host in ("a..b", "\udcff"):
+        ran = run("echo", "--host", host)
+        assert ran.status == 1
+        assert ran.err.startswith(f"wsclient: cannot listen at {ascii(host)[1:-1]}:8765: ")

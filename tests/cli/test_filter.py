@@ -159,6 +159,25 @@ def test_signals_close_the_connection(start, number):
         assert process.stderr.read() == b""
 
 
+def test_standard_input_that_does_not_wait(start):
+    """Whoever shares it may have made it so; that nothing is there yet is not its end."""
+
+    async def answer(ws):
+        async for message in ws:
+            await ws.send(message)
+
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    with serve(answer) as server, os.fdopen(reading), os.fdopen(writing, "wb", 0) as pipe:
+        process = start("connect", "--send", "first", server.url, stdin=reading)
+        assert process.stdout.readline() == b"first\n"
+        for number in range(20):
+            pipe.write(b"%d\n" % number)
+            assert process.stdout.readline() == b"%d\n" % number
+        pipe.close()
+        assert end_of(process) == (0, "", "")
+
+
 def test_nobody_reads_any_more(start):
     async def endless(ws):
         while True:

@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import signal
 import socket
 import subprocess
@@ -64,6 +65,11 @@ def test_json_of_binary(run):
 def test_count(run):
     with serve(Script().send("1").send("2").send("3").expect_close(1000)) as server:
         assert run("listen", "--count", "2", server.url) == (0, "1\n2\n", "")
+
+
+def test_a_count_beyond_all_bounds(run):
+    with serve(Script().send("1").close(1000)) as server:
+        assert run("listen", "-n", "9" * 30, server.url).status == 6
 
 
 def test_fewer_than_counted(run):
@@ -132,6 +138,29 @@ def test_a_disk_that_is_full(start):
         process = start("listen", server.url, stdout=full, stdin=subprocess.DEVNULL)
         assert process.wait(60) == 1
         assert process.stderr.read() == b"wsclient: standard output: No space left on device\n"
+
+
+@pytest.mark.skipif(not FULL.exists(), reason="needs /dev/full")
+def test_what_cannot_be_told_is_no_failure(start):
+    with serve(Script().send("message").close(4000)) as server, FULL.open("wb") as full:
+        process = start("listen", "-v", server.url, stderr=full)
+        assert process.communicate(timeout=60)[0] == b"message\n"
+        assert process.returncode == 6
+        process = start("listen", "ws://127.0.0.1:1/", stderr=full)
+        assert process.wait(60) == 3
+
+
+@pytest.mark.parametrize("unbuffered", ["", "1"])
+def test_standard_output_that_does_not_wait(start, unbuffered):
+    """Whoever shares it may have made it so; what it does not take is not lost in silence."""
+    reading, writing = os.pipe()
+    os.set_blocking(writing, False)
+    env = os.environ | {"PYTHONUNBUFFERED": unbuffered}
+    with serve(Script().send("x" * 1_000_000).close()) as server, os.fdopen(reading):
+        process = start("listen", server.url, stdout=writing, env=env)
+        os.close(writing)
+        assert process.wait(60) == 1
+        assert process.stderr.read().startswith(b"wsclient: standard output: ")
 
 
 def test_no_standard_output(start):

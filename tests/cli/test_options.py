@@ -148,8 +148,10 @@ def test_a_certificate_of_ones_own(run, files):
         (["-k", "--ca", "/", "ws://a/"], "--insecure and --ca were given, expected one"),
         (["--proxy", "ftp://a", "ws://a/"], "ftp"),
         (["--auth", "a:\nb", "-H", "Authorization: x", "ws://a/"], "expected one"),
+        (["--auth", "a:\udcff", "ws://a/"], "password cannot be encoded in utf-8"),
         (["--max-size", "-1", "ws://a/"], "argument --max-size: '-1', expected bytes, 0 or more"),
         (["--count", "x", "ws://a/"], "argument -n/--count: 'x', expected messages, 1 or more"),
+        (["--send", "\udcff", "ws://a/"], "argument --send: '\\udcff', expected UTF-8"),
         ([], "the following arguments are required: URL"),
     ],
 )

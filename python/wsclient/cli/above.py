@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import io
+import signal
 import sys
 from collections import deque
 from contextlib import ExitStack, redirect_stderr, redirect_stdout
 from typing import TYPE_CHECKING
 
 from prompt_toolkit.renderer import CPR_Support
+
+from .terminal import discard, is_terminal
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -28,7 +31,8 @@ class Above(io.TextIOBase):
 
     Used in a ``with`` statement, in a running event loop; any thread may write. Unlike
     prompt_toolkit's `patch_stdout`, it keeps lines in their order when the prompt ends, and the
-    terminal raw: a key pressed while it is not may be taken for another, as Ctrl-D is.
+    terminal raw: a key pressed while it is not may be taken for another, as Ctrl-D is. A terminal
+    that has gone counts as SIGTERM.
 
     Args:
         session: Shows the prompt.
@@ -50,7 +54,8 @@ class Above(io.TextIOBase):
 
     def __enter__(self) -> Self:
         self._redirected.enter_context(redirect_stdout(self))
-        self._redirected.enter_context(redirect_stderr(self))
+        if is_terminal(sys.stderr):
+            self._redirected.enter_context(redirect_stderr(self))
         return self
 
     def __exit__(
@@ -100,7 +105,12 @@ class Above(io.TextIOBase):
             lines, newline, self._begun = text.rpartition("\n")
             text = lines + newline
         if text:
-            self._draw(text)
+            try:
+                self._draw(text)
+            except OSError:
+                # The terminal has gone, and with it who could end the command.
+                discard(self._stream)
+                signal.raise_signal(signal.SIGTERM)
 
     def _draw(self, text: str) -> None:
         is_below = self._app.is_running
@@ -108,7 +118,9 @@ class Above(io.TextIOBase):
             self._app.renderer.erase()
         # On Windows each flush disables it.
         self._output.enable_autowrap()
-        self._output.write_raw(text)
+        # What it has no letters for would become question marks.
+        shown = text.encode(self.encoding, "backslashreplace").decode(self.encoding)
+        self._output.write_raw(shown)
         self._output.flush()
         if is_below:
             self._app.renderer.render(self._app, self._app.layout)

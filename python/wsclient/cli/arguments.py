@@ -29,7 +29,9 @@ __all__ = [
     "add_count",
     "add_reconnect",
     "add_send",
+    "ask_password",
     "connect_options",
+    "message_of",
     "number_of",
 ]
 
@@ -142,6 +144,7 @@ def add_send(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--send",
         action="append",
+        type=message_of,
         default=[],
         metavar="TEXT",
         help="send this when the connection is open, and each time that it is; may be repeated",
@@ -161,6 +164,19 @@ def add_count(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help="leave after so many messages",
     )
+
+
+def message_of(text: str) -> str:
+    """Read a message for argparse.
+
+    Args:
+        text: It; bytes that are no text are surrogates in it.
+    """
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        raise argparse.ArgumentTypeError(f"{text!r}, expected UTF-8") from None
+    return text
 
 
 def number_of(
@@ -192,6 +208,26 @@ def number_of(
     return read
 
 
+def ask_password(options: argparse.Namespace) -> None:
+    """Ask for the password if ``--auth`` has none.
+
+    Outside the event loop, which could not take Ctrl-C meanwhile.
+
+    Args:
+        options: What was parsed, of any command.
+
+    Raises:
+        CommandError: Nobody has entered one.
+    """
+    given = getattr(options, "auth", None)
+    if given is not None and ":" not in given:
+        try:
+            password = getpass.getpass(f"Password of {given}: ")
+        except EOFError:
+            raise CommandError("--auth has no password", Exit.USAGE) from None
+        options.auth = f"{given}:{password}"
+
+
 def connect_options(options: argparse.Namespace) -> ConnectOptions[ClientWebSocketResponse[Any]]:
     """Make the keyword arguments of `ws_connect` and `reconnect` from what was parsed.
 
@@ -210,7 +246,8 @@ def connect_options(options: argparse.Namespace) -> ConnectOptions[ClientWebSock
         "compress": WIDEST_WINDOW if options.compress else 0,
     }
     if options.auth is not None:
-        made["auth"] = _credentials(options.auth)
+        login, _, password = options.auth.partition(":")
+        made["auth"] = BasicAuth(login, password, "utf-8")
     if options.origin is not None:
         made["origin"] = options.origin
     if options.proxy is not None:
@@ -242,16 +279,6 @@ def _headers(given: list[str]) -> list[tuple[str, str]]:
             raise CommandError("a --header has no colon, expected 'Name: value'", Exit.USAGE)
         fields.append((name.strip(), value.strip()))
     return fields
-
-
-def _credentials(given: str) -> BasicAuth:
-    login, colon, password = given.partition(":")
-    if not colon:
-        try:
-            password = getpass.getpass(f"Password of {login}: ")
-        except EOFError:
-            raise CommandError("--auth has no password", Exit.USAGE) from None
-    return BasicAuth(login, password, "utf-8")
 
 
 def _tls(options: argparse.Namespace) -> ssl.SSLContext | bool | None:

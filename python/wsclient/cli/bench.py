@@ -9,7 +9,7 @@ import time
 from array import array
 from typing import TYPE_CHECKING, Any
 
-from .arguments import add_connection, number_of
+from .arguments import add_connection, message_of, number_of
 from .connections import connections, status_of
 from .exits import CommandError, Exit
 from .loops import add_uvloop
@@ -69,7 +69,9 @@ def add(subparsers: Subparsers) -> None:
         metavar="N",
         help="messages that are on their way at once, for throughput (default: 100)",
     )
-    parser.add_argument("--message", metavar="TEXT", help="what to send, instead of --size")
+    parser.add_argument(
+        "--message", type=message_of, metavar="TEXT", help="what to send, instead of --size"
+    )
     add_uvloop(parser)
     add_connection(parser)
     parser.set_defaults(run=bench)
@@ -141,7 +143,7 @@ async def _ping_pong(
 ) -> None:
     """Send again and again what has come back, until the connection ends or the time is over."""
     clock = time.perf_counter_ns
-    end = clock() + int(seconds * 1e9)
+    end = clock() + seconds * 1e9
     sent = 0
     while sent < end:
         sent = clock()
@@ -159,7 +161,7 @@ async def _throughput(
 ) -> str:
     """Keep many messages on their way, and say how many a second come back."""
     size = len(text.encode())
-    in_flight = max(min(options.in_flight, IN_FLIGHT // size), 1)
+    in_flight = max(min(options.in_flight, IN_FLIGHT // max(size, 1)), 1)
     came = array("Q")
     began = last = time.perf_counter()
     async with progress(options.seconds, came), _patience(options.seconds):

@@ -13,7 +13,7 @@ from .arguments import add_connection, add_reconnect, add_send, number_of
 from .consoles import Filter, Plain
 from .output import check_output
 from .talk import Talk
-from .terminal import is_terminal, note
+from .terminal import is_dumb, is_terminal, note
 
 if TYPE_CHECKING:
     import argparse
@@ -64,6 +64,8 @@ async def connect(options: argparse.Namespace) -> int:
     check_output()
     if not (is_terminal(sys.stdin) and is_terminal(sys.stdout)):
         return await Talk(options, Filter()).run()
+    if is_dumb():
+        return await Talk(options, Plain()).run()
     if find_spec("prompt_toolkit") is None:
         note(f"for a prompt with history: pip install '{NAME}[cli]'")
         return await Talk(options, Plain()).run()

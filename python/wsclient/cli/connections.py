@@ -41,7 +41,8 @@ async def connections(
         CommandError: An option cannot be used.
         ClientError: As for `ws_connect` and `reconnect`.
     """
-    keywords = connect_options(options)
+    with _mistakes():
+        keywords = connect_options(options)
     keywords.update(further or {})
     if options.verbose:
         keywords["trace"] = _tell_step
@@ -74,7 +75,7 @@ async def _one_by_one(
 
 @contextlib.contextmanager
 def _mistakes() -> Generator[None]:
-    """Take what `ws_connect` says of its arguments for a mistake of the command line."""
+    """Take what is said of arguments for a mistake of the command line."""
     try:
         yield
     except (TypeError, ValueError) as error:

@@ -13,6 +13,7 @@ from .exits import CommandError, Exit, reason_of
 from .loops import add_uvloop
 from .output import check_output, write
 from .server import CLOSE_TIMEOUT, ServerProtocol
+from .terminal import printable
 
 if TYPE_CHECKING:
     import argparse
@@ -89,10 +90,10 @@ async def echo(options: argparse.Namespace) -> int:
         server = await loop.create_server(
             functools.partial(Echo, connections), options.host, options.port
         )
-    except OSError as error:
-        where = f"{options.host}:{options.port}"
+    except (OSError, UnicodeError) as error:  # UnicodeError: a host that is no name
+        where = f"{printable(options.host)}:{options.port}"
         # asyncio has words of its own for what the operating system says.
-        number = None if isinstance(error, socket.gaierror) else error.errno
+        number = None if isinstance(error, socket.gaierror | UnicodeError) else error.errno
         why = reason_of(error) if number is None else os.strerror(number)
         raise CommandError(f"cannot listen at {where}: {why}") from error
     host, port = server.sockets[0].getsockname()[:2]

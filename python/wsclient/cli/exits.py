@@ -40,7 +40,7 @@ class Exit(enum.IntEnum):
     BROKEN_PIPE = 141
     """Who read standard output has gone, as with ``| head``."""
     TERMINATED = 143
-    """SIGTERM."""
+    """SIGTERM, or a prompt whose terminal has gone."""
 
 
 class CommandError(Exception):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 import sys
 import time
 from typing import TYPE_CHECKING, Any
@@ -82,7 +81,7 @@ async def listen(options: argparse.Namespace) -> int:
             to_line = _recorder(ws, terminal) if options.json else _liner(terminal)
             async with contextlib.aclosing(_batches(ws)) as batches:
                 async for batch in batches:
-                    write(map(to_line, itertools.islice(batch, left)))
+                    write(map(to_line, batch[:left]))
                     if left is not None:
                         left -= len(batch)
                         if left <= 0:

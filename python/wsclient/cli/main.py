@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from wsclient import __version__
 
 from . import bench, connect, echo, listen, record, replay
+from .arguments import ask_password
 from .exits import Exit, explain
 from .loops import loop_factory
 from .terminal import note
@@ -45,6 +46,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     """
     options = _parser().parse_args(argv)
     try:
+        ask_password(options)
         if not inspect.iscoroutinefunction(options.run):
             return int(options.run(options))
         make_loop = loop_factory(uvloop=getattr(options, "uvloop", False))

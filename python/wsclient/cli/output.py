@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import contextlib
+import errno
 import os
 import sys
 from typing import TYPE_CHECKING, cast
 
 from .exits import CommandError, reason_of
-from .terminal import is_terminal
+from .terminal import discard, is_terminal
 
 if TYPE_CHECKING:
     import io
@@ -44,12 +44,20 @@ def write(lines: Iterable[str]) -> None:
         if is_terminal(sys.stdout):
             sys.stdout.write(text)
         else:
-            sys.stdout.buffer.write(text.encode("utf-8", "surrogatepass"))
+            _write_all(text.encode("utf-8", "surrogatepass"))
         sys.stdout.flush()
     except OSError as error:
-        # What is still buffered Python would try to write at its end, and complain.
-        with contextlib.suppress(OSError, ValueError):
-            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        discard(sys.stdout)
         if isinstance(error, BrokenPipeError):
             raise
         raise CommandError(f"standard output: {reason_of(error)}") from error
+
+
+def _write_all(data: bytes) -> None:
+    """Write all; without a buffer (``PYTHONUNBUFFERED``), a stream may take a part, or nothing."""
+    rest = memoryview(data)
+    while rest:
+        written = cast("int | None", sys.stdout.buffer.write(rest))
+        if written is None:
+            raise BlockingIOError(errno.EAGAIN, os.strerror(errno.EAGAIN))
+        rest = rest[written:]

@@ -8,7 +8,7 @@ import sys
 import time
 from typing import TYPE_CHECKING
 
-from .terminal import is_terminal
+from .terminal import is_dumb, is_terminal
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Sequence
@@ -20,13 +20,13 @@ BAR = 40
 
 @contextlib.asynccontextmanager
 async def progress(seconds: float, done: Sequence[object]) -> AsyncGenerator[None]:
-    """Draw a bar on standard error while the ``async with`` block runs, if that is a terminal.
+    """Draw a bar while the ``async with`` block runs, if standard error is a terminal that can.
 
     Args:
         seconds: When the bar is full.
         done: What is counted beside it.
     """
-    if not is_terminal(sys.stderr):
+    if not is_terminal(sys.stderr) or is_dumb():
         yield
         return
     drawing = asyncio.ensure_future(_draw(seconds, done))

@@ -14,7 +14,7 @@ from prompt_toolkit.history import FileHistory, History, InMemoryHistory
 from .above import Above
 from .exits import CommandError, Exit
 from .messages import shown
-from .terminal import columns_of, has_colours
+from .terminal import columns_of, discard, has_colours
 
 if TYPE_CHECKING:
     from types import TracebackType
@@ -60,16 +60,20 @@ class Prompt:
         """Wait for a line; None at the end.
 
         Raises:
-            CommandError: It was Ctrl-C.
+            CommandError: It was Ctrl-C, or the terminal has gone.
         """
         if not self._is_raw:
             # To the last line: what is typed between two prompts is for the next one.
             self._is_raw = True
             self._raw.enter_context(self._session.input.raw_mode())
         try:
-            return await self._session.prompt_async()
+            # prompt_toolkit's handler would ask for ENTER in the middle of what is typed.
+            return await self._session.prompt_async(set_exception_handler=False)
         except EOFError:
             return None
+        except OSError:  # the terminal has gone
+            discard(sys.stdout)
+            raise CommandError("", Exit.TERMINATED) from None
         except KeyboardInterrupt:
             # In a task of its own it would end the event loop before anything is closed.
             raise CommandError("", Exit.INTERRUPTED) from None

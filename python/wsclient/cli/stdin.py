@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import select
 import sys
 import threading
 from collections import deque
-from typing import Self
+from typing import TYPE_CHECKING, Self, cast
+
+if TYPE_CHECKING:
+    import io
 
 __all__ = ["StandardInput"]
 
@@ -53,10 +57,7 @@ class StandardInput:
         while True:
             self._wanted.wait()
             self._wanted.clear()
-            data = b""
-            if raw is not None:
-                with contextlib.suppress(OSError):
-                    data = raw.read(_READ) or b""
+            data = b"" if raw is None else _part_of(raw)
             *lines, rest = (rest + data).split(b"\n")
             if not data and rest:
                 lines.append(rest)
@@ -73,3 +74,13 @@ class StandardInput:
         self._news.set()
         if not lines and not ended:
             self._wanted.set()
+
+
+def _part_of(raw: io.FileIO) -> bytes:
+    """Wait for some bytes; there are none at the end, or if it cannot be read."""
+    with contextlib.suppress(OSError):
+        while (data := cast("bytes | None", raw.read(_READ))) is None:
+            # Whoever shares it has made it one that does not wait.
+            select.select([raw], [], [])
+        return data
+    return b""

@@ -164,7 +164,7 @@ class Talk:
             else:
                 self._ws.send_bytes(message)
         except (ClientConnectionError, ValueError) as error:
-            self._console.tell(f"not sent: {error}")
+            self._console.tell(f"not sent: {printable(str(error))}")
 
     async def _linger(self) -> None:
         """Wait until the server has had nothing to say for a while."""
@@ -203,7 +203,7 @@ class Talk:
         try:
             pong = self._ws.round_trip(text or None)
         except (ClientConnectionError, ValueError) as error:
-            self._console.tell(f"not sent: {error}")
+            self._console.tell(f"not sent: {printable(str(error))}")
             return
 
         async def tell() -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import os
 import sys
 from typing import TYPE_CHECKING, cast
@@ -9,7 +10,16 @@ from typing import TYPE_CHECKING, cast
 if TYPE_CHECKING:
     from typing import TextIO
 
-__all__ = ["columns_of", "draws", "has_colours", "is_terminal", "note", "printable"]
+__all__ = [
+    "columns_of",
+    "discard",
+    "draws",
+    "has_colours",
+    "is_dumb",
+    "is_terminal",
+    "note",
+    "printable",
+]
 
 _COLUMNS = 80
 # They join letters and emojis, and do nothing else.
@@ -42,13 +52,18 @@ def is_terminal(stream: TextIO | None) -> bool:
     return stream is not None and not stream.closed and stream.isatty()
 
 
+def is_dumb() -> bool:
+    """Tell whether the terminal knows no escape sequences, as in Emacs' shell."""
+    return os.environ.get("TERM") in {"dumb", "unknown"}
+
+
 def has_colours(stream: TextIO | None) -> bool:
     """Tell whether a stream's terminal has colours, and nobody has said ``NO_COLOR``.
 
     Args:
         stream: One of `sys`.
     """
-    if os.environ.get("NO_COLOR") or os.environ.get("TERM") == "dumb":
+    if os.environ.get("NO_COLOR") or is_dumb():
         return False
     # Older consoles of Windows show the escape sequences themselves.
     return is_terminal(stream) and (sys.platform != "win32" or "WT_SESSION" in os.environ)
@@ -81,10 +96,24 @@ def columns_of(stream: TextIO | None) -> int:
 
 
 def note(text: str) -> None:
-    """Tell the user something that is no output.
+    """Tell the user something that is no output; what cannot be told is no failure.
 
     Args:
         text: What, in a line.
     """
-    if sys.stderr is not None:  # pyright: ignore[reportUnnecessaryComparison] - it is if closed
+    if sys.stderr is None:  # pyright: ignore[reportUnnecessaryComparison] - it is if closed
+        return
+    try:
         print(f"wsclient: {text}", file=sys.stderr, flush=True)
+    except OSError:
+        discard(sys.stderr)
+
+
+def discard(stream: TextIO) -> None:
+    """Send to nowhere what a stream still holds, which Python would try to write at its end.
+
+    Args:
+        stream: One of `sys`, which cannot be written to.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), stream.fileno())
