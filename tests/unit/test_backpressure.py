@@ -38,11 +38,17 @@ async def stalled(amount):
     Returns:
         Whether it is above the low-water mark of transports, so that writers wait.
     """
-    passes, before = 0, None
-    while passes < 20:
-        passes, before = (passes + 1 if amount() == before else 0), amount()
-        await asyncio.sleep(0)
-    return amount() > 16 * 1024
+    while True:
+        passes, before = 0, None
+        while passes < 20:
+            passes, before = (passes + 1 if amount() == before else 0), amount()
+            await asyncio.sleep(0)
+        if before <= 16 * 1024:
+            return False
+        # The other end's system may acknowledge as late as this, and then there is room again.
+        await asyncio.sleep(0.25)
+        if amount() == before:
+            return True
 
 
 class Pusher:
