@@ -12,6 +12,7 @@ from typing_extensions import TypeVar, disjoint_base
 from .types import MsgType
 
 __all__ = [
+    "VERSION",
     "Alert",
     "Buffer",
     "ConnectionBase",
@@ -40,6 +41,8 @@ __all__ = [
     "parse_frame",
     "parse_switching_head",
 ]
+
+VERSION: str
 
 _T = TypeVar("_T")
 _Tp_co = TypeVar("_Tp_co", bound=MsgType, default=Any, covariant=True)

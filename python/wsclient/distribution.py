@@ -11,6 +11,8 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
+from . import _core
+
 __all__ = ["NAME", "VERSION"]
 
 NAME = "wsclient-rs"
@@ -30,13 +32,21 @@ def _version() -> str:
     try:
         other = distribution("wsclient")
     except PackageNotFoundError:
-        return version(NAME)
+        return _installed()
     if Path(str(other.locate_file("wsclient"))).resolve() == package.resolve():
         raise ImportError(
             f"{package} has files of two distributions: {NAME!r} and 'wsclient' {other.version},"
             f" which is another project. {_REPAIR}"
         )
-    return version(NAME)
+    return _installed()
+
+
+def _installed() -> str:
+    try:
+        return version(NAME)
+    except PackageNotFoundError:
+        # Programs made by PyInstaller and the like come without metadata.
+        return _core.VERSION
 
 
 VERSION = _version()

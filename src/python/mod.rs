@@ -56,6 +56,7 @@ fn _core(module: &Bound<'_, PyModule>) -> PyResult<()> {
     module.add_function(wrap_pyfunction!(http::parse_switching_head, module)?)?;
     module.add_function(wrap_pyfunction!(process::forked, module)?)?;
     module.add_function(wrap_pyfunction!(process::forks, module)?)?;
+    module.add("VERSION", env!("CARGO_PKG_VERSION"))?;
     names::install(py);
     Message::install(py)?;
     shortcuts::install(py)?;

@@ -16,8 +16,8 @@ CRATE = ROOT / "src"
 # Lowest first: a module imports from layers below its own, and from its own without a circle.
 PYTHON_LAYERS = (
     {"types", "arguments", "suggestions", "stats", "unclosed", "handshake", "network"},
-    {"distribution", "installed"},
-    {"_core", "network.tls", "handshake.redaction"},
+    {"installed"},
+    {"_core", "distribution", "network.tls", "handshake.redaction"},
     {"exceptions", "framing", "message", "queue", "streaming", "via_receive"},
     {"handshake.headers", "handshake.cookies", "handshake.urls"},
     {"handshake.auth", "handshake.extensions"},

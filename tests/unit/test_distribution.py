@@ -98,6 +98,15 @@ def test_alone_it_is_imported(site):
     assert importing(site, "wsclient, wsclient.aiohttp, wsclient.websockets") == []
 
 
+def test_without_metadata(site):
+    """As in programs that PyInstaller and the like make."""
+    for info in site.glob("*.dist-info"):
+        info.unlink()
+    modules = "wsclient, wsclient.aiohttp, wsclient.websockets, wsclient.testing"
+    said = importing(site, f"{modules}; print(wsclient.__version__)")
+    assert said == [wsclient.__version__]
+
+
 @pytest.mark.parametrize("module", ["wsclient", "wsclient.aiohttp", "wsclient.framing"])
 def test_installed_after_the_other(site, module):
     Other(site).install(before_this=True)

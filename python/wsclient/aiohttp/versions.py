@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from wsclient.distribution import NAME
 
 __all__ = ["check_version"]
@@ -19,8 +17,11 @@ def check_version() -> None:
         ImportError: There is none, or it is too old or too new.
     """
     try:
-        found = version("aiohttp")
-    except PackageNotFoundError:
+        # Its metadata need not be there: programs made by PyInstaller come without.
+        from aiohttp import __version__ as found  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "aiohttp":
+            raise
         raise ImportError(
             f"wsclient.aiohttp needs aiohttp, which is not installed: pip install {NAME}[aiohttp]",
             name="aiohttp",

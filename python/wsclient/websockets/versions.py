@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from importlib.metadata import PackageNotFoundError, version
-
 from wsclient.distribution import NAME
 
 __all__ = ["check_version"]
@@ -18,8 +16,11 @@ def check_version() -> None:
         ImportError: There is none, or it is too old.
     """
     try:
-        found = version("websockets")
-    except PackageNotFoundError:
+        # Its metadata need not be there: programs made by PyInstaller come without.
+        from websockets.version import version as found  # noqa: PLC0415
+    except ModuleNotFoundError as error:
+        if error.name != "websockets":
+            raise
         raise ImportError(
             "wsclient.websockets needs websockets, which is not installed:"
             f" pip install {NAME}[websockets]",
