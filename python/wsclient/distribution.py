@@ -11,7 +11,7 @@ import sys
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 
-from . import _core
+from ._core import VERSION as BUILT
 
 __all__ = ["NAME", "VERSION"]
 
@@ -46,7 +46,7 @@ def _installed() -> str:
         return version(NAME)
     except PackageNotFoundError:
         # Programs made by PyInstaller and the like come without metadata.
-        return _core.VERSION
+        return BUILT
 
 
 VERSION = _version()

@@ -75,7 +75,7 @@ PYTHON_LAYERS = (
     {"cli.record"},
     {"cli.replay"},
     {"cli.main"},
-    {"__main__"},
+    {"__main__", "freezing", "freezing.hook-aiofastnet"},
     {"demo", "demo.__main__", "demo.server"},
 )
 # What each folder has from elsewhere at run time: the handshake nothing of the network, neither of
