@@ -2,6 +2,6 @@
 
 from PyInstaller.utils.hooks import collect_data_files, collect_submodules
 
-hiddenimports = collect_submodules("aiofastnet")
+hiddenimports: list[str] = collect_submodules("aiofastnet")
 # The core calls it directly only where this file tells that it knows it.
-datas = collect_data_files("aiofastnet", includes=["transport.pxd"])
+datas: list[tuple[str, str]] = collect_data_files("aiofastnet", includes=["transport.pxd"])
