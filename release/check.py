@@ -115,7 +115,8 @@ def main() -> None:
     sdists = sorted(folder.glob("*.tar.gz"))
     require(bool(wheels) and len(sdists) == 1, f"{folder} has not wheels and one .tar.gz")
     run("twine", "check", "--strict", *sdists, *(wheel.path for wheel in wheels))
-    run("check-wheel-contents", *(wheel.path for wheel in wheels))
+    # W004: no module, by its name; PyInstaller wants its hooks so.
+    run("check-wheel-contents", "--ignore=W004", *(wheel.path for wheel in wheels))
     check_sdist(sdists[0])
     untried = []
     for wheel in wheels:
