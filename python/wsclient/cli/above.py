@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = ["Above"]
 
-DRAWN_EVERY = 0.05
+_DRAWN_EVERY = 0.05
 """Seconds between two drawings of a prompt below what comes fast."""
 
 
@@ -46,7 +46,7 @@ class Above(io.TextIOBase):
         self._written: deque[str] = deque()
         self._begun = ""
         self._due = False
-        self._drawn = -DRAWN_EVERY
+        self._drawn = -_DRAWN_EVERY
         self._redirected = ExitStack()
         # Nothing may be written while a terminal has not told yet where its cursor is, which only
         # menus need.
@@ -93,7 +93,7 @@ class Above(io.TextIOBase):
         return self._stream.encoding
 
     def _show_soon(self) -> None:
-        self._loop.call_at(self._drawn + DRAWN_EVERY, self._show)
+        self._loop.call_at(self._drawn + _DRAWN_EVERY, self._show)
 
     def _show(self, *, rest: bool = False) -> None:
         self._due = False
